@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cmd.h - the command line: one thin file per command over drydock.h.
+ *
+ * A command is a row of the table in main.c.  Its run() gets argv[0] = its name, and returns the exit status.
+ */
+#ifndef DRYDOCK_CMD_H
+#define DRYDOCK_CMD_H
+
+#include "drydock.h"
+#include "opts.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct command {
+	const char *name, *summary;
+	int (*run)(int argc, char **argv);
+};
+
+/* One per command file: cmd/NAME.c. */
+int cmd_version(int argc, char **argv);
+
+/* Prints "drydock: MESSAGE" on stderr and returns EXIT_FAILED (EXIT_USAGE for DRY_USAGE). */
+int cmd_fail(const struct dry_error *e);
+/* Prints "drydock: " and a sentence on stderr. */
+__attribute__((format(printf, 1, 2))) void cmd_warn(const char *fmt, ...);
+/* Prints "drydock VERB: " and a sentence and where help is; returns EXIT_USAGE. */
+__attribute__((format(printf, 2, 3))) int cmd_usage(const char *verb, const char *fmt, ...);
+/* Closes standard output, so that a full disk is noticed: returns status, or EXIT_FAILED with a sentence. */
+int cmd_done(int status);
+
+/* Peers' names: the program was called as one of these. */
+struct compat {
+	const char *name;
+	int (*run)(int argc, char **argv);
+};
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* main.c - which command, and under which name were we called. */
+#include "cmd.h"
+
+#include "alloc.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* One row a command, in the order of --help. */
+static const struct command commands[] = {
+	{ "version", "print the version", cmd_version },
+};
+
+/* One row a peer's name. */
+static const struct compat compats[] = {
+	{ NULL, NULL },
+};
+
+static void print_usage(FILE *to)
+{
+	fprintf(to, "usage: drydock COMMAND [options] IMAGE...\n\ncommands:\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].summary);
+	fprintf(to, "\n\"drydock COMMAND --help\" tells a command's options; drydock(1) is the manual.\n");
+}
+
+int cmd_fail(const struct dry_error *e)
+{
+	fprintf(stderr, "drydock: %s\n", e->msg);
+	return e->code == DRY_USAGE ? EXIT_USAGE : EXIT_FAILED;
+}
+
+void cmd_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("drydock: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+int cmd_usage(const char *verb, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "drydock %s: ", verb);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "; see \"drydock %s --help\"\n", verb);
+	return EXIT_USAGE;
+}
+
+int cmd_done(int status)
+{
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		cmd_warn("standard output: %s", strerror(errno ? errno : EIO));
+		return status ? status : EXIT_FAILED;
+	}
+	return status;
+}
+
+int cmd_version(int argc, char **argv)
+{
+	const struct usage u = { "version", "", "Prints the version." };
+	const struct opt opts[] = { OPT_END };
+
+	switch (opts_parse(&u, opts, &argc, &argv)) {
+	case OPTS_DONE:
+		return EXIT_DONE;
+	case OPTS_BAD:
+		return EXIT_USAGE;
+	case OPTS_OK:
+		break;
+	}
+	if (argc)
+		return cmd_usage("version", "takes no operand");
+	printf("drydock %s\n", dry_version());
+	return EXIT_DONE;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+int main(int argc, char **argv)
+{
+	const char *self = argc ? base_name(argv[0]) : "drydock";
+	const char *verb;
+
+	for (size_t i = 0; compats[i].name; i++)
+		if (strcmp(self, compats[i].name) == 0)
+			return cmd_done(compats[i].run(argc, argv));
+	if (argc < 2) {
+		print_usage(stderr);
+		return EXIT_USAGE;
+	}
+	verb = argv[1];
+	if (strcmp(verb, "--version") == 0 || strcmp(verb, "-V") == 0)
+		verb = "version";
+	if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
+		print_usage(stdout);
+		return cmd_done(EXIT_DONE);
+	}
+	if (strcmp(verb, "--list-commands") == 0) { /* for completion and tests */
+		for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+			puts(commands[i].name);
+		return cmd_done(EXIT_DONE);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(verb, commands[i].name) == 0)
+			return cmd_done(commands[i].run(argc - 1, argv + 1));
+	fprintf(stderr, "drydock: unknown command \"%s\"; \"drydock --help\" lists them\n", verb);
+	return EXIT_USAGE;
+}

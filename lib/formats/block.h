@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * block.h - a disk image as bytes: what the layers above see.
+ *
+ * A struct block is a node: a host file, a format over a file, a filter over another node.  Offsets and lengths are
+ * bytes, any alignment.  Every call is all or error, and may be made from many threads at once on one block.
+ */
+#ifndef DRYDOCK_BLOCK_H
+#define DRYDOCK_BLOCK_H
+
+#include "dict.h"
+#include "err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct block;
+struct json;
+
+/* ---- opening ---- */
+
+enum {
+	BLOCK_WRITE = 1u << 0,	      /* open for writing; else any write is refused */
+	BLOCK_RESIZE = 1u << 1,	      /* with BLOCK_WRITE: the size may change */
+	BLOCK_NO_BACKING = 1u << 2,   /* do not open the backing file: what it holds reads as zeros */
+	BLOCK_FORCE_SHARE = 1u << 3,  /* read although another process holds the image's locks; take none */
+	BLOCK_NO_LOCK = 1u << 4,      /* take no locks at all (a temporary file of our own) */
+	BLOCK_DIRECT = 1u << 5,	      /* bypass the page cache (cache mode none, directsync) */
+	BLOCK_WRITETHROUGH = 1u << 6, /* a write is stable when it returns */
+	BLOCK_UNSAFE = 1u << 7,	      /* flush does nothing */
+	BLOCK_CHECK = 1u << 8,	      /* for check and repair: damaged metadata must not stop the open where avoidable */
+	BLOCK_GUESS_WRITE = 1u << 9,  /* allow writing to an image whose raw format was only guessed (the peers do) */
+};
+
+/* Which host files an image may name as its backing, data or extent file. */
+struct block_policy {
+	bool allow_all;		    /* the peers' behaviour: whatever the image says */
+	bool allow_none;	    /* not even beside the image */
+	const char *const *allowed; /* folders or files, besides the image's own folder */
+	size_t nallowed;
+};
+
+struct block_open {
+	const char *format;		   /* NULL: guess */
+	const struct dict *opts;	   /* further options of the tree ("file.offset" ...); NULL: none */
+	unsigned flags;
+	const struct block_policy *policy; /* NULL: only beside the image */
+};
+
+/*
+ * Opens an image by host path, by "json:{...}", by "file:PATH", or (name NULL) by how->opts alone.  The format is
+ * how->format, else the "driver" option, else guessed from magic bytes: exactly one claim makes it, two are
+ * ERR_CORRUPT "ambiguous", none is raw.  A claimed format that then fails to open is an error, never raw.
+ * On success *out holds one reference.
+ */
+int block_open(const char *name, const struct block_open *how, struct block **out, struct err *e);
+
+struct block *block_ref(struct block *b);
+/* Drops a reference; the last one closes.  Does not flush: a writer calls block_finish() first and looks at its answer. */
+void block_unref(struct block *b);
+void block_unrefp(struct block **b); /* for CLEANUP; NULL is fine */
+/* Writes all cached metadata, flushes, marks the image clean.  Reading and writing may go on afterwards. */
+int block_finish(struct block *b, struct err *e);
+
+/* ---- facts ---- */
+
+uint64_t block_size(const struct block *b);
+const char *block_format(const struct block *b); /* "qcow2" */
+const char *block_name(const struct block *b);	 /* as a person would name it; lent */
+bool block_writable(const struct block *b);
+bool block_guessed(const struct block *b); /* its format was not given, and no magic named it: raw by default */
+struct block *block_file(const struct block *b);    /* the node beneath, lent; NULL for a host file */
+struct block *block_backing(const struct block *b); /* lent; NULL when there is none */
+/* The backing file as the image names it (lent; NULL: none), the format it gives (NULL: none). */
+const char *block_backing_name(const struct block *b);
+const char *block_backing_format(const struct block *b);
+/* The backing name made relative to where the image is, as a path or json: name to open; free() it.  NULL: none. */
+char *block_backing_path(const struct block *b, struct err *e);
+/* Host bytes allocated to the file(s) of this node without its backing chain; UINT64_MAX when unknown. */
+uint64_t block_allocated(const struct block *b);
+
+/* Facts of the format, filled by the driver: what info prints. */
+struct block_info {
+	uint64_t cluster_size;	/* 0: none */
+	bool dirty, encrypted;
+	uint64_t vm_state_off;	/* where the VM state area begins, 0: none */
+};
+int block_info(struct block *b, struct block_info *out, struct err *e);
+/* Writes the members of the format's "data" object as qemu-img info names them; false when the format has none. */
+bool block_info_specific(struct block *b, struct json *j);
+
+/* ---- data ---- */
+
+int block_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err *e);
+int block_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
+
+enum block_zero_how {
+	BLOCK_ZERO_KEEP = 0,	    /* keep or make an allocation */
+	BLOCK_ZERO_UNMAP = 1u << 0, /* holes are welcome */
+	BLOCK_ZERO_FAST = 1u << 1,  /* fail with ERR_UNSUPPORTED rather than write zeros out */
+};
+int block_zero(struct block *b, uint64_t len, uint64_t off, unsigned how, struct err *e);
+/* The content is no longer needed; what is read afterwards is unspecified but never another file's bytes.  A hint. */
+int block_discard(struct block *b, uint64_t len, uint64_t off, struct err *e);
+/* Writes whole clusters compressed.  off is cluster aligned, len one cluster (less only at the end of the image). */
+int block_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
+/* Everything written so far is stable. */
+int block_flush(struct block *b, struct err *e);
+
+enum block_prealloc { PREALLOC_OFF, PREALLOC_METADATA, PREALLOC_FALLOC, PREALLOC_FULL };
+/* Changes the size.  Growth reads as zeros (even over a longer backing file); shrinking cuts. */
+int block_truncate(struct block *b, uint64_t size, enum block_prealloc prealloc, struct err *e);
+
+/* ---- where the bytes are ---- */
+
+enum {
+	EXTENT_DATA = 1u << 0,	     /* has stored bytes */
+	EXTENT_ZERO = 1u << 1,	     /* reads as zeros, and we know it without reading */
+	EXTENT_ALLOC = 1u << 2,	     /* this node decides the content; without it the backing file does */
+	EXTENT_COMPRESSED = 1u << 3, /* stored compressed */
+	EXTENT_PLAIN = 1u << 4,	     /* the bytes lie at host_off of `host` as they are */
+	EXTENT_EOF = 1u << 5,	     /* past the end of this node (shorter than what lies above it) */
+};
+struct extent {
+	uint64_t off, len;   /* of the node that was asked */
+	unsigned flags;
+	unsigned depth;	     /* block_extent_chain: 0 the node itself, 1 its backing file ... */
+	struct block *host;  /* with EXTENT_PLAIN: the protocol node (host file) that holds them; lent */
+	uint64_t host_off;
+};
+
+/*
+ * The run that begins at off: at most len bytes, at least 1, all of one kind (it may be shorter than what could be
+ * merged).  Only this node: what it does not decide comes back without EXTENT_ALLOC.
+ */
+int block_extent(struct block *b, uint64_t len, uint64_t off, struct extent *out, struct err *e);
+/* The same through the backing chain, down to the node `base` (not included; NULL: the whole chain). */
+int block_extent_chain(struct block *b, struct block *base, uint64_t len, uint64_t off, struct extent *out,
+		       struct err *e);
+/* As block_extent_chain, and neighbouring runs of the same kind (contiguous on the host, where plain) are one. */
+int block_extent_merged(struct block *b, struct block *base, uint64_t len, uint64_t off, struct extent *out,
+			struct err *e);
+/* The descriptor of a host file's node, for the copy engine's in-kernel copies; -1 when it has none. */
+int block_host_fd(const struct block *b);
+
+/* ---- snapshots inside the image ---- */
+
+struct block_snapshot {
+	char *id, *name;
+	uint64_t vm_state_size, disk_size;
+	uint32_t date_sec, date_nsec;
+	uint64_t vm_clock_nsec;
+	uint64_t icount; /* UINT64_MAX: not recorded */
+};
+struct block_snapshots {
+	struct block_snapshot *items;
+	size_t n;
+};
+void block_snapshots_free(struct block_snapshots *s);
+/* ERR_UNSUPPORTED when the format has none. */
+int block_snapshots(struct block *b, struct block_snapshots *out, struct err *e);
+/* Makes this (read-only) block show a snapshot, found by id or else by name; its size becomes the snapshot's. */
+int block_snapshot_load(struct block *b, const char *id_or_name, struct err *e);
+
+/* ---- check ---- */
+
+enum { CHECK_FIX_LEAKS = 1u << 0, CHECK_FIX_ERRORS = 1u << 1 };
+struct check_report {
+	uint64_t corruptions, leaks, check_errors;
+	uint64_t corruptions_fixed, leaks_fixed;
+	uint64_t image_end_offset;
+	uint64_t total_clusters, allocated_clusters, fragmented_clusters, compressed_clusters;
+	/* Called for each finding, in words; fixed tells whether it was repaired.  May be NULL. */
+	void (*finding)(void *arg, bool fixed, const char *text);
+	void *arg;
+};
+/* ERR_UNSUPPORTED when the format cannot be checked.  Findings are not an error: they are in the report. */
+int block_check(struct block *b, unsigned fix, struct check_report *r, struct err *e);
+
+/* ---- creating and measuring ---- */
+
+/*
+ * Makes an empty image of the format at a host path, or in place of the content of an existing file or device.
+ * opts: "size" and the format's own options ("cluster_size", "backing_file" ...), each as qemu-img names it; an
+ * option the format does not know is ERR_USAGE.  On failure a file that was not there before is removed.
+ */
+int block_create(const char *path, const char *format, const struct dict *opts, const struct block_policy *policy,
+		 struct err *e);
+/* One option of a format's create, for help and for the "Formatting" line. */
+struct create_opt {
+	const char *name, *help;
+	enum { CREATE_OPT_STRING, CREATE_OPT_SIZE, CREATE_OPT_BOOL, CREATE_OPT_NUMBER } type;
+	const char *def; /* printed as the default; NULL: none */
+};
+/* The table of a format ends at name NULL; NULL when the format is unknown or cannot be created. */
+const struct create_opt *block_create_opts(const char *format);
+
+struct measure_report {
+	uint64_t required, fully_allocated, bitmaps;
+	bool has_bitmaps;
+};
+/* Bytes a new image of the format will take: for an empty one of opts' "size", or (src not NULL) for a copy of src. */
+int block_measure(const char *format, const struct dict *opts, struct block *src, struct measure_report *out,
+		  struct err *e);
+
+/* The names of all formats, in order; ends at NULL.  With writable_only: those block_create knows. */
+const char *const *block_formats(bool writable_only);
+/* Is there a format of this name? */
+bool block_format_known(const char *format);
+
+/* ---- filters ---- */
+
+/* A view of [off, off + size) of another block, which it references. */
+int block_window(struct block *over, uint64_t off, uint64_t size, struct block **out, struct err *e);
+/* Writes go to an unlinked temporary file in TMPDIR (default /var/tmp); `over` is only read. */
+int block_overlay(struct block *over, struct block **out, struct err *e);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * block_driver.h - for those who write a driver or a filter.
+ *
+ * A driver is one const table at the foot of its file, listed in registry.c.  Callers reach it only through block.c,
+ * which checks ranges against b->size, refuses writes on a read-only block, cuts nothing and fills in defaults for
+ * what the table leaves NULL.  len is never 0 in an op.  pread, pwrite, zero, discard, extent and flush are called
+ * from many threads at once; open, finish, truncate, check and close from one, with no I/O beside them.
+ */
+#ifndef DRYDOCK_BLOCK_DRIVER_H
+#define DRYDOCK_BLOCK_DRIVER_H
+
+#include "block.h"
+
+#include <stdatomic.h>
+
+struct magic {
+	int64_t offset; /* negative: from the end */
+	const char *bytes;
+	size_t len; /* 0 ends the list */
+};
+
+/* How a tree of nodes is being opened: handed down from block_open() so that children follow the same rules. */
+struct block_env {
+	unsigned flags;			   /* BLOCK_* the user asked for */
+	const struct block_policy *policy; /* never NULL here */
+	const struct block_env *above;	   /* the image whose backing (or data) file this is; NULL at the top */
+	const struct block *node;	   /* that image's node, for the search of loops; NULL at the top */
+	unsigned depth;			   /* of nesting and chain */
+};
+
+struct block {
+	const struct block_driver *drv;
+	struct block *file;	/* what the bytes lie in: one reference, NULL for a host file */
+	struct block *backing;	/* one reference; NULL: none, or not opened */
+	char *name;		/* never NULL after open */
+	char *backing_name, *backing_format; /* as the image has them; NULL: none */
+	uint64_t size;		/* what a guest sees; the driver's open sets it */
+	unsigned flags;		/* BLOCK_* of this node */
+	bool guessed;		/* raw by default */
+	atomic_uint refs;
+	void *state;		/* drv->state_size zeroed bytes */
+};
+
+struct block_driver {
+	const char *name;	/* "qcow2", as the user types it */
+	size_t state_size;
+	bool is_protocol;	/* opens a host file by itself: no b->file, no probing beneath */
+	bool supports_backing;	/* what is not allocated comes from the backing file */
+	struct magic magic[3];	/* ends at len 0; none: only by name, or by default (raw) */
+	/* A second look when a magic has matched: 1 mine, 0 not, < 0 error.  NULL: the magic is enough. */
+	int (*probe)(struct block *file, struct err *e);
+
+	/*
+	 * Judges the header and fills b->size and b->state; b->file is open.  Takes its own options out of opts.
+	 * Opens its backing file with block_open_backing(), other files with block_open_named().
+	 */
+	int (*open)(struct block *b, struct dict *opts, const struct block_env *env, struct err *e);
+	/* Frees the state; also runs after a failed open, on state that is partly zero.  Never fails, never writes. */
+	void (*close)(struct block *b);
+	/* Writes cached metadata and marks the image clean; then the core flushes.  NULL: nothing to do. */
+	int (*finish)(struct block *b, struct err *e);
+
+	int (*pread)(struct block *b, void *buf, size_t len, uint64_t off, struct err *e);
+	int (*pwrite)(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
+	/* NULL, or ERR_UNSUPPORTED returned: the core writes zeros out, unless BLOCK_ZERO_FAST. */
+	int (*zero)(struct block *b, uint64_t len, uint64_t off, unsigned how, struct err *e);
+	int (*discard)(struct block *b, uint64_t len, uint64_t off, struct err *e); /* NULL: ignored */
+	int (*pwrite_compressed)(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
+	/* out->off and ->len are preset to the request; shorten len.  NULL: all of it EXTENT_DATA | EXTENT_ALLOC. */
+	int (*extent)(struct block *b, uint64_t len, uint64_t off, struct extent *out, struct err *e);
+	/* Before b->file is flushed.  NULL: just the file. */
+	int (*flush)(struct block *b, struct err *e);
+	int (*truncate)(struct block *b, uint64_t size, enum block_prealloc p, struct err *e); /* sets b->size */
+
+	int (*info)(struct block *b, struct block_info *out, struct err *e);
+	void (*info_specific)(struct block *b, struct json *j);
+	uint64_t (*allocated)(const struct block *b); /* NULL: that of b->file */
+	int (*check)(struct block *b, unsigned fix, struct check_report *r, struct err *e);
+	int (*snapshots)(struct block *b, struct block_snapshots *out, struct err *e);
+	int (*snapshot_load)(struct block *b, const char *id_or_name, struct err *e);
+
+	const struct create_opt *create_opts; /* NULL: cannot be created */
+	/*
+	 * Makes an empty image in `file`, an empty writable block; takes its options, "size" among them, out of opts.
+	 * path is where the file is, against which relative names (backing, data file) are taken.
+	 */
+	int (*create)(struct block *file, const char *path, struct dict *opts, const struct block_policy *policy,
+		      struct err *e);
+	int (*measure)(struct dict *opts, struct block *src, struct measure_report *out, struct err *e);
+};
+
+/* ---- services of the core for drivers ---- */
+
+/*
+ * Opens b's backing file from b->backing_name and ->backing_format into b->backing, read-only, under the policy,
+ * unless flags say BLOCK_NO_BACKING or there is no name.  opts: what the user gave for it ("backing.*", taken out).
+ */
+int block_open_backing(struct block *b, struct dict *opts, const struct block_env *env, struct err *e);
+/*
+ * Opens another file that the image b names, as a child, under the policy; relative names are taken from where b is.
+ * format NULL: the protocol node itself (plain bytes).
+ */
+int block_open_named(struct block *b, const char *name, const char *format, unsigned flags, struct dict *opts,
+		     const struct block_env *env, struct block **out, struct err *e);
+/* A path named by an image that lies at image_path; json: and absolute names are kept; free() it. */
+char *block_resolve_name(const char *image_path, const char *name, struct err *e);
+/* Opens a host file as a protocol node, for create: made when missing and `make` says so. */
+int block_open_host(const char *path, unsigned flags, bool make, struct block **out, struct err *e);
+/* A new node without a driver's open: for filters.  Takes a reference on file (may be NULL). */
+int block_new_filter(const struct block_driver *drv, struct block *file, struct block **out, struct err *e);
+
+/* registry.c: ends at NULL. */
+extern const struct block_driver *const block_drivers[];
+const struct block_driver *block_driver_find(const char *name);
+extern const struct block_driver block_host, block_raw, block_qcow2;
+
+/* ---- the fault filter: tests only ---- */
+
+/*
+ * fault.c: every read, write, zero, discard, truncate and flush through it is counted; the nth write-like call
+ * (fail_write_at) or read (fail_read_at) fails with EIO; from cut_at on, all writes are dropped silently (a power cut).
+ * A recorder sees each write-like call in order.
+ */
+enum fault_kind { FAULT_WRITE, FAULT_ZERO, FAULT_DISCARD, FAULT_TRUNCATE, FAULT_FLUSH };
+struct fault_plan {
+	atomic_ulong nreads, nwrites;
+	unsigned long fail_read_at, fail_write_at; /* 1 is the first; 0 never */
+	bool fail_all_after;	/* the failure stays (a dead disk, a full one) */
+	int sys_errno;		/* what the failure says; 0: EIO */
+	void (*record)(void *arg, enum fault_kind kind, const void *buf, uint64_t len, uint64_t off);
+	void *arg;
+};
+/* plan is lent for the life of the block. */
+int block_fault(struct block *over, struct fault_plan *plan, struct block **out, struct err *e);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fs_driver.h - for those who write a filesystem reader: one const table at the foot of its file, listed in registry.c.
+ *
+ * fs.c wraps each op: pread is clamped to the size of the file, len is never 0, names are 1 to 255 bytes.
+ */
+#ifndef DRYDOCK_FS_DRIVER_H
+#define DRYDOCK_FS_DRIVER_H
+
+#include "fs.h"
+
+struct fs_driver {
+	const char *name;
+	size_t state_size;
+	/* 1 and id filled when dev holds this filesystem, 0 when not, < 0 on a read error.  Reads little. */
+	int (*probe)(struct block *dev, struct fs_id *id, struct err *e);
+	/* NULL: known by name, not readable. */
+	int (*open)(struct fs *fs, struct err *e); /* judges the superblock, sets fs->root */
+	void (*close)(struct fs *fs);		   /* also after a failed open */
+	int (*statfs)(struct fs *fs, struct fs_usage *out, struct err *e);
+	int (*stat)(struct fs *fs, uint64_t ino, struct fs_stat *out, struct err *e);
+	int (*lookup)(struct fs *fs, uint64_t dir, const char *name, uint64_t *ino, struct err *e);
+	int (*readdir)(struct fs *fs, uint64_t dir, int (*fn)(void *, const struct fs_dirent *, struct err *), void *arg,
+		       struct err *e);
+	int (*pread)(struct fs *fs, uint64_t ino, void *buf, size_t len, uint64_t off, size_t *got, struct err *e);
+	int (*extent)(struct fs *fs, uint64_t ino, uint64_t off, uint64_t *len, bool *hole, struct err *e);
+	int (*readlink)(struct fs *fs, uint64_t ino, struct strbuf *target, struct err *e);
+	int (*xattrs)(struct fs *fs, uint64_t ino, int (*fn)(void *, const char *, const void *, size_t, struct err *),
+		      void *arg, struct err *e);
+};
+
+struct fs {
+	const struct fs_driver *drv;
+	struct block *dev; /* one reference */
+	struct fs_id id;
+	uint64_t root;
+	char notice[200]; /* "" when there is none */
+	void *state;
+};
+
+extern const struct fs_driver *const fs_drivers[]; /* ends at NULL */
+
+#endif

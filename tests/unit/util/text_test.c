@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "text.h"
+#include "strbuf.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+START_TEST(sizes_take_suffixes_and_fractions)
+{
+	uint64_t v;
+
+	ck_assert(text_parse_size("512", &v) && v == 512);
+	ck_assert(text_parse_size("64k", &v) && v == 65536);
+	ck_assert(text_parse_size("1.5G", &v) && v == 1610612736);
+	ck_assert(text_parse_size("8E", &v) && v == 1ULL << 63);
+	ck_assert(text_parse_size("7b", &v) && v == 7);
+}
+END_TEST
+
+START_TEST(what_is_no_size_is_refused)
+{
+	static const char *const bad[] = { "", "-1", "1.5", "16E", "1x", "1kk", "k", " 1", "99999999999999999999" };
+	uint64_t v;
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		ck_assert_msg(!text_parse_size(bad[i], &v), "\"%s\" was taken", bad[i]);
+}
+END_TEST
+
+START_TEST(sizes_print_three_digits)
+{
+	char buf[16];
+
+	ck_assert_str_eq(text_size(0, buf, sizeof buf), "0 B");
+	ck_assert_str_eq(text_size(1024, buf, sizeof buf), "1 KiB");
+	ck_assert_str_eq(text_size(1610612736, buf, sizeof buf), "1.5 GiB");
+	ck_assert_str_eq(text_size(1000ULL << 20, buf, sizeof buf), "0.977 GiB");
+}
+END_TEST
+
+START_TEST(quoting_leaves_nothing_a_terminal_acts_on)
+{
+	struct strbuf b = STRBUF_INIT;
+
+	text_quote(&b, "a\x1b[31m\n\xff\xc2\x9b\xc3\xa9\\", 13);
+	ck_assert_str_eq(b.s, "a\\x1b[31m\\n\\xff\\xc2\\x9b\xc3\xa9\\\\");
+	strbuf_free(&b);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("text");
+	TCase *t = tcase_create("text");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_test(t, sizes_take_suffixes_and_fractions);
+	tcase_add_test(t, what_is_no_size_is_refused);
+	tcase_add_test(t, sizes_print_three_digits);
+	tcase_add_test(t, quoting_leaves_nothing_a_terminal_acts_on);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
