@@ -15,12 +15,13 @@ SAN      ?=
 WERROR   ?=
 
 # ---- who may see whom: a header of a layer that is not listed is not on the include path ----
-LAYERS       := util formats volumes fs api
+LAYERS       := util formats volumes fs inspect api
 SEES_util    :=
 SEES_formats := util
 SEES_volumes := formats util
 SEES_fs      := formats util
-SEES_api     := fs volumes formats util
+SEES_inspect := fs volumes formats util
+SEES_api     := inspect fs volumes formats util
 
 # ---- libraries, by layer ----
 PKGS         := zlib libzstd jansson ext2fs com_err libseccomp
@@ -61,7 +62,7 @@ endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 
 # Upper layers first, for the linker.
-LAYER_LIBS := $(foreach l,api fs volumes formats util,$(O)/lib$(l).a)
+LAYER_LIBS := $(foreach l,api inspect fs volumes formats util,$(O)/lib$(l).a)
 LIB_OBJS   := $(foreach l,$(LAYERS),$(OBJS_$(l)))
 
 # The library other programs link: one object in which only the public names are left.

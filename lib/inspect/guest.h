@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * guest.h - from volumes to a guest's tree: which volume is a root, and what its /etc/fstab mounts where.
+ *
+ * Volumes and filesystems do not know each other; here they meet.
+ */
+#ifndef DRYDOCK_GUEST_H
+#define DRYDOCK_GUEST_H
+
+#include "fs.h"
+#include "vfs.h"
+#include "volume.h"
+
+/* What lies in each volume, in the order of the list. */
+struct content {
+	const struct volume *vol; /* lent from the volume list, which must outlive this */
+	struct fs_id id;	  /* type NULL: nothing known, or an extended partition */
+};
+struct contents {
+	struct content *items;
+	size_t n;
+};
+/* A volume that cannot be read for its content is listed with type NULL. */
+int contents_scan(const struct volume_list *vols, struct contents *out, struct err *e);
+void contents_free(struct contents *c); /* for CLEANUP */
+
+/* Filesystems that look like the root of an operating system: items of c, by index, in order. */
+struct roots {
+	size_t *items;
+	size_t n;
+};
+int roots_find(const struct contents *c, struct roots *out, struct err *e);
+void roots_free(struct roots *r); /* for CLEANUP */
+
+/* One line of an fstab, unescaped. */
+struct fstab_line {
+	char *spec, *dir, *type, *opts;
+};
+struct fstab {
+	struct fstab_line *items;
+	size_t n;
+};
+int fstab_parse(const char *text, size_t len, struct fstab *out, struct err *e);
+void fstab_free(struct fstab *f); /* for CLEANUP */
+/* The volume an fstab's first field (or -m DEVICE) names: "UUID=", "LABEL=", "/dev/sda1", "/dev/vda1" ...; NULL: none. */
+const struct content *contents_find(const struct contents *c, const char *spec);
+
+/* A tree that was put together, and what could not be. */
+struct guest {
+	struct vfs *vfs;
+	const struct content **mounted; /* by the index of vfs_mount_info(); lent from the contents */
+	size_t nmounted;
+	/* Sentences: a line of fstab that could not be mounted, a journal that was replayed ...; free with the guest. */
+	char **notes;
+	size_t nnotes;
+};
+void guest_free(struct guest *g); /* for CLEANUP */
+/* Mounts contents item `root` on "/" and what its /etc/fstab names and we can read where it says. */
+int guest_mount_root(const struct contents *c, size_t root, struct guest *out, struct err *e);
+/*
+ * The same with the root found by itself: exactly one, else ERR_NOT_FOUND or (several) ERR_USAGE in words that list
+ * them.  A disk whose only readable filesystem is not a root is mounted as it is when `any` is true.
+ */
+int guest_open(const struct contents *c, bool any, struct guest *out, struct err *e);
+/* Mounts one by name ("/dev/sda2", "LABEL=x") for -m; the first must be on "/".  Start with an empty guest. */
+int guest_mount(const struct contents *c, const char *spec, const char *mountpoint, struct guest *g, struct err *e);
+
+#endif
