@@ -49,6 +49,317 @@ DRY_API const char *dry_version(void);
 
 /* ==== images ==== */
 
+/*
+ * An open disk image: a host file or device, its format, and (unless refused) its backing chain.  Data calls may be
+ * made from many threads at once on one handle; every other call from one thread at a time.
+ */
+struct dry_image;
+
+/* ---- options as text: "cluster_size" -> "64k", for opening and creating ---- */
+
+struct dry_opts;
+/* NULL when memory is out. */
+DRY_API struct dry_opts *dry_opts_new(void);
+DRY_API void dry_opts_free(struct dry_opts *o);
+/* Adds "a=1,b=2,flag" (commas in a value are doubled); the first word without "=" is implied_key's value (may be NULL). */
+DRY_API int dry_opts_parse(struct dry_opts *o, const char *text, const char *implied_key, struct dry_error *e);
+/* Sets or replaces; a NULL value removes the key. */
+DRY_API int dry_opts_set(struct dry_opts *o, const char *key, const char *value, struct dry_error *e);
+/* Lent until the options change; NULL when absent. */
+DRY_API const char *dry_opts_get(const struct dry_opts *o, const char *key);
+/* The i-th pair, in the order of setting; false past the end. */
+DRY_API bool dry_opts_at(const struct dry_opts *o, size_t i, const char **key, const char **value);
+
+/* ---- opening ---- */
+
+/* Which host files an image may pull in by naming them: backing, data and extent files. */
+enum dry_trust {
+	DRY_TRUST_BESIDE, /* those in the image's own folder (and `allowed`) */
+	DRY_TRUST_ANY,	  /* whatever the image says */
+	DRY_TRUST_NONE,	  /* `allowed` only */
+};
+struct dry_policy {
+	enum dry_trust trust;
+	const char *const *allowed; /* further files and folders */
+	size_t nallowed;
+};
+
+enum {
+	DRY_OPEN_WRITE = 1u << 0,
+	DRY_OPEN_RESIZE = 1u << 1,	/* with WRITE: the size may change */
+	DRY_OPEN_NO_BACKING = 1u << 2,	/* leave the backing file alone: what it holds reads as zeros */
+	DRY_OPEN_FORCE_SHARE = 1u << 3, /* read although somebody else is writing; take no locks */
+	DRY_OPEN_CHECK = 1u << 4,	/* for dry_image_check: open in spite of damage where possible */
+	DRY_OPEN_GUESS_WRITE = 1u << 5, /* write also where raw was only guessed (else DRY_POLICY) */
+};
+
+/* What the peers call cache modes. */
+enum dry_cache {
+	DRY_CACHE_WRITEBACK, /* the default: through the page cache, stable after a flush */
+	DRY_CACHE_NONE,	     /* past the page cache (O_DIRECT), stable after a flush */
+	DRY_CACHE_WRITETHROUGH,
+	DRY_CACHE_DIRECTSYNC,
+	DRY_CACHE_UNSAFE, /* flushes do nothing */
+};
+/* "none", "writeback" ...; false when there is no such mode. */
+DRY_API bool dry_cache_parse(const char *name, enum dry_cache *out);
+
+struct dry_open {
+	const char *format;		 /* NULL: guess from magic bytes, raw when there are none */
+	const struct dry_opts *opts;	 /* of the tree of nodes: "file.offset" ...; NULL: none */
+	unsigned flags;			 /* DRY_OPEN_* */
+	enum dry_cache cache;
+	struct dry_policy policy;
+	const char *snapshot;		 /* show this internal snapshot (id, else name), read only; NULL: the present */
+};
+
+/*
+ * Opens an image by path, "json:{...}", "file:PATH", or (name NULL) by how->opts alone.  how NULL: read only, guessed,
+ * files beside the image.  *out is ended by dry_image_close().
+ */
+DRY_API int dry_image_open(const char *name, const struct dry_open *how, struct dry_image **out, struct dry_error *e);
+/* Closes; NULL is fine.  A writer calls dry_image_finish() first and looks at its answer. */
+DRY_API void dry_image_close(struct dry_image *img);
+/* Writes cached metadata, makes everything stable, marks the image clean.  It may be used further. */
+DRY_API int dry_image_finish(struct dry_image *img, struct dry_error *e);
+
+/* ---- facts ---- */
+
+/* Strings are lent until the image is closed; NULL where there is none. */
+struct dry_info {
+	const char *name;   /* as a person would name it */
+	const char *format; /* "qcow2" */
+	bool guessed;	    /* no format was given and no magic bytes named one: raw by default */
+	bool writable;
+	uint64_t size;	       /* what a guest sees */
+	uint64_t allocated;    /* on the host, without the backing chain; UINT64_MAX: unknown */
+	uint64_t cluster_size; /* 0: the format has none */
+	bool dirty, encrypted;
+	uint64_t vm_state_off; /* where an area for the state of a VM begins; 0: none */
+	const char *backing_name;   /* as the image has it */
+	const char *backing_format; /* as the image has it */
+	const char *backing_path;   /* a name to open from here */
+};
+DRY_API int dry_image_info(struct dry_image *img, struct dry_info *out, struct dry_error *e);
+DRY_API uint64_t dry_image_size(const struct dry_image *img);
+/*
+ * The facts that only this format has, as the text of one JSON object whose members are named as in the peers' "data"
+ * ("compat", "lazy-refcounts" ...); lent until the image is closed or asked again.  NULL: the format has none.
+ */
+DRY_API const char *dry_image_specific(struct dry_image *img);
+/* The backing image, or the node beneath (the host file of a format); lent.  NULL: none, or it was not opened. */
+DRY_API struct dry_image *dry_image_backing(struct dry_image *img);
+DRY_API struct dry_image *dry_image_file(struct dry_image *img);
+
+struct dry_snapshot {
+	const char *id, *name;
+	uint64_t vm_state_size, disk_size;
+	uint32_t date_sec, date_nsec;
+	uint64_t vm_clock_nsec;
+	uint64_t icount; /* UINT64_MAX: not recorded */
+};
+/* The internal snapshots, lent until the image is closed.  A format without them has none: *n is 0, no error. */
+DRY_API int dry_image_snapshots(struct dry_image *img, const struct dry_snapshot **out, size_t *n, struct dry_error *e);
+
+/* ---- data: all or error; ranges past the end are DRY_USAGE ---- */
+
+DRY_API int dry_image_read(struct dry_image *img, void *buf, size_t len, uint64_t off, struct dry_error *e);
+DRY_API int dry_image_write(struct dry_image *img, const void *buf, size_t len, uint64_t off, struct dry_error *e);
+/* Whole clusters, compressed; off is cluster aligned, and len a multiple of the cluster except at the image's end. */
+DRY_API int dry_image_write_compressed(struct dry_image *img, const void *buf, size_t len, uint64_t off,
+				       struct dry_error *e);
+enum {
+	DRY_ZERO_UNMAP = 1u << 0, /* holes are welcome; else the range stays or becomes allocated */
+	DRY_ZERO_FAST = 1u << 1,  /* DRY_UNSUPPORTED rather than writing zeros out */
+};
+DRY_API int dry_image_zero(struct dry_image *img, uint64_t len, uint64_t off, unsigned how, struct dry_error *e);
+/* The content is no longer needed: a hint. */
+DRY_API int dry_image_discard(struct dry_image *img, uint64_t len, uint64_t off, struct dry_error *e);
+DRY_API int dry_image_flush(struct dry_image *img, struct dry_error *e);
+
+/* ---- where the bytes are ---- */
+
+enum {
+	DRY_EXTENT_DATA = 1u << 0,	 /* has stored bytes */
+	DRY_EXTENT_ZERO = 1u << 1,	 /* known to read as zeros */
+	DRY_EXTENT_ALLOC = 1u << 2,	 /* the image at `depth` decides the content ("present"); unset: nobody does */
+	DRY_EXTENT_COMPRESSED = 1u << 3,
+	DRY_EXTENT_HOST = 1u << 4,	 /* host_name and host_off tell where it lies */
+	DRY_EXTENT_EOF = 1u << 5,	 /* past the end of the image at `depth` */
+};
+struct dry_extent {
+	uint64_t off, len;
+	unsigned flags;	       /* DRY_EXTENT_* */
+	unsigned depth;	       /* 0 the image, 1 its backing file ... */
+	const char *host_name; /* lent until the image is closed; NULL without DRY_EXTENT_HOST */
+	uint64_t host_off;
+};
+/*
+ * The longest run of one kind that begins at off, of at most len bytes (clipped to the image), through the whole
+ * backing chain.  off must lie inside the image.
+ */
+DRY_API int dry_image_extent(struct dry_image *img, uint64_t len, uint64_t off, struct dry_extent *out,
+			     struct dry_error *e);
+/* The same of this image alone: what its backing file decides comes without DRY_EXTENT_ALLOC, at depth 0. */
+DRY_API int dry_image_extent_own(struct dry_image *img, uint64_t len, uint64_t off, struct dry_extent *out,
+				 struct dry_error *e);
+
+/* ---- check ---- */
+
+enum { DRY_FIX_LEAKS = 1u << 0, DRY_FIX_ERRORS = 1u << 1 };
+struct dry_check {
+	uint64_t corruptions, leaks; /* found and not repaired */
+	uint64_t check_errors;	     /* places that could not be checked */
+	uint64_t corruptions_fixed, leaks_fixed;
+	uint64_t image_end_offset; /* 0: unknown */
+	uint64_t total_clusters, allocated_clusters, fragmented_clusters, compressed_clusters;
+};
+/*
+ * Checks, and with fix (the image then open for writing) repairs.  Findings are no error: they are counted in *out and
+ * told, one sentence each, to `finding` (may be NULL).  DRY_UNSUPPORTED: this format cannot be checked.
+ */
+DRY_API int dry_image_check(struct dry_image *img, unsigned fix, struct dry_check *out,
+			    void (*finding)(void *arg, bool fixed, const char *text), void *arg, struct dry_error *e);
+
+/* ---- resize ---- */
+
+enum dry_prealloc { DRY_PREALLOC_OFF, DRY_PREALLOC_METADATA, DRY_PREALLOC_FALLOC, DRY_PREALLOC_FULL };
+/* "off", "metadata", "falloc", "full"; false when there is no such mode. */
+DRY_API bool dry_prealloc_parse(const char *name, enum dry_prealloc *out);
+/* Needs DRY_OPEN_RESIZE.  Growth reads as zeros; shrinking cuts without asking: the caller has asked. */
+DRY_API int dry_image_resize(struct dry_image *img, uint64_t size, enum dry_prealloc prealloc, struct dry_error *e);
+
+/* ---- formats, and creating ---- */
+
+/* Names in order, ending at NULL; writable: those that dry_create() and dry_convert() make. */
+DRY_API const char *const *dry_formats(bool writable);
+DRY_API bool dry_format_known(const char *name);
+/* Can the format store what dry_image_write_compressed() writes? */
+DRY_API bool dry_format_compresses(const char *name);
+
+struct dry_create_opt {
+	const char *name, *help;
+	enum { DRY_OPT_STRING, DRY_OPT_SIZE, DRY_OPT_BOOL, DRY_OPT_NUMBER } type;
+	const char *def; /* as text; NULL: none */
+};
+/* The i-th option of a format's create (in the order of the peers' listing); false past the end or no such format. */
+DRY_API bool dry_create_opt(const char *format, size_t i, struct dry_create_opt *out);
+
+struct dry_create {
+	const char *format;
+	const struct dry_opts *opts; /* "size" and the format's own; NULL: none */
+	struct dry_policy policy;    /* for the backing file */
+	bool no_backing;	     /* do not look at the backing file: then "size" must be there */
+};
+/*
+ * Judges the options and completes them: numbers and choices are normalised, a missing "size" becomes the backing
+ * file's.  Nothing is written.  *out (dry_opts_free() it) is what dry_create() would use, without defaults.
+ */
+DRY_API int dry_create_plan(const char *path, const struct dry_create *how, struct dry_opts **out, struct dry_error *e);
+/*
+ * Makes an empty image.  A regular file appears under its name when it is whole and stable (made under a hidden
+ * temporary name beside it, then renamed; permissions of a file it replaces are kept); a device is written in place.
+ * On failure nothing is left and what was there is untouched.
+ */
+DRY_API int dry_create(const char *path, const struct dry_create *how, struct dry_error *e);
+
+struct dry_measure {
+	uint64_t required, fully_allocated;
+	bool has_bitmaps;
+	uint64_t bitmaps;
+};
+/*
+ * The bytes that a new image of the format would take: an empty one of opts' "size", or (src not NULL) a copy of src.
+ * DRY_UNSUPPORTED: the format cannot be measured.
+ */
+DRY_API int dry_measure(const char *format, const struct dry_opts *opts, struct dry_image *src,
+			struct dry_measure *out, struct dry_error *e);
+
+/* ---- long work ---- */
+
+/*
+ * Told from the calling thread, at least ten times a second while the work lasts and once with done == total at the
+ * end (not after a failure).  Anything but 0 stops the work: DRY_CANCELED.  run NULL: nobody watches.
+ */
+struct dry_progress {
+	int (*run)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
+};
+
+enum {
+	DRY_CONVERT_COMPRESS = 1u << 0,
+	DRY_CONVERT_KEEP = 1u << 1,	      /* the target exists and is written in place, not made anew */
+	DRY_CONVERT_TARGET_IS_ZERO = 1u << 2, /* with KEEP: it is known to read as zeros */
+	DRY_CONVERT_SALVAGE = 1u << 3,	      /* what cannot be read becomes zeros; see dry_convert_result.unread */
+};
+#define DRY_SPARSE_DEFAULT 4096
+
+struct dry_convert {
+	struct dry_image *const *sources; /* put one behind the other */
+	size_t nsources;
+	const char *target;
+	const char *format;	     /* of the target; NULL with KEEP: guess */
+	const struct dry_opts *opts; /* options of create ("size" only to make it longer), "backing_file" among them: the
+					target then holds only what differs from that file.  With KEEP: of opening */
+	struct dry_policy policy;    /* for the target's backing file */
+	unsigned flags;		     /* DRY_CONVERT_* */
+	uint64_t sparse; /* runs of zeros at least this long become holes; 0: everything is written out, allocated */
+	enum dry_cache cache;	       /* of the target */
+	unsigned threads;	       /* 0: as many as the machine has cores, at least 2 */
+	uint64_t rate;		       /* at most so many bytes a second are copied; 0: no limit */
+	struct dry_progress progress;
+	/* SALVAGE: told about each stretch given up, from the calling or a worker thread, one at a time; may be NULL */
+	void (*unreadable)(void *arg, uint64_t off, uint64_t len, const char *text);
+	void *unreadable_arg;
+};
+
+/* Where a conversion failed, for those who phrase it themselves. */
+enum dry_stage {
+	DRY_STAGE_PREPARE, /* the arguments, or the sources' sizes */
+	DRY_STAGE_CREATE,  /* making the target */
+	DRY_STAGE_OPEN,	   /* opening the target */
+	DRY_STAGE_MAP,	   /* asking a source where its data is */
+	DRY_STAGE_READ,
+	DRY_STAGE_WRITE,
+	DRY_STAGE_FINISH, /* metadata, flush, rename */
+	DRY_STAGE_DONE,
+};
+struct dry_convert_result {
+	enum dry_stage stage; /* DONE, or where it failed */
+	uint64_t off;	      /* MAP, READ, WRITE: at this byte of the target */
+	uint64_t copied;      /* bytes written as data */
+	uint64_t unread;      /* SALVAGE: bytes given up */
+};
+/*
+ * Copies what a guest sees of the sources into a target.  A new regular file appears under its name when it is whole
+ * and stable, as by dry_create(); a failed, cancelled or killed conversion leaves what was there before.
+ * result may be NULL.
+ */
+DRY_API int dry_convert(const struct dry_convert *how, struct dry_convert_result *result, struct dry_error *e);
+
+enum dry_difference {
+	DRY_SAME,
+	DRY_DIFFERENT,	     /* content, at `off` */
+	DRY_DIFFERENT_SIZE,  /* strict only */
+	DRY_DIFFERENT_ALLOC, /* strict only: one has the range at `off` allocated, the other has not */
+};
+struct dry_compare {
+	struct dry_image *a, *b;
+	bool strict; /* sizes and allocation must agree too */
+	unsigned threads;
+	struct dry_progress progress;
+};
+struct dry_compare_result {
+	enum dry_difference difference;
+	uint64_t off;	   /* the first byte that differs (allocation: where the run begins) */
+	bool sizes_differ; /* not strict: the longer one's rest was compared with zeros */
+	/* After a failure: in which image (0 a, 1 b), at `off`, and was it data or the map that could not be read? */
+	unsigned failed_image;
+	bool failed_map;
+};
+/* Compares what a guest sees.  A difference is no error: it is in *result. */
+DRY_API int dry_compare(const struct dry_compare *how, struct dry_compare_result *result, struct dry_error *e);
+
 /* ==== guests ==== */
 
 #ifdef __cplusplus
