@@ -44,7 +44,7 @@ endif
 O := $(BUILD)/o
 
 .PHONY: all
-all: $(BUILD)/drydock $(BUILD)/libdrydock.a $(BUILD)/libdrydock.so $(BUILD)/drydock.pc $(BUILD)/compat/.done
+all: $(BUILD)/drydock $(BUILD)/libdrydock.a $(BUILD)/libdrydock.so $(BUILD)/compat/.done
 
 # ---- the layers ----
 # $(call includes,layer): its own folder, those it sees, the public header.
@@ -78,12 +78,6 @@ $(BUILD)/libdrydock.so: $(LIB_OBJS) lib/api/drydock.map
 		-o $@ $(LIB_OBJS) $(LIBDEPS)
 	@ln -sf libdrydock.so $(BUILD)/$(SONAME)
 
-$(BUILD)/drydock.pc: Makefile
-	@mkdir -p $(@D)
-	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: drydock' \
-		'Description: disk images and guest inspection' 'Version: $(VERSION)' 'Requires.private: $(PKGS)' \
-		'Libs: -L$${libdir} -ldrydock' 'Libs.private: -lpthread' 'Cflags: -I$${includedir}' >$@
-
 # ---- the program: sees the public header and util ----
 CMD_OBJS := $(patsubst cmd/%.c,$(O)/cmd/%.o,$(wildcard cmd/*.c))
 $(O)/cmd/%.o: cmd/%.c Makefile
@@ -111,11 +105,111 @@ $(BUILD)/unit/$(1)/%: tests/unit/$(1)/%.c $(foreach l,$(1) $(SEES_$(1)),$(O)/lib
 endef
 $(foreach l,$(LAYERS),$(eval $(call unit,$(l))))
 
-.PHONY: unit
-unit: $(UNIT_BINS)
+# ---- other test programs: they see every layer ----
+# tests/torture/NAME_torture.c and tests/fault/NAME_fault.c are programs; what else lies beside them is linked into each.
+# tests/fuzz/NAME_fuzz.c is one decoder's entry: with replay.c it runs over files, with clang's fuzzer it makes them up.
+ALL_INCLUDES := -Iinclude $(addprefix -Ilib/,$(LAYERS))
+# $(call link_test,SOURCES)
+link_test = $(CC) $(ALL_CFLAGS) $(ALL_INCLUDES) -I$(dir $<) $(ALL_LDFLAGS) -o $@ $(1) $(LAYER_LIBS) $(CHECK_LIBS) $(LIBDEPS)
+define harness
+$(1)_PROGS  := $(patsubst tests/$(1)/%.c,$(BUILD)/$(1)/%,$(wildcard tests/$(1)/*_$(1).c))
+$(1)_SHARED := $(filter-out %_$(1).c,$(wildcard tests/$(1)/*.c))
+$(BUILD)/$(1)/%_$(1): tests/$(1)/%_$(1).c $$($(1)_SHARED) $(wildcard tests/$(1)/*.h) $(LAYER_LIBS) Makefile
+	@mkdir -p $$(@D)
+	$$(call link_test,$$< $$($(1)_SHARED))
+endef
+$(foreach h,torture fault,$(eval $(call harness,$(h))))
 
-.PHONY: clean
+FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.c)
+$(BUILD)/fuzz/%_replay: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(LAYER_LIBS) Makefile
+	@mkdir -p $(@D)
+	$(call link_test,$< tests/fuzz/replay.c)
+$(BUILD)/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(LAYER_LIBS) Makefile
+	@mkdir -p $(@D)
+	$(call link_test,$< -fsanitize=fuzzer)
+
+# The fuzzers need the layers compiled by clang with its counters: a build of its own.
+FUZZ_BUILD := BUILD=build-fuzz CC=clang SAN=fuzzer-no-link,address,undefined
+.PHONY: fuzz fuzz-build fuzz-programs
+fuzz-programs: $(FUZZ_SRCS:tests/%.c=$(BUILD)/%)
+fuzz-build:
+	$(MAKE) $(FUZZ_BUILD) fuzz-programs
+fuzz: fuzz-build
+	tests/run --build=build-fuzz --fuzz-seconds=$(FUZZ_SECONDS) fuzz
+FUZZ_SECONDS ?= 60
+
+.PHONY: unit tests check check-asan lint bench demo
+unit: $(UNIT_BINS)
+tests: unit $(torture_PROGS) $(fault_PROGS) $(FUZZ_SRCS:tests/%_fuzz.c=$(BUILD)/%_replay)
+check: all tests
+	tests/run --build=$(BUILD) $(T)
+# T="unit cli/info" runs a part.  The sanitized run leaves out what only compares words.
+T ?=
+T_ASAN ?= unit replay broken torture fault cli
+ASAN_BUILD := BUILD=build-asan SAN=address,undefined
+check-asan:
+	$(MAKE) $(ASAN_BUILD) all tests
+	tests/run --build=build-asan $(T_ASAN)
+lint: all
+	tests/run --build=$(BUILD) lint
+
+demo: all
+	DRYDOCK=$(abspath $(BUILD)/drydock) sh scripts/demo
+$(BUILD)/bench/%: bench/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -o $@ $<
+bench: all $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+	BUILD=$(abspath $(BUILD)) sh bench/run $(B)
+B ?=
+
+# ---- install ----
+INSTALL ?= install
+BINDIR  := $(DESTDIR)$(PREFIX)/bin
+LIBDIR  := $(DESTDIR)$(PREFIX)/lib
+INCDIR  := $(DESTDIR)$(PREFIX)/include
+DATADIR := $(DESTDIR)$(PREFIX)/share
+# The peers' names are not on anybody's PATH unless asked for.
+COMPATDIR := $(DESTDIR)$(PREFIX)/libexec/drydock/compat
+COMPLETIONS := $(DATADIR)/bash-completion/completions
+
+.PHONY: install uninstall
+install: all
+	$(INSTALL) -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(COMPATDIR) $(COMPLETIONS)
+	$(INSTALL) -m 755 $(BUILD)/drydock $(BINDIR)
+	$(INSTALL) -m 755 $(BUILD)/libdrydock.so $(LIBDIR)/libdrydock.so.$(VERSION)
+	ln -sf libdrydock.so.$(VERSION) $(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(LIBDIR)/libdrydock.so
+	$(INSTALL) -m 644 $(BUILD)/libdrydock.a $(LIBDIR)
+	$(INSTALL) -m 644 include/drydock.h $(INCDIR)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PKGS@|$(PKGS)|' lib/api/drydock.pc.in \
+		>$(LIBDIR)/pkgconfig/drydock.pc
+	for page in man/*.[0-9]; do \
+		d=$(DATADIR)/man/man$${page##*.}; $(INSTALL) -d $$d && $(INSTALL) -m 644 $$page $$d || exit 1; done
+	$(INSTALL) -m 644 completions/drydock $(COMPLETIONS)
+	for n in $(COMPAT); do ln -sf ../../../bin/drydock $(COMPATDIR)/$$n || exit 1; done
+uninstall:
+	rm -f $(BINDIR)/drydock $(LIBDIR)/libdrydock.so* $(LIBDIR)/libdrydock.a $(LIBDIR)/pkgconfig/drydock.pc
+	rm -f $(INCDIR)/drydock.h $(COMPLETIONS)/drydock
+	for page in man/*.[0-9]; do rm -f $(DATADIR)/man/man$${page##*.}/$${page##*/}; done
+	rm -rf $(DESTDIR)$(PREFIX)/libexec/drydock
+
+# ---- the rest ----
+.PHONY: deps clean help
+deps:
+	sh scripts/deps build demo test
 clean:
-	rm -rf $(BUILD)
+	rm -rf build build-*
+help:
+	@echo 'all          the program, the library, the names of peers in $(BUILD)/compat'
+	@echo 'check        every test but the fuzzers; T="unit cli/info" runs a part'
+	@echo 'check-asan   the tests under AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'lint         what reads the source: layers, banned calls, symbols, manual pages'
+	@echo 'fuzz         each fuzzer for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'bench        speed and memory against peers; B="ls cat" runs a part'
+	@echo 'demo         a real guest made, converted, checked and read, in a minute'
+	@echo 'install      to DESTDIR/PREFIX ($(DESTDIR)$(PREFIX)); uninstall takes it away'
+	@echo 'deps         the Debian packages that all this needs (scripts/packages.txt)'
+	@echo 'clean        removes what was built'
+	@echo 'V=1 shows the commands; WERROR=1 makes warnings errors; SAN=address,undefined builds with sanitizers.'
 
 -include $(wildcard $(O)/*/*.d $(BUILD)/unit/*/*.d)

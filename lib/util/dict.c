@@ -168,7 +168,6 @@ int dict_parse(struct dict *d, const char *text, const char *implied_key, struct
 /* Recursion ends: jansson itself refuses nesting beyond its parser depth, and we refuse beyond LIMIT_NODE_DEPTH. */
 static int flatten(struct dict *d, const char *prefix, json_t *v, unsigned depth, struct err *e)
 {
-	CLEANUP(free_ptr) char *key = NULL;
 	CLEANUP(free_ptr) char *text = NULL;
 	const char *name;
 	json_t *child;
