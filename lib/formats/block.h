@@ -31,6 +31,7 @@ enum {
 	BLOCK_UNSAFE = 1u << 7,	      /* flush does nothing */
 	BLOCK_CHECK = 1u << 8,	      /* for check and repair: damaged metadata must not stop the open where avoidable */
 	BLOCK_GUESS_WRITE = 1u << 9,  /* allow writing to an image whose raw format was only guessed (the peers do) */
+	BLOCK_SHARE_WRITE = 1u << 10, /* others may write to a raw image meanwhile: for facts, not for content */
 };
 
 /* Which host files an image may name as its backing, data or extent file. */
@@ -52,6 +53,9 @@ struct block_open {
  * Opens an image by host path, by "json:{...}", by "file:PATH", or (name NULL) by how->opts alone.  The format is
  * how->format, else the "driver" option, else guessed from magic bytes: exactly one claim makes it, two are
  * ERR_CORRUPT "ambiguous", none is raw.  A claimed format that then fails to open is an error, never raw.
+ *
+ * The locks that QEMU takes are taken and honoured.  ERR_SYSTEM with EBUSY: another process writes to the image (we
+ * wanted to read or write); with EAGAIN: another process has it open and does not share writing with us.
  * On success *out holds one reference.
  */
 int block_open(const char *name, const struct block_open *how, struct block **out, struct err *e);
@@ -204,8 +208,8 @@ struct measure_report {
 int block_measure(const char *format, const struct dict *opts, struct block *src, struct measure_report *out,
 		  struct err *e);
 
-/* The names of all formats, in order; ends at NULL.  With writable_only: those block_create knows. */
-const char *const *block_formats(bool writable_only);
+/* The name of the nth format, NULL past the last.  With writable_only: of those block_create knows. */
+const char *block_format_at(size_t n, bool writable_only);
 /* Is there a format of this name? */
 bool block_format_known(const char *format);
 

@@ -88,6 +88,10 @@ struct block_driver {
 	int (*create)(struct block *file, const char *path, struct dict *opts, const struct block_policy *policy,
 		      struct err *e);
 	int (*measure)(struct dict *opts, struct block *src, struct measure_report *out, struct err *e);
+
+	/* Protocol drivers only: the descriptor, and whether two nodes are the same host file. */
+	int (*host_fd)(const struct block *b);
+	bool (*same_host)(const struct block *a, const struct block *b);
 };
 
 /* ---- services of the core for drivers ---- */
@@ -105,15 +109,19 @@ int block_open_named(struct block *b, const char *name, const char *format, unsi
 		     const struct block_env *env, struct block **out, struct err *e);
 /* A path named by an image that lies at image_path; json: and absolute names are kept; free() it. */
 char *block_resolve_name(const char *image_path, const char *name, struct err *e);
-/* Opens a host file as a protocol node, for create: made when missing and `make` says so. */
-int block_open_host(const char *path, unsigned flags, bool make, struct block **out, struct err *e);
+/* What the backing file holds, zeros past its end or where there is none: for what a driver has not allocated. */
+int block_pread_backing(struct block *b, void *buf, size_t len, uint64_t off, struct err *e);
+/* Opens a host file as a protocol node, for create: made when missing, if `make` is given, and then *make tells. */
+int block_open_host(const char *path, unsigned flags, bool *make, struct block **out, struct err *e);
+/* A protocol node over a descriptor, which it owns from now on (on failure too); no locks. */
+int block_host_fd_open(int fd, const char *name, unsigned flags, struct block **out, struct err *e);
 /* A new node without a driver's open: for filters.  Takes a reference on file (may be NULL). */
 int block_new_filter(const struct block_driver *drv, struct block *file, struct block **out, struct err *e);
 
 /* registry.c: ends at NULL. */
 extern const struct block_driver *const block_drivers[];
 const struct block_driver *block_driver_find(const char *name);
-extern const struct block_driver block_host, block_raw, block_qcow2;
+extern const struct block_driver block_host, block_host_device, block_raw, block_qcow2;
 
 /* ---- the fault filter: tests only ---- */
 

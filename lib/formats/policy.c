@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "policy.h"
+
+#include "alloc.h"
+
+#include <errno.h>
+#include <limits.h>
+
+/* Is path the folder (or file) `top` itself, or beneath it?  Both are real paths. */
+static bool is_beneath(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	if (strcmp(top, "/") == 0)
+		return true;
+	return strncmp(path, top, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+static bool allowed_by_name(const struct block_policy *p, const char *real)
+{
+	for (size_t i = 0; i < p->nallowed; i++) {
+		CLEANUP(free_ptr) char *top = realpath(p->allowed[i], NULL);
+		if (top && is_beneath(real, top))
+			return true;
+	}
+	return false;
+}
+
+int policy_admit(const struct block_policy *p, const char *image_path, const char *named_path, char **out,
+		 struct err *e)
+{
+	CLEANUP(free_ptr) char *real = NULL;
+	CLEANUP(free_ptr) char *image = NULL;
+	char *slash;
+
+	if (p->allow_all) {
+		*out = alloc_strdup(named_path);
+		return *out ? 0 : err_nomem(e);
+	}
+	real = realpath(named_path, NULL);
+	if (!real)
+		return err_sys(e, errno, "%s", named_path);
+	if (!p->allow_none && image_path) {
+		image = realpath(image_path, NULL);
+		if (!image)
+			return err_sys(e, errno, "%s", image_path);
+		slash = strrchr(image, '/');
+		/* The root folder holds everything, so being there allows nothing. */
+		if (slash && slash != image) {
+			*slash = '\0';
+			if (is_beneath(real, image)) {
+				*out = take(real);
+				return 0;
+			}
+		}
+	}
+	if (!allowed_by_name(p, real))
+		return err_set(e, ERR_POLICY, "the image names %s, which is outside of its folder; allow it by name if it is "
+			       "trusted", real);
+	*out = take(real);
+	return 0;
+}

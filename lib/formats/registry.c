@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* registry.c - the drivers, and nothing else. */
+#include "block_driver.h"
+
+#include <string.h>
+
+const struct block_driver *const block_drivers[] = {
+	&block_host,
+	&block_host_device,
+	&block_raw,
+	NULL,
+};
+
+const struct block_driver *block_driver_find(const char *name)
+{
+	for (size_t i = 0; block_drivers[i]; i++)
+		if (strcmp(block_drivers[i]->name, name) == 0)
+			return block_drivers[i];
+	return NULL;
+}
