@@ -194,6 +194,10 @@ uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/libexec/drydock
 
 # ---- the rest ----
+# For scripts: the value of a variable.
+show-%:
+	@echo '$($*)'
+
 .PHONY: deps clean help
 deps:
 	sh scripts/deps build demo test
