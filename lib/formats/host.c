@@ -187,6 +187,7 @@ static int host_open(struct block *b, struct dict *opts, const struct block_env 
 
 	if (!path || !*path)
 		return err_set(e, ERR_USAGE, "a file needs a \"filename\"");
+	free(b->name);
 	b->name = alloc_strdup(path);
 	if (!b->name)
 		return err_nomem(e);
