@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* copy.c - the threads of the copy engine, its pace, and what it answers. */
+#include "alloc.h"
+#include "checked.h"
+#include "copy_internal.h"
+#include "limits.h"
+#include "pool.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+enum { BUFFER_ALIGN = 4096, MIN_UNIT = 512, MAX_UNIT = 4096 };
+
+static void remember_failure(struct copy_worker *w, int rc)
+{
+	struct copy *c = w->c;
+
+	pthread_mutex_lock(&c->lock);
+	if (!c->failed) {
+		c->failed = rc;
+		c->err = w->err;
+		c->stage = w->stage;
+		c->failed_off = w->off;
+	}
+	pthread_mutex_unlock(&c->lock);
+	atomic_store(&c->stop, true);
+}
+
+static uint64_t now_nsec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Waits until the rate allows for what the piece holds, in slices, so that a user who wants to stop need not wait. */
+static void keep_pace(struct copy_worker *w)
+{
+	struct copy *c = w->c;
+	uint64_t bytes = 0, before;
+
+	for (size_t i = 0; i < w->piece.n; i++)
+		if (w->piece.segments[i].kind == SEGMENT_DATA)
+			bytes += w->piece.segments[i].len;
+	before = atomic_fetch_add(&c->admitted, bytes);
+	for (;;) {
+		double elapsed = (double)(now_nsec() - c->started_nsec) / 1e9, due = (double)before / (double)c->job->rate;
+		struct timespec slice = { .tv_nsec = 20000000 };
+
+		if (elapsed >= due || atomic_load(&c->stop))
+			return;
+		if (due - elapsed < 0.02)
+			slice.tv_nsec = (long)((due - elapsed) * 1e9) + 1;
+		nanosleep(&slice, NULL);
+	}
+}
+
+static int work(struct copy_worker *w)
+{
+	int rc;
+
+	while ((rc = copy_plan_next(w)) > 0) {
+		if (w->c->job->rate)
+			keep_pace(w);
+		if (atomic_load(&w->c->stop))
+			return 0;
+		rc = copy_piece(w);
+		if (rc < 0)
+			break;
+		atomic_fetch_add(&w->c->done, w->piece.len);
+	}
+	return rc;
+}
+
+static void run_worker(void *arg)
+{
+	struct copy *c = arg;
+	struct copy_worker *w = alloc_zero(sizeof *w), none = { .c = c };
+	bool both = c->job->over_backing && !c->job->base && !c->job->compress;
+	int rc;
+
+	if (!w) {
+		remember_failure(&none, err_nomem(&none.err));
+		return;
+	}
+	w->c = c;
+	w->buf = alloc_aligned(BUFFER_ALIGN, COPY_PIECE);
+	w->behind = both ? alloc_aligned(BUFFER_ALIGN, COPY_PIECE) : NULL;
+	rc = w->buf && (w->behind || !both) ? work(w) : err_nomem(&w->err);
+	if (rc < 0)
+		remember_failure(w, rc);
+	free(w->buf);
+	free(w->behind);
+	free(w);
+}
+
+static void tick(void *arg)
+{
+	struct copy *c = arg;
+
+	if (!c->job->progress || atomic_load(&c->stop))
+		return;
+	if (c->job->progress(c->job->progress_arg, atomic_load(&c->done), c->total) == 0)
+		return;
+	pthread_mutex_lock(&c->lock);
+	if (!c->failed)
+		c->failed = err_set(&c->err, ERR_CANCELED, "stopped");
+	pthread_mutex_unlock(&c->lock);
+	atomic_store(&c->stop, true);
+}
+
+/* Sizes, and the granularity at which the target can leave zeros out. */
+static int prepare(struct copy *c, struct err *e)
+{
+	const struct copy_job *job = c->job;
+	struct block_info info;
+	int rc;
+
+	for (size_t i = 0; i < job->nsources; i++)
+		if (!checked_add(c->total, block_size(job->sources[i]), &c->total))
+			return err_set(e, ERR_LIMIT, "the sources together are too long");
+	if (c->total > block_size(job->target))
+		return err_set(e, ERR_USAGE, "%s is shorter (%" PRIu64 " bytes) than what is to be copied (%" PRIu64 " bytes)",
+			       block_name(job->target), block_size(job->target), c->total);
+	rc = block_info(job->target, &info, e);
+	if (rc < 0)
+		return rc;
+	c->unit = MAX_UNIT;
+	while (c->unit > MIN_UNIT && c->unit > job->sparse)
+		c->unit /= 2;
+	if (is_pow2(info.cluster_size) && info.cluster_size <= COPY_PIECE)
+		c->unit = MAX_OF(c->unit, (size_t)info.cluster_size);
+	if (!job->compress)
+		return 0;
+	if (!is_pow2(info.cluster_size) || info.cluster_size > COPY_PIECE)
+		return err_set(e, ERR_UNSUPPORTED, "%s images cannot be written compressed", block_format(job->target));
+	c->cluster = (size_t)info.cluster_size;
+	return 0;
+}
+
+int copy_run(const struct copy_job *job, struct copy_result *result, struct err *e)
+{
+	struct copy c = { .job = job, .lock = PTHREAD_MUTEX_INITIALIZER, .started_nsec = now_nsec() };
+	int rc;
+
+	*result = (struct copy_result){ .stage = COPY_MAP };
+	rc = prepare(&c, e);
+	if (rc < 0)
+		return rc;
+	if (c.total)
+		rc = pool_run(job->threads ? job->threads : pool_threads(), run_worker, tick, &c, e);
+	if (rc < 0)
+		return rc;
+	*result = (struct copy_result){ c.stage, c.failed_off, atomic_load(&c.copied), c.unread };
+	if (c.failed) {
+		if (e)
+			*e = c.err;
+		return c.failed;
+	}
+	if (job->progress)
+		job->progress(job->progress_arg, c.total, c.total);
+	return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * copy.h - the copy engine: what a guest sees of some blocks, into another block.
+ *
+ * The map of the source is walked once, front to back, and never held: a planner hands out pieces of about 2 MiB,
+ * aligned in the target, to a pool of threads, each with one buffer.  Long runs without data cost one step each.
+ */
+#ifndef DRYDOCK_COPY_H
+#define DRYDOCK_COPY_H
+
+#include "block.h"
+
+#define COPY_PIECE ((size_t)2 << 20)
+
+enum copy_stage { COPY_MAP, COPY_READ, COPY_WRITE };
+
+struct copy_job {
+	struct block *const *sources; /* one behind the other */
+	size_t nsources;
+	struct block *target;	 /* at least as long as the sources together */
+	bool target_is_zero;	 /* it reads as zeros where nothing has been written */
+	/*
+	 * The target's own backing file shows through where nothing is written.  What `base`, a node of the only source's
+	 * backing chain with that very content, decides is left out; base NULL: contents are compared.
+	 */
+	bool over_backing;
+	struct block *base;
+	bool plain_target; /* it is raw, from byte 0 of its host file on */
+	bool compress;	 /* write clusters compressed */
+	bool offload;	 /* let the host copy what lies plain in files at both ends, unseen: sparse does not apply there */
+	bool salvage;	 /* zeros for what cannot be read */
+	uint64_t sparse; /* zeros at least this long (more than COPY_PIECE counts as that) are not stored; 0: all is stored */
+	unsigned threads; /* 0: pool_threads() */
+	uint64_t rate;	 /* bytes a second, 0: no limit */
+	/* From the calling thread, several times a second; not 0: stop with ERR_CANCELED. */
+	int (*progress)(void *arg, uint64_t done, uint64_t total);
+	void *progress_arg;
+	void (*unreadable)(void *arg, uint64_t off, uint64_t len, const char *text);
+	void *unreadable_arg;
+};
+
+struct copy_result {
+	enum copy_stage stage; /* after a failure: in what, and at which offset of the target */
+	uint64_t off;
+	uint64_t copied; /* bytes written as data */
+	uint64_t unread; /* salvage: bytes given up */
+};
+
+/* Does not finish the target: the caller calls block_finish(). */
+int copy_run(const struct copy_job *job, struct copy_result *result, struct err *e);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* copy_internal.h - between the copy engine's planner (copy_plan.c), its pieces (copy_piece.c) and its threads (copy.c). */
+#ifndef DRYDOCK_COPY_INTERNAL_H
+#define DRYDOCK_COPY_INTERNAL_H
+
+#include "copy.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { PIECE_SEGMENTS = 512 };
+
+enum segment_kind {
+	SEGMENT_ZERO, /* reads as zeros */
+	SEGMENT_DATA, /* to be read */
+	SEGMENT_SKIP, /* the target's backing file has it */
+};
+struct segment {
+	enum segment_kind kind;
+	uint64_t off, len; /* of the target */
+	struct block *source;
+	uint64_t source_off;
+	struct block *host; /* where the bytes lie as they are, else NULL */
+	uint64_t host_off;
+};
+
+/* A stretch of the target that one thread deals with.  Longer than COPY_PIECE only as one segment without data. */
+struct piece {
+	uint64_t off, len;
+	size_t n;
+	struct segment segments[PIECE_SEGMENTS];
+};
+
+struct copy {
+	const struct copy_job *job;
+	uint64_t total;
+	size_t unit;	/* zeros are looked for in blocks of this size, aligned in the target */
+	size_t cluster; /* compress: the target's */
+
+	pthread_mutex_t lock; /* for what follows, up to the atomics */
+	uint64_t pos;	      /* planned up to here */
+	size_t source;	      /* the source that pos lies in, and where it begins in the target */
+	uint64_t source_start;
+	struct segment run; /* what the map said last; len 0: nothing yet */
+	struct err err;	    /* the first failure */
+	int failed;	    /* its code, negative */
+	enum copy_stage stage;
+	uint64_t failed_off;
+	uint64_t unread;
+
+	atomic_bool stop, no_clone, no_offload;
+	atomic_ullong done, copied, admitted;
+	uint64_t started_nsec;
+};
+
+/* What one thread owns. */
+struct copy_worker {
+	struct copy *c;
+	unsigned char *buf, *behind; /* COPY_PIECE each; behind: what the backing file holds, only where that is compared */
+	struct piece piece;
+	enum copy_stage stage; /* what it is doing, and where */
+	uint64_t off;
+	struct err err;
+};
+
+/* The next piece, in w->piece; 0 none is left (or somebody failed), 1 here it is, < 0 the map cannot be read. */
+int copy_plan_next(struct copy_worker *w);
+/* Copies w->piece. */
+int copy_piece(struct copy_worker *w);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* copy_piece.c - reads one piece, looks for zeros in it, and writes what must be written. */
+#include "alloc.h"
+#include "checked.h"
+#include "copy_internal.h"
+#include "limits.h"
+#include "zero.h"
+
+#include <errno.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { HOST_ALIGN = 4096, SALVAGE_STEP = 4096 };
+
+/* ---- reading ---- */
+
+static void give_up(struct copy_worker *w, uint64_t off, uint64_t len)
+{
+	struct copy *c = w->c;
+
+	pthread_mutex_lock(&c->lock);
+	c->unread += len;
+	if (c->job->unreadable)
+		c->job->unreadable(c->job->unreadable_arg, off, len, w->err.msg);
+	pthread_mutex_unlock(&c->lock);
+	err_clear(&w->err);
+}
+
+/* Block by block, zeros for those that stay unreadable; each stretch of them is told once. */
+static void read_salvage(struct copy_worker *w, const struct segment *s, unsigned char *buf)
+{
+	uint64_t bad = 0, at = 0;
+	struct err e = ERR_INIT;
+
+	while (at < s->len) {
+		size_t n = (size_t)MIN_OF(s->len - at, SALVAGE_STEP - (s->source_off + at) % SALVAGE_STEP);
+
+		if (block_pread(s->source, buf + at, n, s->source_off + at, &e) < 0) {
+			memset(buf + at, 0, n);
+			w->err = e;
+			bad += n;
+		} else if (bad) {
+			give_up(w, s->off + at - bad, bad);
+			bad = 0;
+		}
+		at += n;
+	}
+	if (bad)
+		give_up(w, s->off + at - bad, bad);
+	err_clear(&w->err);
+}
+
+static int read_segment(struct copy_worker *w, const struct segment *s, unsigned char *buf)
+{
+	int rc;
+
+	w->stage = COPY_READ;
+	w->off = s->off;
+	rc = block_pread(s->source, buf, (size_t)s->len, s->source_off, &w->err);
+	if (rc < 0 && w->c->job->salvage) {
+		read_salvage(w, s, buf);
+		rc = 0;
+	}
+	return rc;
+}
+
+/* Fills [off, off + len) of the piece's buffer from its segments; what is skipped elsewhere is read, too, if asked. */
+static int fill(struct copy_worker *w, uint64_t off, uint64_t len, bool skipped_too)
+{
+	const struct piece *p = &w->piece;
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct segment s = p->segments[i];
+		uint64_t from = MAX_OF(s.off, off), to = MIN_OF(s.off + s.len, off + len);
+		unsigned char *buf = w->buf + (from - p->off);
+		int rc = 0;
+
+		if (from >= to)
+			continue;
+		s.source_off += from - s.off;
+		s.off = from;
+		s.len = to - from;
+		if (s.kind == SEGMENT_ZERO)
+			memset(buf, 0, (size_t)s.len);
+		else if (s.kind == SEGMENT_DATA || skipped_too)
+			rc = read_segment(w, &s, buf);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- writing ---- */
+
+static int write_data(struct copy_worker *w, uint64_t off, size_t len)
+{
+	if (!len)
+		return 0;
+	w->stage = COPY_WRITE;
+	w->off = off;
+	atomic_fetch_add(&w->c->copied, len);
+	return block_pwrite(w->c->job->target, w->buf + (off - w->piece.off), len, off, &w->err);
+}
+
+static int write_zeros(struct copy_worker *w, uint64_t off, uint64_t len)
+{
+	if (w->c->job->target_is_zero && !w->c->job->over_backing)
+		return 0;
+	w->stage = COPY_WRITE;
+	w->off = off;
+	return block_zero(w->c->job->target, len, off, BLOCK_ZERO_UNMAP, &w->err);
+}
+
+/* How many bytes from off on, below end, lie in whole blocks of zeros. */
+static uint64_t zeros_at(const struct copy_worker *w, uint64_t off, uint64_t end)
+{
+	size_t unit = w->c->unit;
+	uint64_t at = off;
+
+	while (at < end) {
+		uint64_t next = MIN_OF(round_down(at, unit) + unit, end);
+
+		if (!mem_is_zero(w->buf + (at - w->piece.off), (size_t)(next - at)))
+			break;
+		at = next;
+	}
+	return at - off;
+}
+
+/* Writes a stretch that is in the buffer, leaving out the runs of zeros that are long enough. */
+static int write_sparse(struct copy_worker *w, uint64_t off, uint64_t end)
+{
+	struct copy *c = w->c;
+	uint64_t data = off, at = off, min_run = MIN_OF(c->job->sparse, end - off);
+
+	if (c->job->sparse == 0)
+		return write_data(w, off, (size_t)(end - off));
+	while (at < end) {
+		uint64_t zeros = zeros_at(w, at, end);
+		int rc;
+
+		if (zeros >= min_run || (zeros && at + zeros == c->total)) {
+			rc = write_data(w, data, (size_t)(at - data));
+			if (rc == 0)
+				rc = write_zeros(w, at, zeros);
+			if (rc < 0)
+				return rc;
+			data = at + zeros;
+		}
+		at += zeros;
+		if (at < end) /* this block is known to hold something */
+			at = MIN_OF(round_down(at, c->unit) + c->unit, end);
+	}
+	return write_data(w, data, (size_t)(end - data));
+}
+
+/* The stretches between what is skipped. */
+static int write_segments(struct copy_worker *w)
+{
+	const struct piece *p = &w->piece;
+
+	for (size_t i = 0; i < p->n;) {
+		uint64_t from = p->segments[i].off, to = from;
+		int rc;
+
+		if (p->segments[i].kind == SEGMENT_SKIP) {
+			i++;
+			continue;
+		}
+		for (; i < p->n && p->segments[i].kind != SEGMENT_SKIP; i++)
+			to += p->segments[i].len;
+		rc = write_sparse(w, from, to);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Leaves out the blocks in which the target's backing file already has the same bytes. */
+static int write_differing(struct copy_worker *w)
+{
+	const struct piece *p = &w->piece;
+	struct block *backing = block_backing(w->c->job->target);
+	uint64_t size = backing ? block_size(backing) : 0, end = p->off + p->len, from = p->off, at = p->off;
+	uint64_t have = p->off < size ? MIN_OF(p->len, size - p->off) : 0;
+	int rc = 0;
+
+	w->stage = COPY_READ;
+	w->off = p->off;
+	memset(w->behind + have, 0, (size_t)(p->len - have));
+	if (have)
+		rc = block_pread(backing, w->behind, (size_t)have, p->off, &w->err);
+	while (rc == 0 && at < end) {
+		uint64_t next = MIN_OF(round_down(at, w->c->unit) + w->c->unit, end);
+
+		if (memcmp(w->buf + (at - p->off), w->behind + (at - p->off), (size_t)(next - at)) == 0) {
+			if (from < at)
+				rc = write_sparse(w, from, at);
+			from = next;
+		}
+		at = next;
+	}
+	return rc == 0 && from < end ? write_sparse(w, from, end) : rc;
+}
+
+/* ---- compressed: whole clusters ---- */
+
+/* Is all of [off, end) of one kind? */
+static bool all_of_kind(const struct piece *p, uint64_t off, uint64_t end, enum segment_kind kind)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct segment *s = &p->segments[i];
+
+		if (s->kind != kind && s->off < end && s->off + s->len > off)
+			return false;
+	}
+	return true;
+}
+
+static int compress_cluster(struct copy_worker *w, uint64_t off, size_t len)
+{
+	const struct copy_job *job = w->c->job;
+	const struct piece *p = &w->piece;
+	unsigned char *buf = w->buf + (off - p->off);
+	int rc;
+
+	if (all_of_kind(p, off, off + len, SEGMENT_SKIP))
+		return 0;
+	if (all_of_kind(p, off, off + len, SEGMENT_ZERO) && job->sparse)
+		return write_zeros(w, off, len);
+	rc = fill(w, off, len, true);
+	if (rc < 0)
+		return rc;
+	if (job->sparse && mem_is_zero(buf, len))
+		return write_zeros(w, off, len);
+	w->stage = COPY_WRITE;
+	w->off = off;
+	atomic_fetch_add(&w->c->copied, len);
+	return block_pwrite_compressed(job->target, buf, len, off, &w->err);
+}
+
+static int compress_piece(struct copy_worker *w)
+{
+	const struct piece *p = &w->piece;
+	int rc = 0;
+
+	for (uint64_t at = p->off; rc == 0 && at < p->off + p->len;) {
+		uint64_t next = MIN_OF(at + w->c->cluster, p->off + p->len);
+
+		rc = compress_cluster(w, at, (size_t)(next - at));
+		at = next;
+	}
+	return rc;
+}
+
+/* ---- by the host, unseen ---- */
+
+/*
+ * Lets the host share (reflink) or copy what lies plain in a file at the source into the raw target.  What it did is
+ * SEGMENT_SKIP afterwards.  Only whole host blocks, only where all of the segment goes; anything the host does not
+ * like is copied by hand.
+ */
+static void offload_segment(struct copy_worker *w, struct segment *s)
+{
+	struct copy *c = w->c;
+	int from = block_host_fd(s->host), to = block_host_fd(block_file(c->job->target));
+	struct file_clone_range range = { .src_fd = from, .src_offset = s->host_off, .src_length = s->len,
+					  .dest_offset = s->off };
+	off_t in = (off_t)s->host_off, out = (off_t)s->off;
+	uint64_t left = s->len;
+
+	if (from < 0 || to < 0)
+		return;
+	if ((s->host_off | s->off | s->len) % HOST_ALIGN == 0 && !atomic_load(&c->no_clone)) {
+		if (ioctl(to, FICLONERANGE, &range) == 0) {
+			s->kind = SEGMENT_SKIP;
+			return;
+		}
+		if (errno != EINTR)
+			atomic_store(&c->no_clone, true);
+	}
+	while (left && c->job->offload && !atomic_load(&c->no_offload)) {
+		ssize_t n = copy_file_range(from, &in, to, &out, (size_t)left, 0);
+
+		if (n <= 0 && !(n < 0 && errno == EINTR))
+			atomic_store(&c->no_offload, true);
+		if (n > 0)
+			left -= (uint64_t)n;
+	}
+	if (!left) {
+		atomic_fetch_add(&c->copied, s->len);
+		s->kind = SEGMENT_SKIP;
+	}
+}
+
+static void offload_piece(struct copy_worker *w)
+{
+	struct copy *c = w->c;
+
+	if (!c->job->plain_target || c->job->sparse == 0 || c->job->over_backing)
+		return;
+	for (size_t i = 0; i < w->piece.n; i++) {
+		struct segment *s = &w->piece.segments[i];
+
+		if (s->kind == SEGMENT_DATA && s->host &&
+		    (!atomic_load(&c->no_clone) || (c->job->offload && !atomic_load(&c->no_offload))))
+			offload_segment(w, s);
+	}
+}
+
+int copy_piece(struct copy_worker *w)
+{
+	const struct copy_job *job = w->c->job;
+	const struct piece *p = &w->piece;
+	int rc;
+
+	if (p->len > COPY_PIECE)
+		return p->segments[0].kind == SEGMENT_ZERO ? write_zeros(w, p->off, p->len) : 0;
+	if (job->compress)
+		return compress_piece(w);
+	offload_piece(w);
+	if (job->sparse && !w->behind && all_of_kind(p, p->off, p->off + p->len, SEGMENT_ZERO))
+		return write_zeros(w, p->off, p->len);
+	rc = fill(w, p->off, p->len, false);
+	if (rc < 0)
+		return rc;
+	return w->behind ? write_differing(w) : write_segments(w);
+}

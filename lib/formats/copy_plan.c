@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* copy_plan.c - cuts the sources into pieces: each question to their maps is asked once. */
+#include "alloc.h"
+#include "checked.h"
+#include "copy_internal.h"
+#include "limits.h"
+
+static enum segment_kind kind_of(const struct copy_job *job, const struct extent *x)
+{
+	if (!(x->flags & EXTENT_ALLOC) && job->over_backing && job->base && !(x->flags & EXTENT_ZERO))
+		return SEGMENT_SKIP;
+	if (!(x->flags & (EXTENT_DATA | EXTENT_ALLOC)) || x->flags & EXTENT_ZERO)
+		return SEGMENT_ZERO;
+	return SEGMENT_DATA;
+}
+
+/* Makes c->run the run that c->pos lies in, of whatever length it comes. */
+static int find_run(struct copy_worker *w)
+{
+	struct copy *c = w->c;
+	const struct copy_job *job = c->job;
+	struct extent x;
+	struct block *source;
+	uint64_t off;
+	int rc;
+
+	if (c->run.len && c->pos - c->run.off < c->run.len)
+		return 0;
+	while (c->pos - c->source_start == block_size(job->sources[c->source])) /* empty ones too; pos < total ends it */
+		c->source_start += block_size(job->sources[c->source++]);
+	source = job->sources[c->source];
+	off = c->pos - c->source_start;
+	w->stage = COPY_MAP;
+	w->off = c->pos;
+	rc = block_extent_chain(source, job->over_backing ? job->base : NULL, block_size(source) - off, off, &x, &w->err);
+	if (rc < 0)
+		return rc;
+	c->run = (struct segment){ .kind = kind_of(job, &x), .off = c->pos, .len = x.len, .source = source, .source_off = off };
+	if (x.flags & EXTENT_PLAIN && x.host) {
+		c->run.host = x.host;
+		c->run.host_off = x.host_off;
+	}
+	return 0;
+}
+
+/* The part of the run at c->pos that ends before `end`. */
+static struct segment run_part(const struct copy *c, uint64_t end)
+{
+	struct segment s = c->run;
+	uint64_t skip = c->pos - s.off;
+
+	s.off += skip;
+	s.source_off += skip;
+	s.host_off += skip;
+	s.len = MIN_OF(s.len - skip, end - s.off);
+	return s;
+}
+
+/* How far a run without data may be passed in one step: it must not need the buffer. */
+static uint64_t long_step(const struct copy *c)
+{
+	const struct copy_job *job = c->job;
+	uint64_t len = c->run.off + c->run.len - c->pos;
+
+	if (c->run.kind == SEGMENT_DATA || (c->run.kind == SEGMENT_ZERO && job->sparse == 0) ||
+	    (job->over_backing && !job->base))
+		return 0;
+	if (c->run.kind == SEGMENT_ZERO && !job->target_is_zero)
+		len = MIN_OF(len, LIMIT_REQUEST);
+	if (c->pos + len < c->total)
+		len = round_down(c->pos + len, COPY_PIECE) > c->pos ? round_down(c->pos + len, COPY_PIECE) - c->pos : 0;
+	return len > COPY_PIECE ? len : 0;
+}
+
+static bool continues(const struct segment *a, const struct segment *b)
+{
+	return a->kind == b->kind && a->source == b->source && a->source_off + a->len == b->source_off &&
+	       a->host == b->host && (!a->host || a->host_off + a->len == b->host_off);
+}
+
+static void piece_add(struct piece *p, const struct segment *s)
+{
+	struct segment *last = p->n ? &p->segments[p->n - 1] : NULL;
+
+	p->len += s->len;
+	if (last && continues(last, s)) {
+		last->len += s->len;
+	} else if (p->n < PIECE_SEGMENTS) {
+		p->segments[p->n++] = *s;
+	} else if (last->source == s->source) {
+		/* A crumbled map: to read what need not be read is always right, too. */
+		last->kind = SEGMENT_DATA;
+		last->host = NULL;
+		last->len += s->len;
+	}
+}
+
+/* Is there room for what piece_add() would add? */
+static bool piece_has_room(const struct piece *p, const struct segment *s)
+{
+	return p->n < PIECE_SEGMENTS || p->segments[p->n - 1].source == s->source;
+}
+
+static int plan(struct copy_worker *w)
+{
+	struct copy *c = w->c;
+	struct piece *p = &w->piece;
+	uint64_t end, step;
+	int rc;
+
+	if (c->pos == c->total || atomic_load(&c->stop))
+		return 0;
+	*p = (struct piece){ .off = c->pos };
+	rc = find_run(w);
+	if (rc < 0)
+		return rc;
+	step = long_step(c);
+	if (step) {
+		struct segment s = run_part(c, c->pos + step);
+
+		piece_add(p, &s);
+		c->pos += s.len;
+		return 1;
+	}
+	end = MIN_OF(round_down(c->pos, COPY_PIECE) + COPY_PIECE, c->total);
+	while (c->pos < end) {
+		struct segment s;
+
+		rc = find_run(w);
+		if (rc < 0)
+			return rc;
+		s = run_part(c, end);
+		if (!piece_has_room(p, &s))
+			break; /* more than PIECE_SEGMENTS sources in here: what is left is another piece */
+		piece_add(p, &s);
+		c->pos += s.len;
+	}
+	return 1;
+}
+
+int copy_plan_next(struct copy_worker *w)
+{
+	int rc;
+
+	pthread_mutex_lock(&w->c->lock);
+	rc = plan(w);
+	pthread_mutex_unlock(&w->c->lock);
+	return rc;
+}
