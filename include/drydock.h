@@ -61,7 +61,7 @@ struct dry_opts;
 /* NULL when memory is out. */
 DRY_API struct dry_opts *dry_opts_new(void);
 DRY_API void dry_opts_free(struct dry_opts *o);
-/* Adds "a=1,b=2,flag" (commas in a value are doubled); the first word without "=" is implied_key's value (may be NULL). */
+/* Adds "a=1,b=2,flag" (commas in a value are doubled); a first word without "=" is implied_key's value (may be NULL). */
 DRY_API int dry_opts_parse(struct dry_opts *o, const char *text, const char *implied_key, struct dry_error *e);
 /* Sets or replaces; a NULL value removes the key. */
 DRY_API int dry_opts_set(struct dry_opts *o, const char *key, const char *value, struct dry_error *e);
@@ -90,7 +90,8 @@ enum {
 	DRY_OPEN_NO_BACKING = 1u << 2,	/* leave the backing file alone: what it holds reads as zeros */
 	DRY_OPEN_FORCE_SHARE = 1u << 3, /* read although somebody else is writing; take no locks */
 	DRY_OPEN_CHECK = 1u << 4,	/* for dry_image_check: open in spite of damage where possible */
-	DRY_OPEN_GUESS_WRITE = 1u << 5, /* write also where raw was only guessed (else DRY_POLICY) */
+	DRY_OPEN_GUESS_WRITE = 1u << 5, /* write also where raw was only guessed (else DRY_USAGE) */
+	DRY_OPEN_SHARE_WRITE = 1u << 6, /* for facts, not for content: others may write to a raw image meanwhile */
 };
 
 /* What the peers call cache modes. */
@@ -115,7 +116,8 @@ struct dry_open {
 
 /*
  * Opens an image by path, "json:{...}", "file:PATH", or (name NULL) by how->opts alone.  how NULL: read only, guessed,
- * files beside the image.  *out is ended by dry_image_close().
+ * files beside the image.  The locks QEMU takes are honoured: DRY_SYSTEM with sys_errno EBUSY when another process is
+ * writing to the image, EAGAIN when another has it open and does not share it.  *out is ended by dry_image_close().
  */
 DRY_API int dry_image_open(const char *name, const struct dry_open *how, struct dry_image **out, struct dry_error *e);
 /* Closes; NULL is fine.  A writer calls dry_image_finish() first and looks at its answer. */
@@ -231,8 +233,8 @@ DRY_API int dry_image_resize(struct dry_image *img, uint64_t size, enum dry_prea
 
 /* ---- formats, and creating ---- */
 
-/* Names in order, ending at NULL; writable: those that dry_create() and dry_convert() make. */
-DRY_API const char *const *dry_formats(bool writable);
+/* The i-th format's name, NULL past the end; writable: among those that dry_create() and dry_convert() make. */
+DRY_API const char *dry_format_at(size_t i, bool writable);
 DRY_API bool dry_format_known(const char *name);
 /* Can the format store what dry_image_write_compressed() writes? */
 DRY_API bool dry_format_compresses(const char *name);
@@ -291,6 +293,8 @@ enum {
 	DRY_CONVERT_KEEP = 1u << 1,	      /* the target exists and is written in place, not made anew */
 	DRY_CONVERT_TARGET_IS_ZERO = 1u << 2, /* with KEEP: it is known to read as zeros */
 	DRY_CONVERT_SALVAGE = 1u << 3,	      /* what cannot be read becomes zeros; see dry_convert_result.unread */
+	DRY_CONVERT_OFFLOAD = 1u << 4,	      /* the host may copy what lies plain in files, unseen by `sparse` */
+	DRY_CONVERT_GUESS_WRITE = 1u << 5,    /* with KEEP: as DRY_OPEN_GUESS_WRITE */
 };
 #define DRY_SPARSE_DEFAULT 4096
 

@@ -212,6 +212,8 @@ int block_measure(const char *format, const struct dict *opts, struct block *src
 const char *block_format_at(size_t n, bool writable_only);
 /* Is there a format of this name? */
 bool block_format_known(const char *format);
+/* Can it store compressed clusters? */
+bool block_format_compresses(const char *format);
 
 /* ---- filters ---- */
 

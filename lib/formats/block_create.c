@@ -24,6 +24,13 @@ bool block_format_known(const char *format)
 	return block_driver_find(format) != NULL;
 }
 
+bool block_format_compresses(const char *format)
+{
+	const struct block_driver *drv = block_driver_find(format);
+
+	return drv && drv->pwrite_compressed;
+}
+
 const struct create_opt *block_create_opts(const char *format)
 {
 	const struct block_driver *drv = block_driver_find(format);

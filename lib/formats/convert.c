@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "convert.h"
+
+#include "alloc.h"
+#include "block_driver.h"
+#include "checked.h"
+#include "limits.h"
+#include "target.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- options of create ---- */
+
+static const struct create_opt *find_opt(const struct create_opt *table, const char *name)
+{
+	for (; table && table->name; table++)
+		if (strcmp(table->name, name) == 0)
+			return table;
+	return NULL;
+}
+
+/* One option, written the way the drivers and the peers' messages want it. */
+static int plan_opt(const struct create_opt *o, const char *value, struct dict *out, struct err *e)
+{
+	CLEANUP(dict_free) struct dict one = DICT_INIT;
+	char text[24];
+	uint64_t n = 0;
+	bool on = false;
+	int rc;
+
+	if (o->type == CREATE_OPT_STRING)
+		return dict_set(out, o->name, value, e);
+	rc = dict_set(&one, o->name, value, e);
+	if (rc == 0 && o->type == CREATE_OPT_BOOL)
+		rc = dict_take_bool(&one, o->name, &on, e);
+	else if (rc == 0 && o->type == CREATE_OPT_SIZE)
+		rc = dict_take_size(&one, o->name, &n, e);
+	else if (rc == 0 && !text_parse_u64(value, &n))
+		rc = err_set(e, ERR_USAGE, "option \"%s\": \"%s\" is not a number", o->name, value);
+	if (rc < 0)
+		return rc;
+	snprintf(text, sizeof text, "%" PRIu64, n);
+	return dict_set(out, o->name, o->type == CREATE_OPT_BOOL ? (on ? "on" : "off") : text, e);
+}
+
+/* Opens the file that a new image at path will name as its backing file, as opening the new image will. */
+static int open_backing_of(const char *path, const struct dict *opts, const struct block_policy *policy,
+			   struct block **out, struct err *e)
+{
+	const char *name = dict_get(opts, "backing_file"), *format = dict_get(opts, "backing_fmt");
+	struct block_open how = { .format = format, .policy = policy };
+	CLEANUP(free_ptr) char *at = block_resolve_name(path, name, e);
+	int rc;
+
+	if (!at)
+		return -(int)ERR_NOMEM;
+	rc = block_open(at, &how, out, e);
+	return rc < 0 ? err_in(e, rc, "backing file") : 0;
+}
+
+static int plan_backing(const char *path, const struct create_plan *plan, struct dict *out, struct err *e)
+{
+	CLEANUP(block_unrefp) struct block *backing = NULL;
+	char text[24];
+	int rc;
+
+	if (!dict_get(out, "backing_fmt"))
+		return err_set(e, ERR_USAGE, "the format of the backing file \"%s\" is not given, and it is never guessed",
+			       dict_get(out, "backing_file"));
+	if (plan->no_backing)
+		return 0;
+	rc = open_backing_of(path, out, plan->policy, &backing, e);
+	if (rc < 0 || dict_get(out, "size"))
+		return rc;
+	snprintf(text, sizeof text, "%" PRIu64, block_size(backing));
+	return dict_set(out, "size", text, e);
+}
+
+int convert_plan_create(const char *path, const struct create_plan *plan, struct dict *out, struct err *e)
+{
+	const struct create_opt *table = block_create_opts(plan->format);
+	int rc = 0;
+
+	if (!block_format_known(plan->format))
+		return err_set(e, ERR_USAGE, "unknown format \"%s\"", plan->format);
+	if (!table)
+		return err_set(e, ERR_UNSUPPORTED, "%s images cannot be created", plan->format);
+	for (size_t i = 0; plan->opts && i < plan->opts->n && rc == 0; i++) {
+		const struct dict_item *it = &plan->opts->items[i];
+		const struct create_opt *o = find_opt(table, it->key);
+
+		rc = o ? plan_opt(o, it->value, out, e)
+		       : err_set(e, ERR_USAGE, "%s has no option \"%s\"", plan->format, it->key);
+	}
+	if (rc < 0)
+		return rc;
+	if (dict_get(out, "backing_file"))
+		rc = plan_backing(path, plan, out, e);
+	else if (dict_get(out, "backing_fmt"))
+		rc = err_set(e, ERR_USAGE, "a backing format is given, but no backing file");
+	if (rc == 0 && !dict_get(out, "size"))
+		rc = err_set(e, ERR_USAGE, "the size of the new image is not given");
+	return rc;
+}
+
+/* ---- making ---- */
+
+/* A further file that creating makes under its own name; it goes again when the image does not come to be. */
+struct extra_file {
+	char *path; /* NULL: none that was not there before */
+};
+
+static void extra_file_remove(struct extra_file *f)
+{
+	if (f->path)
+		unlink(f->path);
+	free(take(f->path));
+}
+
+static int extra_file_note(struct extra_file *f, const char *image, const struct dict *opts, struct err *e)
+{
+	const char *name = dict_get(opts, "data_file");
+	CLEANUP(free_ptr) char *path = NULL;
+	struct stat st;
+
+	if (!name)
+		return 0;
+	path = block_resolve_name(image, name, e);
+	if (!path)
+		return -(int)ERR_NOMEM;
+	if (lstat(path, &st) != 0)
+		f->path = take(path);
+	return 0;
+}
+
+/* A policy that also allows the files which the user names in the options of create. */
+struct wider_policy {
+	struct block_policy policy;
+	const char **allowed;
+	char *named[2];
+};
+
+static void wider_policy_free(struct wider_policy *w)
+{
+	free(w->allowed);
+	free(w->named[0]);
+	free(w->named[1]);
+}
+
+static int widen_policy(struct wider_policy *w, const struct block_policy *given, const char *image,
+			const struct dict *opts, struct err *e)
+{
+	static const char *const keys[] = { "backing_file", "data_file" };
+	size_t n = given ? given->nallowed : 0;
+
+	if (given)
+		w->policy = *given;
+	w->allowed = alloc_array(n + ARRAY_LEN(keys), sizeof *w->allowed);
+	if (!w->allowed)
+		return err_nomem(e);
+	for (size_t i = 0; i < n; i++)
+		w->allowed[i] = given->allowed[i];
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const char *name = dict_get(opts, keys[i]);
+
+		if (!name)
+			continue;
+		w->named[i] = block_resolve_name(image, name, e);
+		if (!w->named[i])
+			return -(int)ERR_NOMEM;
+		w->allowed[n++] = w->named[i];
+	}
+	w->policy.allowed = w->allowed;
+	w->policy.nallowed = n;
+	return 0;
+}
+
+static int create_at(struct target *t, const struct create_plan *plan, const struct dict *opts, struct extra_file *extra,
+		     struct err *e)
+{
+	CLEANUP(wider_policy_free) struct wider_policy wider = { .allowed = NULL };
+	int rc = extra_file_note(extra, t->path, opts, e);
+
+	if (rc == 0)
+		rc = widen_policy(&wider, plan->policy, t->path, opts, e);
+	if (rc == 0)
+		rc = block_create(t->path, plan->format, opts, &wider.policy, e);
+	return target_err(t, rc, e);
+}
+
+int convert_create(const char *path, const struct create_plan *plan, struct err *e)
+{
+	CLEANUP(target_abort) struct target t = TARGET_INIT;
+	CLEANUP(extra_file_remove) struct extra_file extra = { NULL };
+	CLEANUP(dict_free) struct dict opts = DICT_INIT;
+	int rc = convert_plan_create(path, plan, &opts, e);
+
+	if (rc == 0)
+		rc = target_begin(&t, path, e);
+	if (rc == 0)
+		rc = create_at(&t, plan, &opts, &extra, e);
+	if (rc == 0)
+		rc = target_commit(&t, true, e);
+	if (rc == 0)
+		free(take(extra.path));
+	return rc;
+}
+
+/* ---- converting ---- */
+
+static struct block *host_of(struct block *b)
+{
+	while (block_file(b))
+		b = block_file(b);
+	return b;
+}
+
+static bool same_host_file(struct block *a, struct block *b)
+{
+	struct stat sa, sb;
+	int fa = block_host_fd(host_of(a)), fb = block_host_fd(host_of(b));
+
+	return fa >= 0 && fb >= 0 && fstat(fa, &sa) == 0 && fstat(fb, &sb) == 0 && sa.st_dev == sb.st_dev &&
+	       sa.st_ino == sb.st_ino;
+}
+
+/* The node of the source's chain that is the target's backing file, too; NULL: it is another one. */
+static struct block *find_base(const struct copy_job *job, struct block *backing)
+{
+	if (job->nsources != 1)
+		return NULL;
+	for (struct block *b = block_backing(job->sources[0]); b; b = block_backing(b))
+		if (strcmp(block_format(b), block_format(backing)) == 0 && block_size(b) == block_size(backing) &&
+		    same_host_file(b, backing))
+			return b;
+	return NULL;
+}
+
+static int total_size(const struct copy_job *job, uint64_t *out, struct err *e)
+{
+	*out = 0;
+	for (size_t i = 0; i < job->nsources; i++)
+		if (!checked_add(*out, block_size(job->sources[i]), out) || *out > LIMIT_IMAGE_SIZE)
+			return err_set(e, ERR_LIMIT, "the sources together are too long for an image");
+	return job->nsources ? 0 : err_set(e, ERR_USAGE, "nothing to convert");
+}
+
+static int run_copy(const struct convert *how, struct copy_job *job, struct convert_result *result, struct err *e)
+{
+	int rc;
+
+	job->over_backing = !how->keep && block_backing(job->target);
+	job->base = job->over_backing ? find_base(job, block_backing(job->target)) : NULL;
+	rc = copy_run(job, &result->copy, e);
+	if (rc < 0) {
+		result->stage = result->copy.stage == COPY_MAP	  ? CONVERT_MAP
+				: result->copy.stage == COPY_READ ? CONVERT_READ
+								  : CONVERT_WRITE;
+		return rc;
+	}
+	result->stage = CONVERT_FINISH;
+	return block_finish(job->target, e);
+}
+
+/* Into what is there already. */
+static int convert_into(const struct convert *how, struct convert_result *result, struct err *e)
+{
+	struct block_open open = { .format = how->format, .opts = how->opts, .flags = BLOCK_WRITE | how->open_flags,
+				   .policy = how->policy };
+	CLEANUP(block_unrefp) struct block *target = NULL;
+	struct copy_job job = how->copy;
+	int rc;
+
+	result->stage = CONVERT_OPEN;
+	rc = block_open(how->target, &open, &target, e);
+	if (rc < 0)
+		return rc;
+	job.target = target;
+	job.target_is_zero = how->keep_is_zero;
+	rc = run_copy(how, &job, result, e);
+	if (rc == 0)
+		result->stage = CONVERT_DONE;
+	return rc;
+}
+
+/* The options of create, with a size that holds all the sources. */
+static int plan_target(const struct convert *how, struct dict *opts, struct err *e)
+{
+	CLEANUP(dict_free) struct dict given = DICT_INIT;
+	struct create_plan plan = { how->format, &given, how->policy, false };
+	uint64_t total, size = 0;
+	char text[24];
+	int rc;
+
+	if ((rc = total_size(&how->copy, &total, e)) < 0 || (how->opts && (rc = dict_merge(&given, how->opts, e)) < 0))
+		return rc;
+	rc = dict_take_size(&given, "size", &size, e);
+	if (rc < 0)
+		return rc;
+	if (size && size < total)
+		return err_set(e, ERR_USAGE, "a size of %" PRIu64 " bytes does not hold the %" PRIu64 " bytes to convert",
+			       size, total);
+	snprintf(text, sizeof text, "%" PRIu64, size ? size : total);
+	rc = dict_set(&given, "size", text, e);
+	return rc < 0 ? rc : convert_plan_create(how->target, &plan, opts, e);
+}
+
+/* Fills a target that was just made; its locks are its own: nobody knows its name yet. */
+static int fill_target(const struct convert *how, const struct target *t, const struct dict *opts,
+		       struct convert_result *result, struct err *e)
+{
+	CLEANUP(wider_policy_free) struct wider_policy wider = { .allowed = NULL };
+	struct block_open open = { .format = how->format, .flags = BLOCK_WRITE | how->open_flags,
+				   .policy = &wider.policy };
+	CLEANUP(block_unrefp) struct block *target = NULL;
+	struct copy_job job = how->copy;
+	bool raw = strcmp(how->format, "raw") == 0;
+	int rc;
+
+	result->stage = CONVERT_OPEN;
+	rc = widen_policy(&wider, how->policy, t->path, opts, e);
+	if (rc == 0)
+		rc = block_open(t->path, &open, &target, e);
+	if (rc < 0)
+		return rc;
+	job.target = target;
+	job.target_is_zero = !(raw && t->in_place);
+	job.plain_target = raw && !t->in_place;
+	return run_copy(how, &job, result, e);
+}
+
+static int convert_new(const struct convert *how, struct convert_result *result, struct err *e)
+{
+	CLEANUP(target_abort) struct target t = TARGET_INIT;
+	CLEANUP(extra_file_remove) struct extra_file extra = { NULL };
+	CLEANUP(dict_free) struct dict opts = DICT_INIT;
+	struct create_plan plan = { how->format, NULL, how->policy, false };
+	int rc = plan_target(how, &opts, e);
+
+	if (rc < 0)
+		return rc;
+	result->stage = CONVERT_CREATE;
+	rc = target_begin(&t, how->target, e);
+	if (rc == 0)
+		rc = create_at(&t, &plan, &opts, &extra, e);
+	if (rc < 0)
+		return rc;
+	rc = target_err(&t, fill_target(how, &t, &opts, result, e), e);
+	if (rc < 0)
+		return rc;
+	result->stage = CONVERT_FINISH;
+	rc = target_commit(&t, !(how->open_flags & BLOCK_UNSAFE), e);
+	if (rc == 0) {
+		free(take(extra.path));
+		result->stage = CONVERT_DONE;
+	}
+	return rc;
+}
+
+int convert_run(const struct convert *how, struct convert_result *result, struct err *e)
+{
+	*result = (struct convert_result){ .stage = CONVERT_PREPARE };
+	return how->keep ? convert_into(how, result, e) : convert_new(how, result, e);
+}
