@@ -41,7 +41,7 @@ __attribute__((format(printf, 2, 3))) static void missing(struct confine_report 
 	va_list ap;
 
 	if (len && len + 2 < sizeof r->missing) {
-		strcpy(r->missing + len, "; ");
+		memcpy(r->missing + len, "; ", 3);
 		len += 2;
 	}
 	va_start(ap, fmt);

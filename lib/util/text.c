@@ -157,13 +157,16 @@ void text_quote(struct strbuf *out, const void *bytes, size_t len)
 
 char *text_uuid(const uint8_t u[16], char *buf)
 {
+	static const char hex[] = "0123456789abcdef";
 	char *p = buf;
 
 	for (int i = 0; i < 16; i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)
 			*p++ = '-';
-		p += sprintf(p, "%02x", u[i]);
+		*p++ = hex[u[i] >> 4];
+		*p++ = hex[u[i] & 15];
 	}
+	*p = 0;
 	return buf;
 }
 

@@ -48,6 +48,15 @@ START_TEST(quoting_leaves_nothing_a_terminal_acts_on)
 }
 END_TEST
 
+START_TEST(a_uuid_prints_its_bytes_in_order_with_dashes)
+{
+	const uint8_t u[16] = { 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10 };
+	char buf[37];
+
+	ck_assert_str_eq(text_uuid(u, buf), "01234567-89ab-cdef-fedc-ba9876543210");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("text");
@@ -57,6 +66,7 @@ int main(void)
 
 	tcase_add_test(t, sizes_take_suffixes_and_fractions);
 	tcase_add_test(t, what_is_no_size_is_refused);
+	tcase_add_test(t, a_uuid_prints_its_bytes_in_order_with_dashes);
 	tcase_add_test(t, sizes_print_three_digits);
 	tcase_add_test(t, quoting_leaves_nothing_a_terminal_acts_on);
 	suite_add_tcase(s, t);
