@@ -7,6 +7,12 @@
 
 #include <stdio.h>
 
+/* Does it take the next word as its value when none is attached? */
+static bool needs_value(const struct opt *o)
+{
+	return o->arg && o->kind != OPT_KIND_WHEN;
+}
+
 static void print_help(const struct usage *u, const struct opt *opts)
 {
 	printf("usage: drydock %s %s\n\n%s\n\noptions:\n", u->verb, u->synopsis, u->summary);
@@ -14,7 +20,9 @@ static void print_help(const struct usage *u, const struct opt *opts)
 		char left[80];
 		int n = o->letter ? snprintf(left, sizeof left, "  -%c, --%s", o->letter, o->name)
 				  : snprintf(left, sizeof left, "      --%s", o->name);
-		if (o->arg)
+		if (o->kind == OPT_KIND_WHEN)
+			snprintf(left + n, sizeof left - (size_t)n, "[=%s]", o->arg);
+		else if (o->arg)
 			snprintf(left + n, sizeof left - (size_t)n, "%c%s", o->letter ? ' ' : '=', o->arg);
 		if (strlen(left) > 30)
 			printf("%s\n%-32s%s\n", left, "", o->help);
@@ -77,6 +85,12 @@ static bool opt_store(const struct usage *u, const struct opt *o, const char *va
 			return true;
 		cmd_usage(u->verb, "--%s: \"%s\" is not a number", o->name, value);
 		return false;
+	case OPT_KIND_WHEN:
+		if (!value) {
+			*(int *)o->dest = 0;
+			return true;
+		}
+		/* fall through */
 	case OPT_KIND_CHOICE:
 		for (int i = 0; o->choices[i]; i++) {
 			if (strcmp(o->choices[i], value) == 0) {
@@ -124,7 +138,7 @@ static enum opts_answer parse_letters(const struct usage *u, const struct opt *o
 			cmd_usage(u->verb, "unknown option -%c", *p);
 			return OPTS_BAD;
 		}
-		if (o->arg) {
+		if (needs_value(o)) {
 			value = p[1] ? p + 1 : *i + 1 < argc ? argv[++*i] : NULL;
 			if (!value) {
 				cmd_usage(u->verb, "-%c needs a value (%s)", *p, o->arg);
@@ -133,7 +147,7 @@ static enum opts_answer parse_letters(const struct usage *u, const struct opt *o
 		}
 		if (!opt_store(u, o, value))
 			return OPTS_BAD;
-		if (o->arg)
+		if (needs_value(o))
 			break;
 	}
 	return OPTS_OK;
@@ -158,9 +172,9 @@ static enum opts_answer parse_long(const struct usage *u, const struct opt *opts
 		cmd_usage(u->verb, "unknown option --%.*s", (int)len, name);
 		return OPTS_BAD;
 	}
-	if (o->arg && !value)
+	if (needs_value(o) && !value)
 		value = *i + 1 < argc ? argv[++*i] : NULL;
-	if (o->arg && !value) {
+	if (needs_value(o) && !value) {
 		cmd_usage(u->verb, "--%s needs a value (%s)", o->name, o->arg);
 		return OPTS_BAD;
 	}

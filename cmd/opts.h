@@ -25,14 +25,14 @@ struct opt_list {
 	size_t n;
 };
 
-enum opt_kind { OPT_KIND_END, OPT_KIND_FLAG, OPT_KIND_STRING, OPT_KIND_LIST, OPT_KIND_SIZE, OPT_KIND_U64, OPT_KIND_CHOICE };
+enum opt_kind { OPT_KIND_END, OPT_KIND_FLAG, OPT_KIND_STRING, OPT_KIND_LIST, OPT_KIND_SIZE, OPT_KIND_U64, OPT_KIND_CHOICE, OPT_KIND_WHEN };
 
 struct opt {
 	enum opt_kind kind;
 	char letter; /* 0: none */
 	const char *name, *arg, *help;
 	void *dest;
-	const char *const *choices; /* OPT_KIND_CHOICE: ends at NULL; *dest is the index as an int */
+	const char *const *choices; /* OPT_KIND_CHOICE, _WHEN: ends at NULL; *dest is the index as an int */
 };
 
 #define OPT_FLAG(l, n, bool_ptr, h) { OPT_KIND_FLAG, l, n, NULL, h, (bool_ptr), NULL }
@@ -41,6 +41,8 @@ struct opt {
 #define OPT_SIZE(l, n, a, u64_ptr, h) { OPT_KIND_SIZE, l, n, a, h, (u64_ptr), NULL }
 #define OPT_U64(l, n, a, u64_ptr, h) { OPT_KIND_U64, l, n, a, h, (u64_ptr), NULL }
 #define OPT_CHOICE(l, n, a, int_ptr, c, h) { OPT_KIND_CHOICE, l, n, a, h, (int_ptr), (c) }
+/* A choice that may be left out: "--name" and "-l" are the first of the choices, "--name=WORD" is that one. */
+#define OPT_WHEN(l, n, a, int_ptr, c, h) { OPT_KIND_WHEN, l, n, a, h, (int_ptr), (c) }
 #define OPT_END { OPT_KIND_END, 0, NULL, NULL, NULL, NULL, NULL }
 
 struct usage {

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "progress.h"
+
+#include "alloc.h"
+#include "cmd.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BAR_WIDTH = 40, BAR_EVERY_MSEC = 100, JSON_EVERY_MSEC = 500, AUTO_AFTER_MSEC = 1000 };
+
+const char *const progress_words[] = { "bar", "json", "none", "auto", NULL };
+
+/* The one thing a signal handler can reach. */
+static volatile sig_atomic_t signal_seen;
+
+static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+static void on_signal(int sig)
+{
+	signal_seen = sig;
+}
+
+static uint64_t now_msec(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void set_signals(void (*handler)(int), void (*xfsz)(int))
+{
+	struct sigaction was, now = { .sa_handler = handler, .sa_flags = SA_RESTART };
+
+	for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++) {
+		/* nohup(1) and background jobs of a shell are not to be stopped by what they ignore */
+		if (sigaction(stop_signals[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+			sigaction(stop_signals[i], &now, NULL);
+	}
+	signal(SIGXFSZ, xfsz);
+}
+
+void progress_begin(struct progress *p, enum progress_mode mode)
+{
+	*p = (struct progress){ .mode = mode, .began_msec = now_msec(), .shown_permille = -1 };
+	if (mode == PROGRESS_AUTO && !isatty(STDERR_FILENO))
+		p->mode = PROGRESS_NONE;
+	set_signals(on_signal, SIG_IGN);
+}
+
+static void draw_bar(struct progress *p, int permille)
+{
+	char bar[BAR_WIDTH + 1];
+	int filled = permille * BAR_WIDTH / 1000;
+
+	memset(bar, '=', (size_t)filled);
+	memset(bar + filled, ' ', (size_t)(BAR_WIDTH - filled));
+	bar[BAR_WIDTH] = '\0';
+	fprintf(stderr, "\r[%s] %3d.%d %%", bar, permille / 10, permille % 10);
+	fflush(stderr);
+	p->drawn = true;
+}
+
+static void show(struct progress *p, uint64_t done, uint64_t total)
+{
+	int permille = total ? (int)((double)done / (double)total * 1000) : 1000;
+	uint64_t now = now_msec();
+	uint64_t every = p->mode == PROGRESS_JSON ? JSON_EVERY_MSEC : BAR_EVERY_MSEC;
+	bool last = done == total;
+
+	if (p->mode == PROGRESS_NONE || (!last && p->shown_permille >= 0 && now - p->shown_msec < every))
+		return;
+	if (p->mode == PROGRESS_AUTO && !p->drawn && (last || now - p->began_msec < AUTO_AFTER_MSEC))
+		return;
+	if (p->mode == PROGRESS_JSON)
+		fprintf(stderr, "{\"done\": %" PRIu64 ", \"total\": %" PRIu64 "}\n", done, total);
+	else if (permille != p->shown_permille)
+		draw_bar(p, permille);
+	p->shown_permille = permille;
+	p->shown_msec = now;
+}
+
+static int watch(void *arg, uint64_t done, uint64_t total)
+{
+	show(arg, done, total);
+	return signal_seen != 0;
+}
+
+struct dry_progress progress_watch(struct progress *p)
+{
+	return (struct dry_progress){ .run = watch, .arg = p };
+}
+
+void progress_end(struct progress *p)
+{
+	if (p->drawn)
+		fputc('\n', stderr);
+	p->drawn = false;
+	if (!signal_seen)
+		set_signals(SIG_DFL, SIG_DFL);
+}
+
+int progress_stopped(void)
+{
+	int sig = signal_seen;
+
+	if (!sig)
+		return EXIT_FAILED;
+	cmd_warn("stopped");
+	fflush(stdout);
+	signal(sig, SIG_DFL);
+	raise(sig);
+	return 128 + sig;
+}
