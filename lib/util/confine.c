@@ -61,10 +61,8 @@ struct landlock_beneath {
 
 enum {
 	LL_EXECUTE = 1 << 0,
-	LL_WRITE_FILE = 1 << 1,
 	LL_READ_FILE = 1 << 2,
 	LL_READ_DIR = 1 << 3,
-	LL_MAKE_SOCK = 1 << 9,
 	LL_FS_ABI1 = (1 << 13) - 1,
 	LL_REFER = 1 << 13,	/* ABI 2 */
 	LL_TRUNCATE = 1 << 14,	/* ABI 3 */
@@ -134,7 +132,7 @@ static int landlock_restrict(const struct confine_how *how, int abi)
 	}
 	if (how->write) {
 		rc = landlock_allow(ruleset, how->write_dir,
-				    set.fs & ~(uint64_t)(LL_EXECUTE | LL_MAKE_SOCK | LL_IOCTL_DEV));
+				    set.fs & ~(uint64_t)(LL_EXECUTE | LL_IOCTL_DEV));
 		if (rc)
 			return rc;
 	}
@@ -151,7 +149,8 @@ static const int calls_always[] = {
 	SCMP_SYS(sched_getaffinity), SCMP_SYS(membarrier), SCMP_SYS(exit), SCMP_SYS(exit_group),
 	SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(restart_syscall),
 	/* signals to and in ourselves */
-	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack),
+	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigpending), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigaltstack),
 	/* what is already open */
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(preadv2),
 	SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(lseek), SCMP_SYS(_llseek), SCMP_SYS(close), SCMP_SYS(fstat),
@@ -351,7 +350,7 @@ int confine(const struct confine_how *how, struct confine_report *report, struct
 		r->done |= CONFINE_PRIVS;
 	/* Landlock before the root changes: its paths are the caller's. */
 	confine_landlock(how, r);
-	if (how->write && geteuid() == 0) {
+	if (how->write && !how->again && geteuid() == 0) {
 		if (fchdir(how->write_dir) == 0 && chroot(".") == 0)
 			r->done |= CONFINE_CHROOT;
 		else

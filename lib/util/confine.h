@@ -47,7 +47,7 @@ struct confine_how {
 	size_t nread;
 	bool write;	  /* files may be made beneath write_dir */
 	int write_dir;	  /* with write: a folder's descriptor */
-	bool again;	  /* confine() will be called again: the calls it needs stay allowed */
+	bool again;	  /* confine() will be called again: what it needs stays allowed, the root folder stays */
 	uint64_t memory;  /* address space in bytes; 0: no limit */
 	uint64_t seconds; /* processor time; 0: no limit */
 };
