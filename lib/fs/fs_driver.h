@@ -2,17 +2,25 @@
 /*
  * fs_driver.h - for those who write a filesystem reader: one const table at the foot of its file, listed in registry.c.
  *
- * fs.c wraps each op: pread is clamped to the size of the file, len is never 0, names are 1 to 255 bytes.
+ * fs.c wraps each op: len is never 0 nor above LIMIT_REQUEST, names are 1 to 255 bytes, results are zeroed before.  The
+ * driver itself clamps pread and extent to the size of the file.
  */
 #ifndef DRYDOCK_FS_DRIVER_H
 #define DRYDOCK_FS_DRIVER_H
 
 #include "fs.h"
 
+/* What probe returns besides 0 (not mine) and an error. */
+enum {
+	FS_PROBE_MINE = 1,
+	FS_PROBE_CONTAINER = 2, /* it holds other volumes: a filesystem's magic that also shows is inside it */
+	FS_PROBE_MANY = 3,	/* several claims at once */
+};
+
 struct fs_driver {
 	const char *name;
 	size_t state_size;
-	/* 1 and id filled when dev holds this filesystem, 0 when not, < 0 on a read error.  Reads little. */
+	/* FS_PROBE_* and id filled when dev holds this filesystem, 0 when not, < 0 on a read error.  Reads little. */
 	int (*probe)(struct block *dev, struct fs_id *id, struct err *e);
 	/* NULL: known by name, not readable. */
 	int (*open)(struct fs *fs, struct err *e); /* judges the superblock, sets fs->root */
@@ -39,5 +47,6 @@ struct fs {
 };
 
 extern const struct fs_driver *const fs_drivers[]; /* ends at NULL */
+extern const struct fs_driver fs_known, fs_ext;
 
 #endif

@@ -32,4 +32,38 @@
 #define LIMIT_QCOW2_SNAPSHOT_TABLE (16 * MiB)
 #define LIMIT_QCOW2_SNAPSHOT_EXTRA 1024
 
+/* Linux numbers at most 128 GPT partitions by default and 256 minors of a disk; an MBR chain longer than this is a loop. */
+#define LIMIT_MBR_LOGICAL 256
+/* The UEFI minimum is 128 entries of 128 bytes (16 KiB); sgdisk makes up to 1024.  The array is read whole. */
+#define LIMIT_GPT_ENTRIES 4096
+#define LIMIT_GPT_ENTRY_SIZE 4096
+#define LIMIT_GPT_ARRAY (1 * MiB)
+
+/* Linux gives up at 40 symlinks in one path. */
+#define LIMIT_SYMLINKS 40
+/* PATH_MAX of Linux: a path given to a call, and the target of a symlink. */
+#define LIMIT_PATH 4096
+/* A walk's depth: as deep as a path of PATH_MAX bytes can name; deeper is made to hurt walkers. */
+#define LIMIT_DIR_DEPTH 2048
+/* Mounts of one guest: more than any fstab has, and each costs an open filesystem. */
+#define LIMIT_MOUNTS 256
+/* Entries of one directory that are held at once for sorting and walking: names and numbers, in bytes. */
+#define LIMIT_DIR_BYTES (512 * MiB)
+/* The value of one extended attribute and the list of names, as Linux limits them. */
+#define LIMIT_XATTR_SIZE (64 * KiB)
+
+/* Group descriptors are held in memory: 128 TiB in blocks of 4 KiB. */
+#define LIMIT_EXT_GDT_BYTES (64 * MiB)
+/* Kernel's depth of an extent tree. */
+#define LIMIT_EXT_DEPTH 5
+/* e2fsprogs makes journals of at most 10240000 blocks; what a replay remembers of each is 24 bytes. */
+#define LIMIT_EXT_JOURNAL_BLOCKS 10240000
+#define LIMIT_EXT_PATCHES (4 * 1024 * 1024)
+/* Linux limits directories to 2 GiB without large_dir. */
+#define LIMIT_EXT_DIR_SIZE (16 * GiB)
+
+/* fstab: a person writes it. */
+#define LIMIT_FSTAB_BYTES (1 * MiB)
+#define LIMIT_FSTAB_LINES 4096
+
 #endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* fs.c - what every filesystem reader has in common: opening, and the contract around each call. */
+#include "fs_driver.h"
+
+#include "alloc.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int fs_probe(struct block *dev, struct fs_id *id, struct err *e)
+{
+	const struct fs_driver *container = NULL;
+	unsigned nclaims = 0;
+
+	memset(id, 0, sizeof *id);
+	for (const struct fs_driver *const *d = fs_drivers; *d; d++) {
+		struct fs_id claim = { 0 };
+		int rc = (*d)->probe(dev, &claim, e);
+
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			continue;
+		if (rc == FS_PROBE_MANY || (nclaims > 0 && !container)) {
+			nclaims = 2;
+			continue;
+		}
+		/*
+		 * What holds a filesystem (a RAID member with its superblock at the end, LUKS, LVM) may show the filesystem's
+		 * own magic too: the container is listed first and wins.
+		 */
+		if (nclaims == 0) {
+			*id = claim;
+			nclaims = 1;
+			if (rc == FS_PROBE_CONTAINER)
+				container = *d;
+		}
+	}
+	if (nclaims > 1) {
+		memset(id, 0, sizeof *id);
+		id->type = "ambivalent";
+	}
+	return 0;
+}
+
+int fs_open(struct block *dev, struct fs **out, struct err *e)
+{
+	CLEANUP(fs_closep) struct fs *fs = NULL;
+	struct fs_id id;
+	const struct fs_driver *drv = NULL;
+	int rc = fs_probe(dev, &id, e);
+
+	if (rc < 0)
+		return rc;
+	if (!id.type)
+		return err_set(e, ERR_UNSUPPORTED, "no known filesystem");
+	if (strcmp(id.type, "ambivalent") == 0)
+		return err_set(e, ERR_UNSUPPORTED, "the signatures of several filesystems are there at once; wipefs shows them");
+	for (const struct fs_driver *const *d = fs_drivers; *d && !drv; d++) {
+		struct fs_id again = { 0 };
+
+		if ((*d)->open && (*d)->probe(dev, &again, NULL) > 0)
+			drv = *d;
+	}
+	if (!drv || !id.readable)
+		return err_set(e, ERR_UNSUPPORTED, "filesystem type %s cannot be read", id.type);
+
+	fs = alloc_zero(sizeof *fs);
+	if (!fs)
+		return err_nomem(e);
+	fs->drv = drv;
+	fs->dev = block_ref(dev);
+	fs->id = id;
+	fs->state = alloc_zero(drv->state_size);
+	if (!fs->state)
+		return err_nomem(e);
+	rc = drv->open(fs, e);
+	if (rc < 0)
+		return err_in(e, rc, "%s", id.type);
+	*out = take(fs);
+	return 0;
+}
+
+void fs_close(struct fs *fs)
+{
+	if (!fs)
+		return;
+	if (fs->state) {
+		fs->drv->close(fs);
+		free(fs->state);
+	}
+	block_unref(fs->dev);
+	free(fs);
+}
+
+void fs_closep(struct fs **fs)
+{
+	fs_close(*fs);
+	*fs = NULL;
+}
+
+const struct fs_id *fs_identity(const struct fs *fs)
+{
+	return &fs->id;
+}
+
+uint64_t fs_root(const struct fs *fs)
+{
+	return fs->root;
+}
+
+const char *fs_notice(const struct fs *fs)
+{
+	return fs->notice[0] ? fs->notice : NULL;
+}
+
+int fs_statfs(struct fs *fs, struct fs_usage *out, struct err *e)
+{
+	memset(out, 0, sizeof *out);
+	return fs->drv->statfs(fs, out, e);
+}
+
+int fs_stat(struct fs *fs, uint64_t ino, struct fs_stat *out, struct err *e)
+{
+	memset(out, 0, sizeof *out);
+	return fs->drv->stat(fs, ino, out, e);
+}
+
+int fs_lookup(struct fs *fs, uint64_t dir, const char *name, uint64_t *ino, struct err *e)
+{
+	size_t len = strlen(name);
+
+	if (len == 0)
+		return err_set(e, ERR_NOT_FOUND, "an empty name");
+	if (len > 255)
+		return err_sys(e, ENAMETOOLONG, "a name of %zu bytes", len);
+	return fs->drv->lookup(fs, dir, name, ino, e);
+}
+
+int fs_readdir(struct fs *fs, uint64_t dir, int (*fn)(void *arg, const struct fs_dirent *d, struct err *e), void *arg,
+	       struct err *e)
+{
+	return fs->drv->readdir(fs, dir, fn, arg, e);
+}
+
+int fs_pread(struct fs *fs, uint64_t ino, void *buf, size_t len, uint64_t off, size_t *got, struct err *e)
+{
+	*got = 0;
+	if (len == 0)
+		return 0;
+	if (len > LIMIT_REQUEST)
+		return err_set(e, ERR_LIMIT, "a request of %zu bytes", len);
+	return fs->drv->pread(fs, ino, buf, len, off, got, e);
+}
+
+int fs_extent(struct fs *fs, uint64_t ino, uint64_t off, uint64_t *len, bool *hole, struct err *e)
+{
+	*len = 0;
+	*hole = false;
+	return fs->drv->extent(fs, ino, off, len, hole, e);
+}
+
+int fs_readlink(struct fs *fs, uint64_t ino, struct strbuf *target, struct err *e)
+{
+	return fs->drv->readlink(fs, ino, target, e);
+}
+
+int fs_xattrs(struct fs *fs, uint64_t ino,
+	      int (*fn)(void *arg, const char *name, const void *value, size_t len, struct err *e), void *arg,
+	      struct err *e)
+{
+	return fs->drv->xattrs(fs, ino, fn, arg, e);
+}

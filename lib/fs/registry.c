@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* registry.c - the filesystems that we know, containers first. */
+#include "fs_driver.h"
+
+const struct fs_driver *const fs_drivers[] = {
+	&fs_known,
+	&fs_ext,
+	NULL,
+};
