@@ -18,6 +18,14 @@ struct command {
 };
 
 /* One per command file: cmd/NAME.c. */
+int cmd_check(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
+int cmd_create(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_map(int argc, char **argv);
+int cmd_measure(int argc, char **argv);
+int cmd_resize(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 /* Prints "drydock: MESSAGE" on stderr and returns EXIT_FAILED (EXIT_USAGE for DRY_USAGE). */

@@ -12,6 +12,14 @@
 
 /* One row a command, in the order of --help. */
 static const struct command commands[] = {
+	{ "create", "make an empty image", cmd_create },
+	{ "info", "tell what an image is", cmd_info },
+	{ "convert", "copy a disk into another image", cmd_convert },
+	{ "check", "check an image's metadata, and repair it", cmd_check },
+	{ "map", "tell which bytes of a disk lie where", cmd_map },
+	{ "compare", "tell whether two images hold the same disk", cmd_compare },
+	{ "measure", "tell the room that a new image will need", cmd_measure },
+	{ "resize", "make an image's disk larger or smaller", cmd_resize },
 	{ "version", "print the version", cmd_version },
 };
 

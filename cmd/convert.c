@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* convert.c - drydock convert: a disk into another image. */
+#include "image.h"
+#include "out.h"
+#include "progress.h"
+
+#include "alloc.h"
+#include "json.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct convert_args {
+	struct image_how how; /* of the sources */
+	const char *format, *backing, *backing_format, *prealloc, *cache;
+	struct opt_list options;
+	uint64_t sparse, rate, threads;
+	bool compress, keep, target_is_zero, salvage, offload, json, quiet;
+	int progress;
+	uint64_t given_up; /* stretches that --salvage has told about */
+};
+
+static void convert_args_free(struct convert_args *a)
+{
+	image_how_free(&a->how);
+	opt_list_free(&a->options);
+}
+
+/* The images to read, closed together. */
+struct sources {
+	struct dry_image **items;
+	size_t n;
+};
+
+static void sources_free(struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		dry_image_close(s->items[i]);
+	free(s->items);
+}
+
+static int open_sources(const struct convert_args *a, char *const names[], size_t n, struct sources *out)
+{
+	int status = EXIT_DONE;
+
+	out->items = alloc_array(n, sizeof *out->items);
+	if (!out->items) {
+		cmd_warn("out of memory");
+		return EXIT_FAILED;
+	}
+	for (size_t i = 0; status == EXIT_DONE && i < n; i++) {
+		status = image_open(names[i], &a->how, 0, &out->items[i]);
+		out->n += status == EXIT_DONE;
+	}
+	return status;
+}
+
+static int target_opts(const struct convert_args *a, struct dry_opts *opts)
+{
+	const char *const pairs[][2] = {
+		{ "backing_file", a->backing },
+		{ "backing_fmt", a->backing_format },
+		{ "preallocation", a->prealloc },
+	};
+	struct dry_error e;
+
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		if (!pairs[i][1])
+			continue;
+		if (dry_opts_get(opts, pairs[i][0]))
+			return cmd_usage("convert", "%s is given twice", pairs[i][0]);
+		if (dry_opts_set(opts, pairs[i][0], pairs[i][1], &e) < 0)
+			return cmd_fail(&e);
+	}
+	return EXIT_DONE;
+}
+
+/* What contradicts itself, before anything is opened. */
+static int judge(const struct convert_args *a, size_t nsources, const struct dry_opts *opts)
+{
+	bool backing = dry_opts_get(opts, "backing_file");
+
+	if (a->keep && (a->prealloc || backing))
+		return cmd_usage("convert", "-n keeps the image that is there: it is given no options of a new one");
+	if (a->target_is_zero && !a->keep)
+		return cmd_usage("convert", "--target-is-zero is for an image that is there (-n)");
+	if (backing && nsources > 1)
+		return cmd_usage("convert", "a backing file goes with one source");
+	if (a->compress && a->format && dry_format_known(a->format) && !dry_format_compresses(a->format))
+		return cmd_usage("convert", "%s images have no compressed clusters", a->format);
+	if (a->sparse % 512)
+		return cmd_usage("convert", "--sparse: %" PRIu64 " is no multiple of 512", a->sparse);
+	if (a->threads > 64)
+		return cmd_usage("convert", "--threads: at most 64");
+	return EXIT_DONE;
+}
+
+static void on_unreadable(void *arg, uint64_t off, uint64_t len, const char *text)
+{
+	struct convert_args *a = arg;
+
+	a->given_up++;
+	cmd_warn("%" PRIu64 " bytes at %" PRIu64 " cannot be read and are zeros in the copy: %s", len, off, text);
+}
+
+static int report(const struct convert_args *a, const char *target, uint64_t size, const struct dry_convert_result *r)
+{
+	CLEANUP(strbuf_free) struct strbuf out = STRBUF_INIT;
+	struct json j = JSON_INIT(&out, true);
+	char human[16], of[16];
+	int status;
+
+	if (a->json) {
+		json_object(&j, NULL);
+		json_str(&j, "image", target);
+		if (a->format)
+			json_str(&j, "format", a->format);
+		json_u64(&j, "size", size);
+		json_u64(&j, "copied", r->copied);
+		json_u64(&j, "unread", r->unread);
+		json_object_end(&j);
+		strbuf_putc(&out, '\n');
+	} else if (!a->quiet) {
+		text_quote(&out, target, strlen(target));
+		strbuf_printf(&out, ": %s of data on a disk of %s\n", text_size(r->copied, human, sizeof human),
+			      text_size(size, of, sizeof of));
+	}
+	status = out_flush(&out);
+	if (r->unread)
+		cmd_warn("%" PRIu64 " bytes could not be read", r->unread);
+	return r->unread ? EXIT_FAILED : status;
+}
+
+static int convert(struct convert_args *a, char *const names[], size_t nsources, const char *target, struct dry_opts *opts)
+{
+	CLEANUP(sources_free) struct sources sources = { NULL, 0 };
+	struct dry_convert how = {
+		.target = target,
+		.format = a->format,
+		.opts = opts,
+		.policy = image_policy_of(&a->how),
+		.flags = (a->compress ? DRY_CONVERT_COMPRESS : 0) | (a->keep ? DRY_CONVERT_KEEP : 0) |
+			 (a->target_is_zero ? DRY_CONVERT_TARGET_IS_ZERO : 0) | (a->salvage ? DRY_CONVERT_SALVAGE : 0) |
+			 (a->offload ? DRY_CONVERT_OFFLOAD : 0),
+		.sparse = a->sparse,
+		.threads = (unsigned)a->threads,
+		.rate = a->rate,
+		.unreadable = on_unreadable,
+		.unreadable_arg = a,
+	};
+	struct dry_convert_result result;
+	struct progress p;
+	struct dry_error e;
+	uint64_t size = 0;
+	int rc;
+
+	if (a->cache && !dry_cache_parse(a->cache, &how.cache))
+		return cmd_usage("convert", "\"%s\" is no cache mode (writeback, none, writethrough, directsync, unsafe)",
+				 a->cache);
+	rc = open_sources(a, names, nsources, &sources);
+	if (rc != EXIT_DONE)
+		return rc;
+	how.sources = sources.items;
+	how.nsources = sources.n;
+	for (size_t i = 0; i < sources.n; i++)
+		size += dry_image_size(sources.items[i]);
+	progress_begin(&p, (enum progress_mode)a->progress);
+	how.progress = progress_watch(&p);
+	rc = dry_convert(&how, &result, &e);
+	progress_end(&p);
+	if (rc == -(int)DRY_CANCELED)
+		return progress_stopped();
+	return rc < 0 ? cmd_fail(&e) : report(a, target, size, &result);
+}
+
+static int prepare(struct convert_args *a, int argc, char **argv)
+{
+	CLEANUP(image_optsp) struct dry_opts *opts = NULL;
+	const char *target = argc ? argv[argc - 1] : NULL;
+	bool help;
+	int status = image_create_opts("convert", &a->options, &opts, &help);
+
+	if (status != EXIT_DONE)
+		return status;
+	if (help)
+		return a->format ? image_print_create_opts("convert", a->format)
+				 : cmd_usage("convert", "-o help needs the format (-O)");
+	if (argc < 2)
+		return cmd_usage("convert", "needs at least one source, and a target");
+	if (!a->format && !a->keep)
+		a->format = image_format_of_name(target);
+	if (!a->format && !a->keep)
+		return cmd_usage("convert", "the format of the copy is not given (-O), and the name \"%s\" does not tell", target);
+	status = target_opts(a, opts);
+	if (status == EXIT_DONE)
+		status = judge(a, (size_t)argc - 1, opts);
+	return status != EXIT_DONE ? status : convert(a, argv, (size_t)argc - 1, target, opts);
+}
+
+int cmd_convert(int argc, char **argv)
+{
+	CLEANUP(convert_args_free) struct convert_args a = { .sparse = DRY_SPARSE_DEFAULT, .progress = PROGRESS_AUTO };
+	const struct usage u = { "convert", "[options] SOURCE... TARGET", "Copies a disk into another image." };
+	const struct opt opts[] = {
+		OPT_STRING('f', "format", "FMT", &a.how.format, "format of the sources (guessed if not given)"),
+		OPT_STRING('O', "output-format", "FMT", &a.format, "format of the copy (its suffix tells, if not given)"),
+		OPT_LIST('o', "option", "K=V,...", &a.options, "options of that format; -o help lists them"),
+		OPT_FLAG('c', "compress", &a.compress, "write compressed clusters"),
+		OPT_SIZE('S', "sparse", "SIZE", &a.sparse, "runs of zeros this long are left out (4k; 0: store everything)"),
+		OPT_STRING('B', "backing", "FILE", &a.backing, "leave out what this image holds, and name it in the copy"),
+		OPT_STRING('F', "backing-format", "FMT", &a.backing_format, "format of the backing file"),
+		IMAGE_OPT_SNAPSHOT(&a.how),
+		OPT_FLAG('n', "no-create", &a.keep, "write into the image or device that is there"),
+		OPT_FLAG(0, "target-is-zero", &a.target_is_zero, "what is there is known to be all zeros"),
+		OPT_STRING(0, "preallocation", "MODE", &a.prealloc, "off, metadata, falloc or full"),
+		OPT_FLAG('C', "offload", &a.offload, "let the host copy what it can, without a look at the data"),
+		OPT_FLAG(0, "salvage", &a.salvage, "go on over what cannot be read: it becomes zeros"),
+		OPT_U64('m', "threads", "N", &a.threads, "threads that copy (as many as cores)"),
+		OPT_SIZE('r', "rate", "RATE", &a.rate, "copy at most so many bytes a second"),
+		OPT_STRING('t', "cache", "MODE", &a.cache, "cache mode of the copy"),
+		OPT_STRING('T', "source-cache", "MODE", &a.how.cache, "cache mode of the sources"),
+		IMAGE_OPT_SHARE(&a.how),
+		IMAGE_OPT_ALLOW(&a.how),
+		PROGRESS_OPT(&a.progress),
+		OPT_FLAG(0, "json", &a.json, "tell what was done as JSON"),
+		OPT_FLAG('q', "quiet", &a.quiet, "print errors only"),
+		OPT_END,
+	};
+
+	switch (opts_parse(&u, opts, &argc, &argv)) {
+	case OPTS_DONE:
+		return EXIT_DONE;
+	case OPTS_BAD:
+		return EXIT_USAGE;
+	case OPTS_OK:
+		break;
+	}
+	return prepare(&a, argc, argv);
+}
