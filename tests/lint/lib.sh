@@ -61,10 +61,10 @@ code_of()
 # The files of the tree, whether it is a clone or an unpacked archive.
 tree_files()
 {
-	if [ -e .git ]; then
+	if [ -e .git ] && command -v git >/dev/null; then
 		git -c safe.directory='*' ls-files --cached --others --exclude-standard
 	else
-		find . -name 'build*' -prune -o -type f -print | sed 's,^\./,,'
+		find . \( -name 'build*' -o -name .git \) -prune -o -type f -print | sed 's,^\./,,'
 	fi
 }
 
