@@ -240,6 +240,27 @@ static struct block *find_base(const struct copy_job *job, struct block *backing
 	return NULL;
 }
 
+/* A copy onto what is being read: there would be nothing left to read, or images behind others would change. */
+static int refuse_own_source(const struct convert *how, struct err *e)
+{
+	const char *path = how->target;
+	struct stat st, at;
+
+	text_starts(path, "file:", &path);
+	if (stat(path, &at) != 0)
+		return 0;
+	for (size_t i = 0; i < how->copy.nsources; i++) {
+		for (struct block *b = how->copy.sources[i]; b; b = block_backing(b)) {
+			int fd = block_host_fd(host_of(b));
+
+			if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == at.st_dev && st.st_ino == at.st_ino)
+				return err_set(e, ERR_USAGE, "%s is among the files to be read; the copy needs another name",
+					       how->target);
+		}
+	}
+	return 0;
+}
+
 static int total_size(const struct copy_job *job, uint64_t *out, struct err *e)
 {
 	*out = 0;
@@ -363,6 +384,11 @@ static int convert_new(const struct convert *how, struct convert_result *result,
 
 int convert_run(const struct convert *how, struct convert_result *result, struct err *e)
 {
+	int rc;
+
 	*result = (struct convert_result){ .stage = CONVERT_PREPARE };
+	rc = refuse_own_source(how, e);
+	if (rc < 0)
+		return rc;
 	return how->keep ? convert_into(how, result, e) : convert_new(how, result, e);
 }
