@@ -6,10 +6,13 @@
  * offset in the cluster; with extended L2 entries a cluster has 32 subclusters, otherwise it is its own only one.
  *
  *	qcow2.c		header, features, open, close, finish, facts; the driver table
+ *	qcow2_opts.c	options of an open image
  *	qcow2_cache.c	bounded write-back cache of L2 slices and refcount blocks
  *	qcow2_map.c	L1/L2 lookup, extents
  *	qcow2_read.c	reading, compressed clusters
- *	qcow2_alloc.c	refcounts, allocation, freeing, the order in which metadata reaches the disk
+ *	qcow2_refs.c	refcounts, allocation
+ *	qcow2_order.c	the order in which metadata reaches the disk, freeing
+ *	qcow2_overlap.c	whether a write would hit metadata
  *	qcow2_write.c	copy on write, linking of new clusters, compressed writes
  *	qcow2_zero.c	zeroing, discarding
  *	qcow2_resize.c	truncate, growth of the L1 table, preallocation
@@ -159,16 +162,18 @@ struct qcow2_run {
 
 struct qcow2_cache_entry {
 	uint64_t off; /* on the host; UINT64_MAX: empty */
-	uint64_t used;
+	uint64_t used; /* the cache's clock when it was last asked for */
 	unsigned pins;
 	bool dirty;
-	int next; /* in its hash chain, -1 ends */
+	int next;	  /* in its hash chain, -1 ends */
+	int newer, older; /* in the order of use, -1 ends */
 	uint8_t *data;
 };
 struct qcow2_cache {
 	unsigned size; /* bytes of one entry, a power of two */
 	int n, nhash;
 	int *hash;
+	int newest, oldest;
 	struct qcow2_cache_entry *e;
 	uint64_t clock; /* counts uses */
 	unsigned ndirty;
@@ -201,6 +206,12 @@ struct qcow2_zslot { /* one decompressed cluster */
 struct qcow2_dirty {
 	uint32_t lo, hi;
 };
+
+static inline void qcow2_note_dirty(struct qcow2_dirty *d, uint32_t idx)
+{
+	d->lo = d->hi ? MIN_OF(d->lo, idx) : idx;
+	d->hi = MAX_OF(d->hi, idx + 1);
+}
 
 struct qcow2_snapshot {
 	struct block_snapshot pub;
@@ -239,6 +250,7 @@ struct qcow2_state {
 	unsigned crypt_method;
 	enum qcow2_compression compression;
 	uint32_t header_len;
+	uint64_t disk_size; /* in the header; b->size is that of a loaded snapshot, if one is */
 	uint64_t backing_off; /* of the backing name in the header */
 	uint32_t backing_len;
 	struct block *data_file; /* one reference; NULL: data lies in b->file */
@@ -260,7 +272,7 @@ struct qcow2_state {
 	bool lock_made;
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* a request has ended */
-	struct qcow2_req *reqs, **reqs_tail; /* oldest first */
+	struct qcow2_req *newest_req; /* the others by ->prev */
 
 	uint64_t incompat, compat, autoclear; /* as on disk */
 	uint64_t *l1;			      /* host order */
@@ -268,6 +280,7 @@ struct qcow2_state {
 	uint64_t l1_off;
 	uint64_t *reftable; /* host order; NULL until qcow2_load_reftable() */
 	uint32_t reftable_size, reftable_clusters;
+	uint32_t reftable_used; /* no entry from here on names a block */
 	uint64_t reftable_off;
 	struct qcow2_dirty l1_dirty, reftable_dirty;
 	struct qcow2_cache l2, refs;
@@ -275,7 +288,7 @@ struct qcow2_state {
 	bool l2_unsynced;   /* the same of L2 */
 	bool l1_unsynced;   /* the same of L1 */
 	bool data_unsynced; /* data that L2 entries point to was written and not flushed since */
-	bool written;	    /* guest data has been changed since open */
+	bool dirty_ours;    /* the dirty bit was set by this handle, so finish may clear it */
 	uint64_t free_hint; /* no free cluster below this index */
 	uint64_t free_byte; /* the next compressed cluster goes here, 0: nowhere yet */
 	uint64_t virgin;    /* the image file from here on has never been written: it reads as zeros */
@@ -336,7 +349,7 @@ static inline uint32_t qcow2_compressed_size(const struct qcow2_state *s, uint64
 
 /* ---- qcow2.c ---- */
 
-/* Writes the fixed fields of the header from the state and b->size: one write below 512 bytes; not flushed. */
+/* Writes the fixed fields of the header from the state: one write below 512 bytes; not flushed. */
 int qcow2_header_write(struct block *b, struct err *e);
 /*
  * To be called (with the lock) before the first change of guest data or refcounts: refuses corrupt and encrypted
@@ -345,10 +358,13 @@ int qcow2_header_write(struct block *b, struct err *e);
 int qcow2_begin_write(struct block *b, struct err *e);
 /* Sets the corrupt bit, so that nobody writes before a repair; returns ERR_CORRUPT with the sentence. */
 __attribute__((format(printf, 3, 4))) int qcow2_mark_corrupt(struct block *b, struct err *e, const char *fmt, ...);
-/* Takes the driver's options out of opts into the state; what makes no sense is ERR_USAGE. */
-int qcow2_take_options(struct block *b, struct dict *opts, struct err *e);
 /* open for a header that was just written by create: flags of b are set, no backing file is opened. */
 int qcow2_open_here(struct block *b, struct dict *opts, const struct block_env *env, struct err *e);
+
+/* ---- qcow2_opts.c ---- */
+
+/* Takes the driver's options out of opts into the state; what makes no sense is ERR_USAGE. */
+int qcow2_take_options(struct block *b, struct dict *opts, struct err *e);
 
 /* ---- qcow2_cache.c: all with the lock ---- */
 
@@ -356,6 +372,8 @@ int qcow2_cache_init(struct qcow2_cache *c, unsigned entry_size, uint64_t bytes,
 void qcow2_cache_free(struct qcow2_cache *c);
 /* Forgets everything, dirty or not. */
 void qcow2_cache_drop(struct qcow2_cache *c);
+/* Forgets the entries of [off, off + len), dirty or not, whose clusters have a new use; none is pinned. */
+void qcow2_cache_evict(struct qcow2_cache *c, uint64_t off, uint64_t len);
 /* Forgets clean entries that were not used for the interval (seconds). */
 void qcow2_cache_clean(struct qcow2_cache *c, unsigned interval);
 /* The entry at off if it is cached, pinned; else NULL. */
@@ -418,7 +436,7 @@ int qcow2_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err
 int qcow2_read_locked(struct block *b, void *buf, size_t len, uint64_t off, struct err *e);
 void qcow2_zslots_free(struct qcow2_state *s);
 
-/* ---- qcow2_alloc.c: with the lock ---- */
+/* ---- qcow2_refs.c, qcow2_order.c, qcow2_overlap.c: with the lock ---- */
 
 /* Reads and judges the refcount table, once. */
 int qcow2_load_reftable(struct block *b, struct err *e);
@@ -462,6 +480,8 @@ int qcow2_overlap_check(struct block *b, uint64_t off, uint64_t len, unsigned ig
 int qcow2_l2_writable(struct block *b, uint64_t off, struct err *e);
 int qcow2_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
 int qcow2_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
+/* Is it known without reading that [off, off + len) reads as zeros?  With the lock. */
+bool qcow2_reads_zero(struct block *b, uint64_t off, uint64_t len);
 /* Stores one L2 entry (with the lock): x is the pinned slice. */
 void qcow2_l2_set(struct qcow2_state *s, struct qcow2_cache_entry *x, unsigned idx, uint64_t entry, uint64_t bitmap);
 
@@ -489,6 +509,8 @@ int qcow2_snapshots(struct block *b, struct block_snapshots *out, struct err *e)
 int qcow2_snapshot_load(struct block *b, const char *id_or_name, struct err *e);
 /* Writes the "bitmaps" array of info, if the image has valid bitmaps. */
 void qcow2_info_bitmaps(struct block *b, struct json *j);
+/* What a copy of the image's bitmaps takes in an image of another cluster size. */
+uint64_t qcow2_bitmaps_bytes(struct block *b, uint64_t cluster_size);
 
 /* ---- qcow2_create.c ---- */
 

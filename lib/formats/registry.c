@@ -7,6 +7,7 @@
 const struct block_driver *const block_drivers[] = {
 	&block_host,
 	&block_host_device,
+	&block_qcow2,
 	&block_raw,
 	NULL,
 };

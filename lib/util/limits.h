@@ -31,6 +31,9 @@
 #define LIMIT_QCOW2_SNAPSHOTS 65536
 #define LIMIT_QCOW2_SNAPSHOT_TABLE (16 * MiB)
 #define LIMIT_QCOW2_SNAPSHOT_EXTRA 1024
+/* What QEMU itself refuses above: the bitmaps of an image, and the directory that lists them. */
+#define LIMIT_QCOW2_BITMAPS 65535
+#define LIMIT_QCOW2_BITMAP_DIR (64 * MiB)
 
 /* Linux numbers at most 128 GPT partitions by default and 256 minors of a disk; an MBR chain longer than this is a loop. */
 #define LIMIT_MBR_LOGICAL 256
