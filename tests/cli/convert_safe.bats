@@ -23,6 +23,16 @@ litter()
 	find . -name '.*.drydock-*' | wc -l
 }
 
+# Until a conversion that runs in the background has begun to write.
+wait_for_litter()
+{
+	for _ in {1..200}; do
+		[ "$(litter)" = 0 ] || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
 @test "a conversion killed at any time leaves no target" {
 	source_image
 	# slow enough that a kill always comes before the end
@@ -56,7 +66,7 @@ litter()
 	source_image
 	"$DRYDOCK" convert -q -r 1M -f raw -O raw source.raw target.raw &
 	pid=$!
-	sleep 0.3
+	wait_for_litter
 	kill -9 "$pid"
 	wait "$pid" || true
 	[ "$(litter)" = 1 ]
@@ -70,7 +80,8 @@ litter()
 		# bash lets background jobs ignore SIGINT; env gives it back
 		env --default-signal="$signal" "$DRYDOCK" convert -q -r 1M -f raw -O raw source.raw target.raw 2>said &
 		pid=$!
-		sleep 0.5
+		wait_for_litter
+		sleep 0.2
 		kill -s "$signal" "$pid"
 		status=0
 		wait "$pid" || status=$?
