@@ -180,3 +180,45 @@ bool text_starts(const char *s, const char *prefix, const char **rest)
 		*rest = s + len;
 	return true;
 }
+
+static void utf8_put(struct strbuf *out, uint32_t c)
+{
+	if (c < 0x80) {
+		strbuf_putc(out, (char)c);
+	} else if (c < 0x800) {
+		strbuf_putc(out, (char)(0xc0 | c >> 6));
+		strbuf_putc(out, (char)(0x80 | (c & 0x3f)));
+	} else if (c < 0x10000) {
+		strbuf_putc(out, (char)(0xe0 | c >> 12));
+		strbuf_putc(out, (char)(0x80 | (c >> 6 & 0x3f)));
+		strbuf_putc(out, (char)(0x80 | (c & 0x3f)));
+	} else {
+		strbuf_putc(out, (char)(0xf0 | c >> 18));
+		strbuf_putc(out, (char)(0x80 | (c >> 12 & 0x3f)));
+		strbuf_putc(out, (char)(0x80 | (c >> 6 & 0x3f)));
+		strbuf_putc(out, (char)(0x80 | (c & 0x3f)));
+	}
+}
+
+void text_utf16le(struct strbuf *out, const void *units, size_t nunits)
+{
+	const uint8_t *p = units;
+
+	for (size_t i = 0; i < nunits; i++) {
+		uint32_t c = p[2 * i] | (uint32_t)p[2 * i + 1] << 8;
+
+		if (c == 0)
+			return;
+		if (c >= 0xd800 && c < 0xe000) {
+			uint32_t low = i + 1 < nunits ? p[2 * i + 2] | (uint32_t)p[2 * i + 3] << 8 : 0;
+
+			if (c < 0xdc00 && low >= 0xdc00 && low < 0xe000) {
+				c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+				i++;
+			} else {
+				c = 0xfffd;
+			}
+		}
+		utf8_put(out, c);
+	}
+}

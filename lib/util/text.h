@@ -27,6 +27,8 @@ void text_quote(struct strbuf *out, const void *bytes, size_t len);
 size_t text_utf8_valid(const void *bytes, size_t len);
 /* 16 bytes as 8-4-4-4-12 lower-case digits; buf of at least 37 bytes; returns buf. */
 char *text_uuid(const uint8_t uuid[16], char *buf);
+/* UTF-16 in little-endian order, up to nunits or a NUL, appended as UTF-8; half a surrogate pair becomes U+FFFD. */
+void text_utf16le(struct strbuf *out, const void *units, size_t nunits);
 /* Does s begin with prefix?  If so *rest (if given) is what follows. */
 bool text_starts(const char *s, const char *prefix, const char **rest);
 

@@ -40,6 +40,8 @@ struct volume_list {
 void volume_list_free(struct volume_list *l);
 /* Appends the volumes of one disk, number `disk` (0 is /dev/sda).  A disk without a table gives one volume, itself. */
 int volume_scan(struct block *disk_block, unsigned disk, struct volume_list *out, struct err *e);
+/* What a partition is for, in a few words: from its GPT type, or its MBR type byte; NULL: unknown, or no partition. */
+const char *volume_type_name(const struct volume *v);
 /* The item of that name ("/dev/sda1", "sda1"), or NULL. */
 const struct volume *volume_find(const struct volume_list *l, const char *name);
 

@@ -21,4 +21,14 @@ extern const struct volume_driver volume_gpt, volume_mbr;
 int volume_add(struct volume_list *l, struct block *disk, unsigned idx, const char *scheme, unsigned number,
 	       uint64_t off, uint64_t size, struct volume **v, struct err *e);
 
+/* Adds a sentence to the list's warning. */
+__attribute__((format(printf, 3, 4))) int volume_warn(struct volume_list *l, struct err *e, const char *fmt, ...);
+/* Warns of partitions from item `from` on that overlap; extended ones hold others and do not count. */
+int volume_warn_overlaps(struct volume_list *l, size_t from, struct err *e);
+
+/* mbr.c: what GPT asks of the first sector. */
+#define MBR_TYPE_PROTECTIVE 0xee
+/* Does the first sector end as an MBR does and have an entry of type 0xee? */
+bool mbr_is_protective(const uint8_t sector[512]);
+
 #endif

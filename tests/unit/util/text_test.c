@@ -57,6 +57,17 @@ START_TEST(a_uuid_prints_its_bytes_in_order_with_dashes)
 }
 END_TEST
 
+START_TEST(utf16_becomes_utf8)
+{
+	static const uint8_t in[] = { 'a', 0, 0xe9, 0, 0xac, 0x20, 0x3d, 0xd8, 0x00, 0xde, 0x00, 0xd8, 'b', 0, 0, 0, 'c', 0 };
+	struct strbuf b = STRBUF_INIT;
+
+	text_utf16le(&b, in, sizeof in / 2);
+	ck_assert_str_eq(b.s, "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xef\xbf\xbd" "b");
+	strbuf_free(&b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("text");
@@ -69,6 +80,7 @@ int main(void)
 	tcase_add_test(t, a_uuid_prints_its_bytes_in_order_with_dashes);
 	tcase_add_test(t, sizes_print_three_digits);
 	tcase_add_test(t, quoting_leaves_nothing_a_terminal_acts_on);
+	tcase_add_test(t, utf16_becomes_utf8);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
