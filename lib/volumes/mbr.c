@@ -19,6 +19,7 @@
 #include <inttypes.h>
 
 #define SECTOR 512u
+#define ID_OFF 440
 #define TABLE_OFF 446
 #define FIRST_LOGICAL 5
 
@@ -159,6 +160,7 @@ static int mbr_scan(struct block *disk, unsigned idx, struct volume_list *out, s
 	size_t from = out->n;
 	uint8_t sector[SECTOR];
 	struct mbr_entry ent[4];
+	le32 id;
 	int rc;
 
 	if (block_size(disk) < SECTOR)
@@ -196,6 +198,9 @@ static int mbr_scan(struct block *disk, unsigned idx, struct volume_list *out, s
 		if (rc < 0)
 			return rc;
 	}
+	memcpy(&id, sector + ID_OFF, sizeof id);
+	for (size_t i = from; i < out->n; i++)
+		out->items[i].mbr_id = le32_get(id);
 	if (out->sector_size == 0)
 		out->sector_size = SECTOR;
 	rc = volume_warn_overlaps(out, from, e);

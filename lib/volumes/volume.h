@@ -22,6 +22,7 @@ struct volume {
 	uint64_t off, size;	/* bytes, on the disk */
 	struct block *block;	/* one reference */
 	uint8_t mbr_type;	/* with mbr, else 0 */
+	uint32_t mbr_id;	/* with mbr: the disk's signature, of which PARTUUID is made ("%08x-%02x" with the number) */
 	bool active;		/* the MBR boot flag, or the GPT legacy BIOS bootable attribute */
 	bool extended;		/* an MBR extended partition: it holds the logical ones and has no content of its own */
 	uint8_t type_uuid[16], part_uuid[16]; /* with gpt, in text order */

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* contents.c - what lies in each volume, and volumes by the names that fstab and people give them. */
+#include "guest.h"
+
+#include "alloc.h"
+#include "text.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <strings.h>
+
+int contents_scan(const struct volume_list *vols, struct contents *out, struct err *e)
+{
+	memset(out, 0, sizeof *out);
+	out->items = alloc_array(vols->n, sizeof *out->items);
+	if (!out->items)
+		return err_nomem(e);
+	for (size_t i = 0; i < vols->n; i++) {
+		struct content *c = &out->items[i];
+		struct err why = ERR_INIT;
+
+		c->vol = &vols->items[i];
+		if (!c->vol->extended && fs_probe(c->vol->block, &c->id, &why) < 0) {
+			memset(&c->id, 0, sizeof c->id);
+			if (why.code == ERR_NOMEM) {
+				contents_free(out);
+				return err_nomem(e);
+			}
+		}
+	}
+	out->n = vols->n;
+	return 0;
+}
+
+void contents_free(struct contents *c)
+{
+	free(c->items);
+	memset(c, 0, sizeof *c);
+}
+
+/* ---- by name ---- */
+
+/* "sda", "vdb" ...: the index of a disk from its letters, and what follows them; false when there are none. */
+static bool disk_letters(const char *s, unsigned *disk, const char **rest)
+{
+	unsigned long n = 0;
+
+	if (!islower((unsigned char)*s))
+		return false;
+	for (; islower((unsigned char)*s); s++) {
+		n = n * 26 + (unsigned long)(*s - 'a') + 1;
+		if (n > 100000)
+			return false;
+	}
+	*disk = (unsigned)(n - 1);
+	*rest = s;
+	return true;
+}
+
+static bool number(const char **s, unsigned *out)
+{
+	unsigned long n = 0;
+
+	if (!isdigit((unsigned char)**s))
+		return false;
+	for (; isdigit((unsigned char)**s); (*s)++) {
+		n = n * 10 + (unsigned long)(**s - '0');
+		if (n > 1000000)
+			return false;
+	}
+	*out = (unsigned)n;
+	return true;
+}
+
+/* A kernel's name of a disk or partition, whatever the driver: the disk's index and the partition's number (0: none). */
+static bool device_parse(const char *s, unsigned *disk, unsigned *part)
+{
+	static const char *const lettered[] = { "xvd", "sd", "vd", "hd" };
+	static const char *const numbered[] = { "nvme", "mmcblk" };
+	const char *p;
+	unsigned ns;
+
+	*part = 0;
+	for (size_t i = 0; i < ARRAY_LEN(lettered); i++)
+		if (text_starts(s, lettered[i], &p) && disk_letters(p, disk, &p))
+			return !*p || (number(&p, part) && !*p);
+	for (size_t i = 0; i < ARRAY_LEN(numbered); i++) {
+		if (!text_starts(s, numbered[i], &p) || !number(&p, disk))
+			continue;
+		/* nvme0n1: controller and namespace; a guest's disks are controllers with one namespace each. */
+		if (i == 0 && (*p++ != 'n' || !number(&p, &ns) || ns != 1))
+			return false;
+		return !*p || (*p++ == 'p' && number(&p, part) && !*p);
+	}
+	return false;
+}
+
+static const struct content *by_device(const struct contents *c, const char *name)
+{
+	unsigned disk, part;
+
+	if (!device_parse(name, &disk, &part))
+		return NULL;
+	for (size_t i = 0; i < c->n; i++)
+		if (c->items[i].vol->disk == disk && c->items[i].vol->number == part)
+			return &c->items[i];
+	return NULL;
+}
+
+enum tag { TAG_UUID, TAG_LABEL, TAG_PARTUUID, TAG_PARTLABEL };
+
+static bool has_tag(const struct content *c, enum tag tag, const char *value)
+{
+	char text[40];
+
+	switch (tag) {
+	case TAG_UUID:
+		return c->id.uuid[0] && strcasecmp(c->id.uuid, value) == 0;
+	case TAG_LABEL:
+		return c->id.label[0] && strcmp(c->id.label, value) == 0;
+	case TAG_PARTLABEL:
+		return c->vol->label && strcmp(c->vol->label, value) == 0;
+	case TAG_PARTUUID:
+		if (strcmp(c->vol->scheme, "gpt") == 0)
+			text_uuid(c->vol->part_uuid, text);
+		else if (strcmp(c->vol->scheme, "mbr") == 0 && c->vol->mbr_id)
+			snprintf(text, sizeof text, "%08" PRIx32 "-%02x", c->vol->mbr_id, c->vol->number);
+		else
+			return false;
+		return strcasecmp(text, value) == 0;
+	}
+	return false;
+}
+
+/* udev writes blanks and the like in links as \x20. */
+static void undo_udev_escapes(char *s)
+{
+	char *to = s;
+	unsigned v;
+
+	while (*s) {
+		if (s[0] == '\\' && s[1] == 'x' && isxdigit((unsigned char)s[2]) && isxdigit((unsigned char)s[3]) &&
+		    sscanf(s + 2, "%2x", &v) == 1 && v) {
+			*to++ = (char)v;
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = '\0';
+}
+
+const struct content *contents_find(const struct contents *c, const char *spec)
+{
+	static const struct {
+		const char *prefix;
+		enum tag tag;
+		bool link;
+	} tags[] = {
+		{ "UUID=", TAG_UUID, false },		  { "LABEL=", TAG_LABEL, false },
+		{ "PARTUUID=", TAG_PARTUUID, false },	  { "PARTLABEL=", TAG_PARTLABEL, false },
+		{ "/dev/disk/by-uuid/", TAG_UUID, true }, { "/dev/disk/by-label/", TAG_LABEL, true },
+		{ "/dev/disk/by-partuuid/", TAG_PARTUUID, true },
+		{ "/dev/disk/by-partlabel/", TAG_PARTLABEL, true },
+	};
+	char value[300];
+	const char *rest;
+
+	for (size_t i = 0; i < ARRAY_LEN(tags); i++) {
+		size_t len;
+
+		if (!text_starts(spec, tags[i].prefix, &rest))
+			continue;
+		len = strlen(rest);
+		/* LABEL="a b" */
+		if (len >= 2 && (*rest == '"' || *rest == '\'') && rest[len - 1] == *rest) {
+			rest++;
+			len -= 2;
+		}
+		if (len == 0 || len >= sizeof value)
+			return NULL;
+		memcpy(value, rest, len);
+		value[len] = '\0';
+		if (tags[i].link)
+			undo_udev_escapes(value);
+		for (size_t k = 0; k < c->n; k++)
+			if (has_tag(&c->items[k], tags[i].tag, value))
+				return &c->items[k];
+		return NULL;
+	}
+	if (!text_starts(spec, "/dev/", &rest))
+		rest = spec;
+	return by_device(c, rest);
+}
