@@ -193,24 +193,32 @@ int qcow2_ref_change(struct block *b, uint64_t cluster_idx, uint64_t n, int delt
 
 /* ---- growth ---- */
 
-/* A refcount block for the range of `idx`, which has none; it takes the cluster `idx` itself. */
-static int new_refblock(struct block *b, uint64_t idx, struct err *e)
+/* The refcount block number i, which is missing, in the free cluster `at`: one that it covers itself, or an older one. */
+static int new_refblock(struct block *b, uint64_t i, uint64_t at, struct err *e)
 {
 	struct qcow2_state *s = b->state;
-	uint64_t off = idx << s->cluster_bits;
+	bool counts_itself = at >> s->refblock_bits == i;
+	uint64_t off = at << s->cluster_bits;
 	struct qcow2_cache_entry *x;
 	int rc = qcow2_overlap_check(b, off, s->cluster_size, 0, e);
 
-	if (rc == 0)
-		rc = qcow2_meta_get(b, &s->refs, off, true, &x, e);
+	if (rc == 0 && !counts_itself)
+		rc = qcow2_ref_change(b, at, 1, 1, e);
 	if (rc < 0)
 		return rc;
-	qcow2_refblock_set(s->refcount_order, x->data, idx & ((1ULL << s->refblock_bits) - 1), 1);
+	rc = qcow2_meta_get(b, &s->refs, off, true, &x, e);
+	if (rc < 0) {
+		if (!counts_itself)
+			qcow2_ref_change(b, at, 1, -1, NULL);
+		return rc;
+	}
+	if (counts_itself)
+		qcow2_refblock_set(s->refcount_order, x->data, at & ((1ULL << s->refblock_bits) - 1), 1);
 	qcow2_cache_dirty(&s->refs, x);
 	qcow2_cache_put(x);
-	s->reftable[idx >> s->refblock_bits] = off;
-	s->reftable_used = MAX_OF(s->reftable_used, (uint32_t)(idx >> s->refblock_bits) + 1);
-	qcow2_note_dirty(&s->reftable_dirty, (uint32_t)(idx >> s->refblock_bits));
+	s->reftable[i] = off;
+	s->reftable_used = MAX_OF(s->reftable_used, (uint32_t)i + 1);
+	qcow2_note_dirty(&s->reftable_dirty, (uint32_t)i);
 	qcow2_cache_evict(&s->l2, off, s->cluster_size);
 	s->virgin = MAX_OF(s->virgin, off + s->cluster_size);
 	return 0;
@@ -301,7 +309,10 @@ static int grow_reftable(struct block *b, uint64_t min_entries, struct err *e)
 	return 0;
 }
 
-/* Blocks for all of [idx, idx + n): *changed when one had to be made, which took a cluster. */
+/*
+ * Blocks for all of [idx, idx + n): *changed when one had to be made.  It took the cluster idx, so that what is left of
+ * the run still lies together: a long run needs blocks one after the other, and moves on by one for each.
+ */
 static int ensure_refblocks(struct block *b, uint64_t idx, uint64_t n, bool *changed, struct err *e)
 {
 	struct qcow2_state *s = b->state;
@@ -312,7 +323,7 @@ static int ensure_refblocks(struct block *b, uint64_t idx, uint64_t n, bool *cha
 		return grow_reftable(b, last + 1, e);
 	for (uint64_t i = idx >> s->refblock_bits; i <= last; i++)
 		if (!s->reftable[i])
-			return new_refblock(b, MAX_OF(idx, i << s->refblock_bits), e);
+			return new_refblock(b, i, idx, e);
 	*changed = false;
 	return 0;
 }
