@@ -429,15 +429,17 @@ static int judge_header(struct block *b, struct err *e)
 static int settle_for_writing(struct block *b, struct err *e)
 {
 	struct qcow2_state *s = b->state;
+	int rc;
 
 	if (!(b->flags & BLOCK_WRITE) || (b->flags & BLOCK_CHECK))
 		return 0;
 	if (s->incompat & QCOW2_INCOMPAT_CORRUPT)
 		return err_set(e, ERR_CORRUPT, "%s: marked corrupt: it can only be read, or repaired with \"check -r all\"",
 			       b->name);
-	if (s->incompat & QCOW2_INCOMPAT_DIRTY)
-		return err_set(e, ERR_UNSUPPORTED, "%s: not closed cleanly: run \"check -r all\" before writing", b->name);
-	return 0;
+	if (!(s->incompat & QCOW2_INCOMPAT_DIRTY))
+		return 0;
+	rc = qcow2_repair_refcounts(b, e);
+	return rc < 0 ? err_in(e, rc, "%s", b->name) : 0;
 }
 
 static int qcow2_open(struct block *b, struct dict *opts, const struct block_env *env, struct err *e)
@@ -607,6 +609,7 @@ const struct block_driver block_qcow2 = {
 	.info = qcow2_info,
 	.info_specific = qcow2_info_specific,
 	.allocated = qcow2_allocated,
+	.check = qcow2_check,
 	.snapshots = qcow2_snapshots,
 	.snapshot_load = qcow2_snapshot_load,
 	.create_opts = qcow2_create_opts,

@@ -34,6 +34,12 @@
 /* What QEMU itself refuses above: the bitmaps of an image, and the directory that lists them. */
 #define LIMIT_QCOW2_BITMAPS 65535
 #define LIMIT_QCOW2_BITMAP_DIR (64 * MiB)
+/* What a check looks at: 2^33 clusters are 512 TiB of 64 KiB, with an index of 48 MiB over their counts. */
+#define LIMIT_QCOW2_CHECK_CLUSTERS (1ULL << 33)
+/* What a check may hold before it has read anything that explains it; 4 bytes more for each byte of metadata. */
+#define LIMIT_QCOW2_CHECK_MEMORY (64 * MiB)
+/* Sentences of one check: an image can have millions of errors, and nobody reads them. */
+#define LIMIT_CHECK_FINDINGS 20000
 
 /* Linux numbers at most 128 GPT partitions by default and 256 minors of a disk; an MBR chain longer than this is a loop. */
 #define LIMIT_MBR_LOGICAL 256
