@@ -42,5 +42,6 @@ struct compat {
 	const char *name;
 	int (*run)(int argc, char **argv);
 };
+int cmd_qemu_img(int argc, char **argv);
 
 #endif

@@ -25,6 +25,7 @@ static const struct command commands[] = {
 
 /* One row a peer's name. */
 static const struct compat compats[] = {
+	{ "qemu-img", cmd_qemu_img },
 	{ NULL, NULL },
 };
 

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qemu_img_util.c - the qemu-img front end: messages, numbers, lists for -o, progress. */
+#include "qemu_img.h"
+
+#include "dict.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+void qi_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("qemu-img: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+int qi_usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("qemu-img: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs("\nTry 'qemu-img --help' for more information\n", stderr);
+	return EXIT_FAILED;
+}
+
+int qi_bad_option(int c, char **argv)
+{
+	if (c == ':')
+		return qi_usage("missing argument for option '%s'", argv[optind - 1]);
+	return qi_usage("unrecognized option '%s'", argv[optind - 1]);
+}
+
+const char *qi_reason(const struct dry_error *e)
+{
+	if (e->code == DRY_SYSTEM && e->sys_errno)
+		return strerror(e->sys_errno);
+	if (e->code == DRY_NOMEM)
+		return strerror(ENOMEM);
+	return e->msg;
+}
+
+/* ---- numbers ---- */
+
+static int suffix_shift(char c)
+{
+	static const char letters[] = "BKMGTPE";
+	const char *at = c ? strchr(letters, toupper((unsigned char)c)) : NULL;
+
+	return at ? (int)(at - letters) * 10 : -1;
+}
+
+enum qi_number qi_parse_size(const char *text, uint64_t *out)
+{
+	const char *end;
+	double fraction = 0;
+	uint64_t whole;
+	int shift = 0;
+	bool hex;
+
+	while (isspace((unsigned char)*text))
+		text++;
+	if (*text == '+')
+		text++;
+	if (!isdigit((unsigned char)*text))
+		return QI_INVALID;
+	hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+	errno = 0;
+	whole = strtoull(text, (char **)&end, hex ? 16 : 10);
+	if (errno == ERANGE)
+		return QI_RANGE;
+	if (hex && end <= text + 1)
+		return QI_INVALID;
+	if (!hex && *end == '.') {
+		double unit = 0.1;
+
+		for (end++; isdigit((unsigned char)*end); end++, unit /= 10)
+			fraction += (*end - '0') * unit;
+	}
+	if (*end) {
+		shift = suffix_shift(*end);
+		if (shift < 0 || end[1])
+			return QI_INVALID;
+	}
+	if (fraction > 0 && shift == 0)
+		return QI_INVALID;
+	if (shift && whole > UINT64_MAX >> shift)
+		return QI_RANGE;
+	whole <<= shift;
+	fraction = floor(ldexp(fraction, shift) + 0.5);
+	if (__builtin_add_overflow(whole, (uint64_t)fraction, out))
+		return QI_RANGE;
+	return QI_OK;
+}
+
+bool qi_size_option(const char *what, const char *text, uint64_t *out)
+{
+	switch (qi_parse_size(text, out)) {
+	case QI_OK:
+		if (*out <= INT64_MAX)
+			return true;
+		break;
+	case QI_RANGE:
+		break;
+	case QI_INVALID:
+		qi_error("Invalid %s specified. You may use k, M, G, T, P or E suffixes for", what);
+		qi_error("kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.");
+		return false;
+	}
+	qi_error("Invalid %s specified. Must be between 0 and %" PRId64 ".", what, INT64_MAX);
+	return false;
+}
+
+void qi_size_problem(struct strbuf *out, const char *name, const char *value, enum qi_number why)
+{
+	if (why == QI_RANGE)
+		strbuf_printf(out, "Value '%s' is out of range for parameter '%s'", value, name);
+	else
+		strbuf_printf(out,
+			      "Parameter '%s' expects a non-negative number below 2^64\n"
+			      "Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\n"
+			      "and exabytes, respectively.",
+			      name);
+}
+
+/* ---- options that several subcommands have ---- */
+
+bool qi_output_option(const char *text, enum qi_output *out)
+{
+	*out = QI_HUMAN;
+	if (!text || strcmp(text, "human") == 0)
+		return true;
+	*out = QI_JSON;
+	if (strcmp(text, "json") == 0)
+		return true;
+	qi_error("--output must be used with human or json as argument.");
+	return false;
+}
+
+bool qi_object_option(const char *text)
+{
+	CLEANUP(dict_free) struct dict d = DICT_INIT;
+	struct err e = ERR_INIT;
+	const char *type;
+
+	if (dict_parse(&d, text, "qom-type", &e) < 0) {
+		qi_error("%s", e.msg);
+		return false;
+	}
+	type = dict_get(&d, "qom-type");
+	if (!type)
+		qi_error("Parameter 'qom-type' is missing");
+	else if (!dict_get(&d, "id"))
+		qi_error("Parameter 'id' is missing");
+	else if (strcmp(type, "secret") != 0)
+		qi_error("Parameter 'qom-type' does not accept value '%s'", type);
+	else if (!dict_get(&d, "data") && !dict_get(&d, "file"))
+		qi_error("Either 'file' or 'data' must be provided");
+	else
+		return true;
+	return false;
+}
+
+/* Every comma is either doubled or has an option on both sides. */
+static bool valid_options(const char *text)
+{
+	bool at_start = true;
+
+	if (!*text)
+		return false;
+	for (const char *p = text; *p; p++) {
+		if (*p != ',') {
+			at_start = false;
+			continue;
+		}
+		if (at_start)
+			return false;
+		if (p[1] == ',')
+			p++;
+		else
+			at_start = true;
+	}
+	return !at_start;
+}
+
+bool qi_add_options(struct strbuf *all, const char *text)
+{
+	if (!valid_options(text)) {
+		qi_error("Invalid option list: %s", text);
+		return false;
+	}
+	if (all->len)
+		strbuf_putc(all, ',');
+	strbuf_puts(all, text);
+	return true;
+}
+
+bool qi_wants_help(const char *options)
+{
+	for (const char *p = options; *p;) {
+		size_t len = 0;
+
+		while (p[len] && !(p[len] == ',' && p[len + 1] != ','))
+			len += p[len] == ',' ? 2 : 1;
+		if ((len == 4 && memcmp(p, "help", 4) == 0) || (len == 1 && *p == '?'))
+			return true;
+		p += len;
+		if (*p)
+			p++;
+	}
+	return false;
+}
+
+/* ---- progress ---- */
+
+/* Set by SIGUSR1, taken back when the progress has been shown: the one thing a signal handler may do. */
+static volatile sig_atomic_t asked_for_progress;
+
+static void on_usr1(int sig)
+{
+	(void)sig;
+	asked_for_progress = 1;
+}
+
+void qi_progress_begin(struct qi_progress *p, bool shown, double step)
+{
+	struct sigaction sa = { .sa_handler = on_usr1, .sa_flags = SA_RESTART };
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGUSR1, &sa, NULL);
+	*p = (struct qi_progress){ .shown = shown, .step = step, .last = -1 };
+	qi_progress_run(p, 0, 1);
+}
+
+int qi_progress_run(void *progress, uint64_t done, uint64_t total)
+{
+	struct qi_progress *p = progress;
+	double now = total ? (double)done * 100 / (double)total : 100;
+
+	if (p->shown && now > p->last && (p->last < 0 || now >= p->last + p->step || now >= 100)) {
+		printf("    (%3.2f/100%%)\r", now);
+		fflush(stdout);
+		p->last = now;
+	} else if (!p->shown && asked_for_progress) {
+		fprintf(stderr, "    (%3.2f/100%%)\n", now);
+	}
+	asked_for_progress = 0;
+	return 0;
+}
+
+void qi_progress_end(struct qi_progress *p)
+{
+	if (p->shown)
+		printf("\n");
+}
