@@ -89,6 +89,8 @@ static int judge(const struct convert_args *a, size_t nsources, const struct dry
 		return cmd_usage("convert", "a backing file goes with one source");
 	if (a->compress && a->format && dry_format_known(a->format) && !dry_format_compresses(a->format))
 		return cmd_usage("convert", "%s images have no compressed clusters", a->format);
+	if (a->compress && dry_opts_get(opts, "preallocation") && strcmp(dry_opts_get(opts, "preallocation"), "off") != 0)
+		return cmd_usage("convert", "compressed clusters are not preallocated");
 	if (a->sparse % 512)
 		return cmd_usage("convert", "--sparse: %" PRIu64 " is no multiple of 512", a->sparse);
 	if (a->threads > 64)

@@ -194,8 +194,8 @@ int target_err(const struct target *t, int rc, struct err *e)
 
 	if (!e || !t->path || t->in_place)
 		return rc;
-	at = strstr(e->msg, t->path);
-	if (at) {
+	/* Ends: each turn makes the message shorter. */
+	while ((at = strstr(e->msg, t->path))) {
 		memcpy(rest, at + strlen(t->path), strlen(at + strlen(t->path)) + 1);
 		snprintf(at, sizeof e->msg - (size_t)(at - e->msg), "%s%s", t->final, rest);
 	}

@@ -33,7 +33,7 @@ mixed_file()
 		lazy_refcounts=on extended_l2=on,cluster_size=128k compression_type=zstd preallocation=metadata \
 		preallocation=full data_file=data.raw data_file=data.raw,data_file_raw=on; do
 		for c in '' -c; do
-			[[ $c && $o == data_file* ]] && continue
+			[[ $c && $o == @(data_file|prealloc)* ]] && continue
 			echo "$o $c"
 			drydock convert -q $c -f raw -O qcow2 -o "$o" a.raw b.qcow2
 			qemu-img check -q b.qcow2
@@ -50,7 +50,7 @@ mixed_file()
 		lazy_refcounts=on extended_l2=on,cluster_size=128k compression_type=zstd preallocation=metadata \
 		preallocation=full data_file=data.raw data_file=data.raw,data_file_raw=on; do
 		for c in '' -c; do
-			[[ $c && $o == data_file* ]] && continue
+			[[ $c && $o == @(data_file|prealloc)* ]] && continue
 			echo "$o $c"
 			qemu-img convert $c -f raw -O qcow2 -o "$o" a.raw b.qcow2
 			drydock convert -q b.qcow2 c.raw
@@ -66,6 +66,7 @@ mixed_file()
 	drydock convert -q -f raw a.raw b.qcow2
 	drydock convert -q -c -f raw a.raw c.qcow2
 	[ "$(allocated c.qcow2)" -lt "$(allocated b.qcow2)" ]
+	fails_with 2 'not preallocated' drydock convert -c --preallocation full -f raw a.raw d.qcow2
 	fails_with 2 'raw images have no compressed clusters' drydock convert -c -f raw -O raw a.raw d.raw
 }
 
