@@ -38,6 +38,7 @@ enum {
 #define J_CHKSUM_CRC32 1
 #define J_CHKSUM_CRC32C 4
 #define J_DEFAULT_FAST_BLOCKS 256
+#define FC_TAG_HEAD 9
 
 struct jhead {
 	be32 magic, type, sequence;
@@ -491,6 +492,27 @@ static int judge_super(struct journal *j, const struct jsuper *s, struct err *e)
 	return 0;
 }
 
+/*
+ * Behind the ring, fast commits may hold changes since the last full one, as a list of tags instead of blocks.  Does
+ * theirs begin with a head of the transaction that would come next?
+ */
+static int has_fast_commits(struct journal *j, uint32_t next_sequence, struct err *e)
+{
+	struct {
+		le16 tag, len;
+		le32 features, transaction;
+	} head;
+	int rc;
+
+	if (!(j->incompat & J_INCOMPAT_FAST_COMMIT))
+		return 0;
+	rc = jread(j, j->last, j->data, e);
+	if (rc < 0)
+		return rc;
+	memcpy(&head, j->data, sizeof head);
+	return le16_get(head.tag) == FC_TAG_HEAD && le32_get(head.transaction) == next_sequence;
+}
+
 static int replay(struct journal *j, char *notice, size_t notice_size, struct err *e)
 {
 	uint32_t ntransactions = 0;
@@ -512,9 +534,12 @@ static int replay(struct journal *j, char *notice, size_t notice_size, struct er
 	if (rc < 0)
 		return rc;
 	patches_settle(j);
+	rc = has_fast_commits(j, be32_get(s.sequence) + ntransactions, e);
+	if (rc < 0)
+		return rc;
 	snprintf(notice, notice_size, "journal replayed in memory: %" PRIu32 " transactions, %zu blocks%s%s%s", ntransactions,
 		 j->x->patches.n, j->stopped ? "; it ends early: " : "", j->stopped ? j->stopped : "",
-		 j->incompat & J_INCOMPAT_FAST_COMMIT ? "; fast commits after the last full one are not applied" : "");
+		 rc > 0 ? "; the fast commits behind it are not applied" : "");
 	return 0;
 }
 
