@@ -56,8 +56,9 @@ int err_nomem(struct err *e)
 
 int err_in(struct err *e, int rc, const char *fmt, ...)
 {
-	char context[sizeof e->msg];
-	size_t len, old, room;
+	static const char gap[] = "...";
+	char context[sizeof e->msg / 2];
+	size_t len, old, room, skip = 0;
 	va_list ap;
 
 	if (!e)
@@ -68,15 +69,14 @@ int err_in(struct err *e, int rc, const char *fmt, ...)
 	len = strlen(context);
 	memcpy(context + len, ": ", 2);
 	len += 2;
-	if (len >= sizeof e->msg)
-		len = sizeof e->msg - 1;
-	room = sizeof e->msg - 1 - len;
 	old = strlen(e->msg);
-	if (old > room)
-		old = room;
-	memmove(e->msg + len, e->msg, old);
+	room = sizeof e->msg - 1 - len;
+	if (old > room) {
+		skip = old - room;
+		memcpy(e->msg + skip, gap, strlen(gap));
+	}
+	memmove(e->msg + len, e->msg + skip, old - skip + 1);
 	memcpy(e->msg, context, len);
-	e->msg[len + old] = '\0';
 	return rc;
 }
 

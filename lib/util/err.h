@@ -43,7 +43,10 @@ __attribute__((format(printf, 3, 4))) int err_set(struct err *e, enum err_code c
 __attribute__((format(printf, 3, 4))) int err_sys(struct err *e, int errnum, const char *fmt, ...);
 /* Out of memory. */
 int err_nomem(struct err *e);
-/* Puts "context: " in front of the message and returns rc unchanged.  A message that does not fit is cut at its end. */
+/*
+ * Puts "context: " in front of the message and returns rc unchanged.  Where both do not fit, older context gives way
+ * ("..."): the reason, at the end, is what matters.
+ */
 __attribute__((format(printf, 3, 4))) int err_in(struct err *e, int rc, const char *fmt, ...);
 /* Forgets an error that has been dealt with. */
 void err_clear(struct err *e);

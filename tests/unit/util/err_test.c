@@ -29,7 +29,7 @@ START_TEST(a_system_error_says_what_the_host_said)
 }
 END_TEST
 
-START_TEST(long_context_cuts_the_end_and_stays_a_string)
+START_TEST(context_that_does_not_fit_gives_way_to_the_reason)
 {
 	char big[3000];
 
@@ -37,9 +37,14 @@ START_TEST(long_context_cuts_the_end_and_stays_a_string)
 	big[sizeof big - 1] = '\0';
 	err_set(&e, ERR_LIMIT, "%s", big);
 	err_in(&e, -1, "%s", big);
+	ck_assert_uint_lt(strlen(e.msg), sizeof e.msg);
+	err_set(&e, ERR_LIMIT, "the reason");
+	for (int i = 0; i < 300; i++)
+		err_in(&e, -1, "file %d", i);
 	err_in(&e, -1, "front");
 	ck_assert_uint_lt(strlen(e.msg), sizeof e.msg);
-	ck_assert(strncmp(e.msg, "front: xxx", 10) == 0);
+	ck_assert(strncmp(e.msg, "front: ...", 10) == 0);
+	ck_assert_str_eq(e.msg + strlen(e.msg) - strlen(": the reason"), ": the reason");
 }
 END_TEST
 
@@ -61,5 +66,5 @@ START_TEST(every_failure_has_an_errno)
 }
 END_TEST
 
-TEST_MAIN("err", context_goes_in_front, a_system_error_says_what_the_host_said, long_context_cuts_the_end_and_stays_a_string,
+TEST_MAIN("err", context_goes_in_front, a_system_error_says_what_the_host_said, context_that_does_not_fit_gives_way_to_the_reason,
 	  nobody_needs_to_want_the_words, every_failure_has_an_errno)
