@@ -120,7 +120,7 @@ static int refuse_features(struct block *b, const uint8_t *table, size_t len, st
 		if (!named)
 			strbuf_printf(&names, "bit %u", bit);
 	}
-	return err_set(e, ERR_UNSUPPORTED, "%s: incompatible features that are not supported: %s", b->name, names.s);
+	return err_set(e, ERR_UNSUPPORTED, "incompatible features that are not supported: %s", names.s);
 }
 
 static int set_text(char **out, const uint8_t *text, size_t len, const char *what, struct err *e)
@@ -214,13 +214,13 @@ static int read_first_cluster(struct block *b, struct err *e)
 
 	if (s->backing_off) {
 		if (s->backing_off < s->header_len || !range_in(s->backing_off, s->backing_len, end))
-			return err_set(e, ERR_CORRUPT, "%s: the backing file's name lies outside of the header", b->name);
+			return err_set(e, ERR_CORRUPT, "the backing file's name lies outside of the header");
 		if (s->backing_len > LIMIT_QCOW2_BACKING_NAME)
-			return err_set(e, ERR_LIMIT, "%s: backing file name of %" PRIu32 " bytes", b->name, s->backing_len);
+			return err_set(e, ERR_LIMIT, "backing file name of %" PRIu32 " bytes", s->backing_len);
 		ext_end = s->backing_off;
 	}
 	if (s->header_len > ext_end)
-		return err_set(e, ERR_CORRUPT, "%s: header of %" PRIu32 " bytes", b->name, s->header_len);
+		return err_set(e, ERR_CORRUPT, "header of %" PRIu32 " bytes", s->header_len);
 	/* Nothing stands behind 64 KiB of extensions but a cluster chosen large. */
 	if (!s->backing_off)
 		end = ext_end = MIN_OF(end, 64 * KiB);
@@ -243,12 +243,12 @@ static int judge_geometry(struct block *b, const struct qcow2_header *h, struct 
 	uint32_t bits = be32_get(h->cluster_bits);
 
 	if (be32_get(h->magic) != QCOW2_MAGIC)
-		return err_set(e, ERR_CORRUPT, "%s: not a qcow2 image", b->name);
+		return err_set(e, ERR_CORRUPT, "not a qcow2 image");
 	s->version = be32_get(h->version);
 	if (s->version != 2 && s->version != 3)
-		return err_set(e, ERR_UNSUPPORTED, "%s: qcow2 version %u", b->name, s->version);
+		return err_set(e, ERR_UNSUPPORTED, "qcow2 version %u", s->version);
 	if (bits < QCOW2_MIN_CLUSTER_BITS || bits > QCOW2_MAX_CLUSTER_BITS)
-		return err_set(e, ERR_CORRUPT, "%s: clusters of 2^%" PRIu32 " bytes", b->name, bits);
+		return err_set(e, ERR_CORRUPT, "clusters of 2^%" PRIu32 " bytes", bits);
 	s->cluster_bits = bits;
 	s->cluster_size = 1ULL << bits;
 	s->header_len = QCOW2_HEADER_V2;
@@ -259,10 +259,12 @@ static int judge_geometry(struct block *b, const struct qcow2_header *h, struct 
 		s->autoclear = be64_get(h->autoclear);
 		s->refcount_order = be32_get(h->refcount_order);
 		s->header_len = be32_get(h->header_len);
-		if (s->header_len < QCOW2_HEADER_V3 || s->header_len > s->cluster_size)
-			return err_set(e, ERR_CORRUPT, "%s: header of %" PRIu32 " bytes", b->name, s->header_len);
+		if (s->header_len < QCOW2_HEADER_V3)
+			return err_set(e, ERR_CORRUPT, "header of %" PRIu32 " bytes, too short for version 3", s->header_len);
+		if (s->header_len > s->cluster_size)
+			return err_set(e, ERR_CORRUPT, "header of %" PRIu32 " bytes, more than a cluster", s->header_len);
 		if (s->refcount_order > 6)
-			return err_set(e, ERR_CORRUPT, "%s: refcounts of 2^%u bits", b->name, s->refcount_order);
+			return err_set(e, ERR_CORRUPT, "refcounts of 2^%u bits", s->refcount_order);
 	}
 	s->refcount_max = s->refcount_order == 6 ? INT64_MAX : (1ULL << (1u << s->refcount_order)) - 1;
 	s->refblock_bits = s->cluster_bits + 3 - s->refcount_order;
@@ -271,7 +273,7 @@ static int judge_geometry(struct block *b, const struct qcow2_header *h, struct 
 	s->l2_bits = s->cluster_bits - log2_of(s->l2_entry_size);
 	s->sub_bits = s->cluster_bits - log2_of(s->subclusters);
 	if (s->subclusters > 1 && s->sub_bits < QCOW2_MIN_CLUSTER_BITS)
-		return err_set(e, ERR_CORRUPT, "%s: extended L2 entries need clusters of at least 16 KiB", b->name);
+		return err_set(e, ERR_CORRUPT, "extended L2 entries need clusters of at least 16 KiB");
 	return 0;
 }
 
@@ -281,9 +283,9 @@ static int judge_compression(struct block *b, const struct qcow2_header *h, stru
 	unsigned type = s->header_len > QCOW2_HEADER_V3 ? h->compression : 0;
 
 	if (type > QCOW2_ZSTD)
-		return err_set(e, ERR_UNSUPPORTED, "%s: compression type %u", b->name, type);
+		return err_set(e, ERR_UNSUPPORTED, "compression type %u", type);
 	if ((type != QCOW2_ZLIB) != !!(s->incompat & QCOW2_INCOMPAT_COMPRESSION))
-		return err_set(e, ERR_CORRUPT, "%s: compression type %u contradicts the feature bit", b->name, type);
+		return err_set(e, ERR_CORRUPT, "compression type %u contradicts the feature bit", type);
 	s->compression = type;
 	return 0;
 }
@@ -296,11 +298,11 @@ static int judge_table(struct block *b, const char *what, uint64_t off, uint64_t
 	if (!bytes)
 		return 0;
 	if (off & (s->cluster_size - 1))
-		return err_set(e, ERR_CORRUPT, "%s: the %s at %" PRIu64 " is not at a cluster's start", b->name, what, off);
+		return err_set(e, ERR_CORRUPT, "the %s at %" PRIu64 " is not at a cluster's start", what, off);
 	if (off < s->cluster_size)
-		return err_set(e, ERR_CORRUPT, "%s: the %s overlaps the header", b->name, what);
+		return err_set(e, ERR_CORRUPT, "the %s overlaps the header", what);
 	if (!range_in(off, bytes, block_size(b->file)))
-		return err_set(e, ERR_CORRUPT, "%s: the %s lies past the end of the file", b->name, what);
+		return err_set(e, ERR_CORRUPT, "the %s lies past the end of the file", what);
 	return 0;
 }
 
@@ -317,20 +319,20 @@ static int judge_tables(struct block *b, const struct qcow2_header *h, struct er
 	s->nsnapshots = be32_get(h->nsnapshots);
 	s->snapshots_off = be64_get(h->snapshots_off);
 	if (s->l1_size > LIMIT_QCOW2_L1_BYTES / 8)
-		return err_set(e, ERR_LIMIT, "%s: L1 table of %" PRIu32 " entries", b->name, s->l1_size);
+		return err_set(e, ERR_LIMIT, "L1 table of %" PRIu32 " entries", s->l1_size);
 	if (s->reftable_clusters > LIMIT_QCOW2_REFTABLE_BYTES >> s->cluster_bits)
-		return err_set(e, ERR_LIMIT, "%s: refcount table of %" PRIu32 " clusters", b->name, s->reftable_clusters);
+		return err_set(e, ERR_LIMIT, "refcount table of %" PRIu32 " clusters", s->reftable_clusters);
 	if (s->nsnapshots > LIMIT_QCOW2_SNAPSHOTS)
-		return err_set(e, ERR_LIMIT, "%s: %" PRIu32 " snapshots", b->name, s->nsnapshots);
+		return err_set(e, ERR_LIMIT, "%" PRIu32 " snapshots", s->nsnapshots);
 	if (s->l1_size < qcow2_l1_entries(s, b->size))
-		return err_set(e, ERR_CORRUPT, "%s: the L1 table of %" PRIu32 " entries is too small for the disk", b->name,
+		return err_set(e, ERR_CORRUPT, "the L1 table of %" PRIu32 " entries is too small for the disk",
 			       s->l1_size);
 	rc = judge_table(b, "L1 table", s->l1_off, 8ULL * s->l1_size, e);
 	if (rc < 0)
 		return rc;
 	/* The others are of no use for reading, and check wants to see them as they are. */
 	if (!s->reftable_clusters && !check)
-		return err_set(e, ERR_CORRUPT, "%s: no refcount table", b->name);
+		return err_set(e, ERR_CORRUPT, "no refcount table");
 	if (check)
 		return 0;
 	rc = judge_table(b, "refcount table", s->reftable_off, s->reftable_clusters ? 8 : 0, e);
@@ -338,7 +340,7 @@ static int judge_tables(struct block *b, const struct qcow2_header *h, struct er
 		rc = judge_table(b, "snapshot table", s->snapshots_off, s->nsnapshots, e);
 	if (rc == 0 && ranges_overlap(s->l1_off, 8ULL * s->l1_size, s->reftable_off,
 				      (uint64_t)s->reftable_clusters << s->cluster_bits))
-		rc = err_set(e, ERR_CORRUPT, "%s: the L1 table and the refcount table overlap", b->name);
+		rc = err_set(e, ERR_CORRUPT, "the L1 table and the refcount table overlap");
 	return rc;
 }
 
@@ -375,15 +377,14 @@ static int open_data_file(struct block *b, struct dict *opts, const struct block
 	if (s->data_file)
 		return 0; /* just made, and handed to us */
 	if (!(s->incompat & QCOW2_INCOMPAT_DATA_FILE))
-		return sub.n ? err_set(e, ERR_USAGE, "%s: \"data-file\" is for images with a data file", b->name) : 0;
+		return sub.n ? err_set(e, ERR_USAGE, "\"data-file\" is for images with a data file") : 0;
 	name = sub.n ? NULL : s->data_file_name;
 	if (!name && !sub.n)
-		return err_set(e, ERR_USAGE, "%s: give its data file by \"data-file.filename\": the image does not name it",
-			       b->name);
+		return err_set(e, ERR_USAGE, "give its data file by \"data-file.filename\": the image does not name it");
 	if (!dict_get(&sub, "driver") && sub.n && (rc = dict_set(&sub, "driver", "file", e)) < 0)
 		return rc;
 	rc = block_open_named(b, name, NULL, flags, &sub, env, &s->data_file, e);
-	return rc < 0 ? err_in(e, rc, "%s: data file", b->name) : 0;
+	return rc < 0 ? err_in(e, rc, "data file") : 0;
 }
 
 static int init_caches(struct qcow2_state *s, struct err *e)
@@ -401,14 +402,17 @@ static int judge_header(struct block *b, struct err *e)
 	int rc;
 
 	if (n < QCOW2_HEADER_V2)
-		return err_set(e, ERR_CORRUPT, "%s: too short for a qcow2 header", b->name);
+		return err_set(e, ERR_CORRUPT, "too short for a qcow2 header");
 	rc = block_pread(b->file, &h, n, 0, e);
-	if (rc == 0)
-		rc = judge_geometry(b, &h, e);
+	if (rc < 0)
+		return rc;
+	if (be32_get(h.version) == 3 && n < QCOW2_HEADER_V3)
+		return err_set(e, ERR_CORRUPT, "the file ends in the qcow2 header");
+	rc = judge_geometry(b, &h, e);
 	if (rc < 0)
 		return rc;
 	if (n < s->header_len && n < sizeof h)
-		return err_set(e, ERR_CORRUPT, "%s: the file ends in the qcow2 header", b->name);
+		return err_set(e, ERR_CORRUPT, "the file ends in the qcow2 header");
 	b->size = s->disk_size = be64_get(h.size);
 	s->crypt_method = be32_get(h.crypt_method);
 	s->backing_off = be64_get(h.backing_off);
@@ -418,9 +422,9 @@ static int judge_header(struct block *b, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (s->crypt_method > 2)
-		return err_set(e, ERR_UNSUPPORTED, "%s: encryption method %u", b->name, s->crypt_method);
+		return err_set(e, ERR_UNSUPPORTED, "encryption method %u", s->crypt_method);
 	if (b->size > LIMIT_IMAGE_SIZE)
-		return err_set(e, ERR_LIMIT, "%s: disk of %" PRIu64 " bytes", b->name, b->size);
+		return err_set(e, ERR_LIMIT, "disk of %" PRIu64 " bytes", b->size);
 	rc = judge_compression(b, &h, e);
 	return rc < 0 ? rc : judge_tables(b, &h, e);
 }
@@ -429,17 +433,14 @@ static int judge_header(struct block *b, struct err *e)
 static int settle_for_writing(struct block *b, struct err *e)
 {
 	struct qcow2_state *s = b->state;
-	int rc;
 
 	if (!(b->flags & BLOCK_WRITE) || (b->flags & BLOCK_CHECK))
 		return 0;
 	if (s->incompat & QCOW2_INCOMPAT_CORRUPT)
-		return err_set(e, ERR_CORRUPT, "%s: marked corrupt: it can only be read, or repaired with \"check -r all\"",
-			       b->name);
+		return err_set(e, ERR_CORRUPT, "marked corrupt: it can only be read, or repaired with \"check -r all\"");
 	if (!(s->incompat & QCOW2_INCOMPAT_DIRTY))
 		return 0;
-	rc = qcow2_repair_refcounts(b, e);
-	return rc < 0 ? err_in(e, rc, "%s", b->name) : 0;
+	return qcow2_repair_refcounts(b, e);
 }
 
 static int qcow2_open(struct block *b, struct dict *opts, const struct block_env *env, struct err *e)
