@@ -18,15 +18,20 @@ struct command {
 };
 
 /* One per command file: cmd/NAME.c. */
+int cmd_cat(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
+int cmd_cp(int argc, char **argv);
 int cmd_create(int argc, char **argv);
+int cmd_df(int argc, char **argv);
 int cmd_info(int argc, char **argv);
+int cmd_ls(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_measure(int argc, char **argv);
 int cmd_resize(int argc, char **argv);
 int cmd_version(int argc, char **argv);
+int cmd_volumes(int argc, char **argv);
 
 /* Prints "drydock: MESSAGE" on stderr and returns EXIT_FAILED (EXIT_USAGE for DRY_USAGE). */
 int cmd_fail(const struct dry_error *e);
@@ -43,5 +48,11 @@ struct compat {
 	int (*run)(int argc, char **argv);
 };
 int cmd_qemu_img(int argc, char **argv);
+
+/* One per peer's name: cmd/virt_NAME.c. */
+int virt_cat(int argc, char **argv);
+int virt_df(int argc, char **argv);
+int virt_filesystems(int argc, char **argv);
+int virt_ls(int argc, char **argv);
 
 #endif

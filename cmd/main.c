@@ -20,12 +20,21 @@ static const struct command commands[] = {
 	{ "compare", "tell whether two images hold the same disk", cmd_compare },
 	{ "measure", "tell the room that a new image will need", cmd_measure },
 	{ "resize", "make an image's disk larger or smaller", cmd_resize },
+	{ "volumes", "list partitions and filesystems", cmd_volumes },
+	{ "df", "show how full the filesystems are", cmd_df },
+	{ "ls", "list files", cmd_ls },
+	{ "cat", "print files", cmd_cat },
+	{ "cp", "copy files out of a guest", cmd_cp },
 	{ "version", "print the version", cmd_version },
 };
 
 /* One row a peer's name. */
 static const struct compat compats[] = {
 	{ "qemu-img", cmd_qemu_img },
+	{ "virt-cat", virt_cat },
+	{ "virt-df", virt_df },
+	{ "virt-filesystems", virt_filesystems },
+	{ "virt-ls", virt_ls },
 	{ NULL, NULL },
 };
 

@@ -366,6 +366,182 @@ DRY_API int dry_compare(const struct dry_compare *how, struct dry_compare_result
 
 /* ==== guests ==== */
 
+/*
+ * The disks of one guest, what lies on them, and its tree of files; read only.  A handle and everything that belongs to
+ * it are used by one thread at a time.
+ *
+ * dry_guest_open() opens host files.  Everything after it reads what the guest, or whoever made the disk, has written:
+ * a program that does not trust its guests calls dry_confine() in between.
+ */
+struct dry_guest;
+
+struct dry_guest_image {
+	const char *name;   /* as dry_image_open() takes it */
+	const char *format; /* NULL: guess */
+};
+struct dry_guest_open {
+	const struct dry_guest_image *images; /* the first is /dev/sda */
+	size_t nimages;
+	struct dry_policy policy;
+	unsigned flags; /* DRY_OPEN_FORCE_SHARE */
+};
+/* *out is ended by dry_guest_close(). */
+DRY_API int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, struct dry_error *e);
+DRY_API void dry_guest_close(struct dry_guest *g); /* NULL is fine */
+
+/* ---- disks and volumes ---- */
+
+struct dry_disk {
+	const char *device; /* "/dev/sda" */
+	const char *name, *format;
+	uint64_t size;
+};
+/* The i-th disk; false past the end. */
+DRY_API bool dry_guest_disk(const struct dry_guest *g, size_t i, struct dry_disk *out);
+
+/* A partition, or a whole disk without a partition table; strings are lent until the guest is closed, NULL: none. */
+struct dry_volume {
+	const char *name;   /* "/dev/sda1" */
+	const char *scheme; /* "mbr", "gpt"; "disk" for a whole disk */
+	unsigned disk;	    /* index of the disk */
+	unsigned number;    /* as Linux counts partitions; 0: a whole disk */
+	uint64_t off, size; /* on the disk */
+	bool bootable;	    /* MBR: the active flag; GPT: legacy BIOS bootable */
+	bool extended;	    /* an MBR extended partition, which holds others */
+	uint8_t mbr_type;   /* with "mbr", else 0 */
+	const char *part_type;	    /* "0x83", or a GPT type UUID */
+	const char *part_type_name; /* "Linux filesystem", where it is known */
+	const char *part_uuid, *part_label; /* GPT */
+	const char *fs_type, *fs_label, *fs_uuid; /* as blkid names them */
+	bool fs_readable; /* its files can be read */
+};
+/* All volumes in order of disks and partitions; lent until the guest is closed.  A damaged table is in the notes. */
+DRY_API int dry_guest_volumes(struct dry_guest *g, const struct dry_volume **out, size_t *n, struct dry_error *e);
+
+/* What statvfs() says of a filesystem when the kernel has mounted it. */
+struct dry_usage {
+	uint64_t block_size, blocks, blocks_free, blocks_avail, inodes, inodes_free;
+};
+/* Of the i-th volume; DRY_UNSUPPORTED when its filesystem cannot be read. */
+DRY_API int dry_guest_usage(struct dry_guest *g, size_t volume, struct dry_usage *out, struct dry_error *e);
+
+/* ---- the tree ---- */
+
+/* Mounts a volume ("/dev/sda2", "LABEL=x", "UUID=..."); the first must be on "/". */
+DRY_API int dry_guest_mount(struct dry_guest *g, const char *volume, const char *mountpoint, struct dry_error *e);
+/*
+ * Finds the root of the operating system and mounts what its /etc/fstab says.  None is DRY_NOT_FOUND, several are
+ * DRY_USAGE, in words that list them; with any, a lone filesystem that is not a root will do.
+ */
+DRY_API int dry_guest_mount_auto(struct dry_guest *g, bool any, struct dry_error *e);
+
+struct dry_mount {
+	const char *path;   /* "/boot" */
+	const char *volume; /* "/dev/sda1" */
+	const char *fs_type;
+	size_t volume_index;
+};
+/* The i-th mount in the order of mounting; false past the end. */
+DRY_API bool dry_guest_mount_at(struct dry_guest *g, size_t i, struct dry_mount *out);
+/*
+ * Sentences that a user may want to know: a table that is damaged but readable, a line of fstab that could not be
+ * mounted, a journal that was replayed in memory.  NULL past the end.
+ */
+DRY_API const char *dry_guest_note(struct dry_guest *g, size_t i);
+
+/* ---- files ----
+ *
+ * Paths are the guest's, from its root; symlinks never lead out of the guest.  A node is a place in the tree: it can be
+ * kept and compared as long as the guest is open.  Errors: DRY_NOT_FOUND, or DRY_SYSTEM with the errno that the guest's
+ * kernel would give.
+ */
+
+struct dry_node {
+	void *fs;
+	uint64_t ino;
+};
+struct dry_time {
+	int64_t sec;
+	uint32_t nsec;
+};
+struct dry_stat {
+	uint64_t dev; /* the index of the mount whose filesystem this is */
+	uint64_t ino, size, blocks512;
+	uint32_t mode; /* type and permissions, as st_mode on Linux */
+	uint32_t nlink, uid, gid, rdev_major, rdev_minor;
+	struct dry_time atime, mtime, ctime, crtime;
+	bool has_crtime;
+};
+DRY_API int dry_guest_lookup(struct dry_guest *g, const char *path, bool follow, struct dry_node *out,
+			     struct dry_error *e);
+DRY_API int dry_node_stat(struct dry_guest *g, struct dry_node n, struct dry_stat *out, struct dry_error *e);
+/* At most len bytes of a regular file; *got is less only at its end. */
+DRY_API int dry_node_read(struct dry_guest *g, struct dry_node n, void *buf, size_t len, uint64_t off, size_t *got,
+			  struct dry_error *e);
+/* The run of data, or hole, that begins at off: up to the end of the file. */
+DRY_API int dry_node_extent(struct dry_guest *g, struct dry_node n, uint64_t off, uint64_t *len, bool *hole,
+			    struct dry_error *e);
+/* A symlink's target, NUL-terminated: free() it. */
+DRY_API int dry_node_readlink(struct dry_guest *g, struct dry_node n, char **target, struct dry_error *e);
+/* Each extended attribute ("user.x"), ACLs in the form that the kernel gives; fn's first non-zero answer ends it. */
+DRY_API int dry_node_xattrs(struct dry_guest *g, struct dry_node n,
+			    int (*fn)(void *arg, const char *name, const void *value, size_t len), void *arg,
+			    struct dry_error *e);
+
+struct dry_entry {
+	const char *path; /* from the guest's root: the start as given and what lies below it */
+	const char *rel;  /* below the start; "" for the start */
+	const char *name; /* the last component; "" for the start */
+	unsigned depth;	  /* 0: the start */
+	bool leaving;	  /* the second call for a directory, after what is in it */
+	struct dry_node node;
+	struct dry_stat stat;
+};
+enum { DRY_WALK_ON = 0, DRY_WALK_SKIP = 1 /* not into this directory */, DRY_WALK_STOP = 2 };
+#define DRY_DEPTH_ALL (~0u)
+struct dry_walk {
+	bool leave;	    /* call for directories also when leaving them */
+	bool one_fs;	    /* stay in the filesystem of the start */
+	unsigned max_depth; /* 0: the start only; 1: and what is in it ...; DRY_DEPTH_ALL */
+	int (*fn)(void *arg, const struct dry_entry *ent);
+	/* Something could not be read: a sentence.  0 goes on with the next; NULL: the first failure ends the walk. */
+	int (*failed)(void *arg, const char *path, const struct dry_error *why);
+	void *arg;
+};
+/*
+ * Visits what lies at path (its last symlink is followed) and below, names sorted by their bytes, symlinks not
+ * followed.  Returns 0, DRY_WALK_STOP when fn said so, or an error.
+ */
+DRY_API int dry_guest_walk(struct dry_guest *g, const char *path, const struct dry_walk *w, struct dry_error *e);
+
+/* ---- confinement ---- */
+
+enum dry_confinement {
+	DRY_CONFINE_BEST,     /* what the host does not offer is left out and told */
+	DRY_CONFINE_REQUIRED, /* Landlock and seccomp both, or DRY_POLICY */
+	DRY_CONFINE_OFF,
+};
+struct dry_confine {
+	enum dry_confinement want;
+	const char *const *read_paths; /* files and folders that may still be opened for reading */
+	size_t nread;
+	bool write;	  /* files may be made beneath write_dir; for root that folder becomes the root folder */
+	int write_dir;	  /* a descriptor */
+	bool again;	  /* a stricter call will follow */
+	uint64_t memory;  /* address space in bytes, 0: no limit */
+	uint64_t seconds; /* of processor time, 0: no limit; then SIGXCPU */
+};
+struct dry_confined {
+	bool privs, limits, landlock, seccomp, chroot;
+	int landlock_abi;
+	char missing[300]; /* what the host did not offer and why; "" when nothing was left out */
+};
+/*
+ * The process gives up everything that reading guests does not need: no other files, programs, sockets, or processes.
+ * It cannot be undone.  Open first what is needed later; call it before there are threads.  result may be NULL.
+ */
+DRY_API int dry_confine(const struct dry_confine *how, struct dry_confined *result, struct dry_error *e);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,8 +8,8 @@
  *  - Landlock (Linux 5.13): no path may be opened any more but those given; no TCP, no signals to others where the
  *    kernel knows how;
  *  - seccomp: a list of system calls.  What is not on it fails with EPERM, since the C library tries things that it can
- *    do without (locale files, /proc); what only an attacker would want - exec, ptrace, mount, bpf, another process's
- *    memory - kills the process;
+ *    do without (locale files, /proc); what only an attacker would want - exec, sockets, ptrace, mount, bpf, another
+ *    process's memory - kills the process;
  *  - with a folder to write to, as root: that folder becomes the root folder, because Landlock does not cover chmod,
  *    chown and the like.
  *

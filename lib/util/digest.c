@@ -172,6 +172,35 @@ static const uint64_t sha2_k[80] = {
 	0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817,
 };
 
+static uint32_t sha256_t1(uint32_t e, uint32_t f, uint32_t g, uint32_t h)
+{
+	return h + (ror32(e, 6) ^ ror32(e, 11) ^ ror32(e, 25)) + ((e & f) ^ (~e & g));
+}
+
+static uint32_t sha256_t2(uint32_t a, uint32_t b, uint32_t c)
+{
+	return (ror32(a, 2) ^ ror32(a, 13) ^ ror32(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+}
+
+/* The standard moves eight values on by one place a round; here the names move, and eight rounds come round again. */
+#define SHA2_ROUND(t1_of, t2_of, a, b, c, d, e, f, g, h, kw)                                                           \
+	do {                                                                                                           \
+		h = t1_of(e, f, g, h) + (kw);                                                                          \
+		d += h;                                                                                                \
+		h += t2_of(a, b, c);                                                                                   \
+	} while (0)
+#define SHA2_EIGHT_ROUNDS(t1_of, t2_of, s, kw)                                                                         \
+	do {                                                                                                           \
+		SHA2_ROUND(t1_of, t2_of, s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], kw(0));                       \
+		SHA2_ROUND(t1_of, t2_of, s[7], s[0], s[1], s[2], s[3], s[4], s[5], s[6], kw(1));                       \
+		SHA2_ROUND(t1_of, t2_of, s[6], s[7], s[0], s[1], s[2], s[3], s[4], s[5], kw(2));                       \
+		SHA2_ROUND(t1_of, t2_of, s[5], s[6], s[7], s[0], s[1], s[2], s[3], s[4], kw(3));                       \
+		SHA2_ROUND(t1_of, t2_of, s[4], s[5], s[6], s[7], s[0], s[1], s[2], s[3], kw(4));                       \
+		SHA2_ROUND(t1_of, t2_of, s[3], s[4], s[5], s[6], s[7], s[0], s[1], s[2], kw(5));                       \
+		SHA2_ROUND(t1_of, t2_of, s[2], s[3], s[4], s[5], s[6], s[7], s[0], s[1], kw(6));                       \
+		SHA2_ROUND(t1_of, t2_of, s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[0], kw(7));                       \
+	} while (0)
+
 static void sha256_block(uint32_t h[8], const uint8_t *p)
 {
 	uint32_t w[64], s[8];
@@ -182,18 +211,22 @@ static void sha256_block(uint32_t h[8], const uint8_t *p)
 	for (unsigned i = 16; i < 64; i++)
 		w[i] = w[i - 16] + (ror32(w[i - 15], 7) ^ ror32(w[i - 15], 18) ^ w[i - 15] >> 3) + w[i - 7] +
 		       (ror32(w[i - 2], 17) ^ ror32(w[i - 2], 19) ^ w[i - 2] >> 10);
-	for (unsigned i = 0; i < 64; i++) {
-		uint32_t t1 = s[7] + (ror32(s[4], 6) ^ ror32(s[4], 11) ^ ror32(s[4], 25)) + ((s[4] & s[5]) ^ (~s[4] & s[6])) +
-			      (uint32_t)(sha2_k[i] >> 32) + w[i];
-		uint32_t t2 = (ror32(s[0], 2) ^ ror32(s[0], 13) ^ ror32(s[0], 22)) +
-			      ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
-
-		memmove(s + 1, s, 7 * sizeof *s);
-		s[4] += t1;
-		s[0] = t1 + t2;
-	}
+#define KW(n) ((uint32_t)(sha2_k[i + (n)] >> 32) + w[i + (n)])
+	for (unsigned i = 0; i < 64; i += 8)
+		SHA2_EIGHT_ROUNDS(sha256_t1, sha256_t2, s, KW);
+#undef KW
 	for (unsigned i = 0; i < 8; i++)
 		h[i] += s[i];
+}
+
+static uint64_t sha512_t1(uint64_t e, uint64_t f, uint64_t g, uint64_t h)
+{
+	return h + (ror64(e, 14) ^ ror64(e, 18) ^ ror64(e, 41)) + ((e & f) ^ (~e & g));
+}
+
+static uint64_t sha512_t2(uint64_t a, uint64_t b, uint64_t c)
+{
+	return (ror64(a, 28) ^ ror64(a, 34) ^ ror64(a, 39)) + ((a & b) ^ (a & c) ^ (b & c));
 }
 
 static void sha512_block(uint64_t h[8], const uint8_t *p)
@@ -206,16 +239,10 @@ static void sha512_block(uint64_t h[8], const uint8_t *p)
 	for (unsigned i = 16; i < 80; i++)
 		w[i] = w[i - 16] + (ror64(w[i - 15], 1) ^ ror64(w[i - 15], 8) ^ w[i - 15] >> 7) + w[i - 7] +
 		       (ror64(w[i - 2], 19) ^ ror64(w[i - 2], 61) ^ w[i - 2] >> 6);
-	for (unsigned i = 0; i < 80; i++) {
-		uint64_t t1 = s[7] + (ror64(s[4], 14) ^ ror64(s[4], 18) ^ ror64(s[4], 41)) +
-			      ((s[4] & s[5]) ^ (~s[4] & s[6])) + sha2_k[i] + w[i];
-		uint64_t t2 = (ror64(s[0], 28) ^ ror64(s[0], 34) ^ ror64(s[0], 39)) +
-			      ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
-
-		memmove(s + 1, s, 7 * sizeof *s);
-		s[4] += t1;
-		s[0] = t1 + t2;
-	}
+#define KW(n) (sha2_k[i + (n)] + w[i + (n)])
+	for (unsigned i = 0; i < 80; i += 8)
+		SHA2_EIGHT_ROUNDS(sha512_t1, sha512_t2, s, KW);
+#undef KW
 	for (unsigned i = 0; i < 8; i++)
 		h[i] += s[i];
 }

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "guest_opts.h"
+
+#include "alloc.h"
+#include "limits.h"
+#include "text.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * More than any honest job takes: caches are some tens of MiB, each thread's stack and arena reserve 72 MiB of address
+ * space.  A runaway ends here and not in the host's swap.
+ */
+#define GUEST_MEMORY (4 * GiB)
+
+const char *const confine_words[] = { "best", "required", "off", NULL };
+
+void guest_opts_free(struct guest_opts *o)
+{
+	opt_list_free(&o->images);
+	opt_list_free(&o->mounts);
+	image_how_free(&o->image);
+}
+
+void guest_set_free(struct guest_set *s)
+{
+	for (size_t i = 0; i < s->nguests; i++) {
+		dry_guest_close(s->guests[i].guest);
+		free(s->guests[i].images);
+		free(s->guests[i].formats);
+	}
+	for (size_t i = 0; i < s->ntexts; i++)
+		free(s->texts[i]);
+	free(s->guests);
+	free(s->items);
+	free(s->texts);
+	*s = (struct guest_set){ .guests = NULL };
+}
+
+static int nomem(void)
+{
+	cmd_warn("out of memory");
+	return EXIT_FAILED;
+}
+
+/* Owned by the set; NULL when memory is out. */
+static const char *set_text(struct guest_set *s, const char *text, size_t len)
+{
+	char **texts = alloc_resize(s->texts, s->ntexts + 1, sizeof *texts);
+	char *copy;
+
+	if (!texts)
+		return NULL;
+	s->texts = texts;
+	copy = alloc_strndup(text, len);
+	if (copy)
+		s->texts[s->ntexts++] = copy;
+	return copy;
+}
+
+static struct guest_ref *set_add_guest(struct guest_set *s, const char *const *images, size_t nimages)
+{
+	struct guest_ref *guests = alloc_resize(s->guests, s->nguests + 1, sizeof *guests), *g;
+
+	if (!guests)
+		return NULL;
+	s->guests = guests;
+	g = &s->guests[s->nguests];
+	*g = (struct guest_ref){ .images = alloc_array(nimages, sizeof *g->images), .nimages = nimages };
+	if (!g->images)
+		return NULL;
+	memcpy(g->images, images, nimages * sizeof *images);
+	g->label = images[0];
+	s->nguests++;
+	return g;
+}
+
+int guest_set_add(struct guest_set *s, const char *const *images, const char *const *formats, size_t n)
+{
+	struct guest_ref *g = set_add_guest(s, images, n);
+
+	if (!g)
+		return nomem();
+	g->formats = alloc_array(n, sizeof *g->formats);
+	if (!g->formats)
+		return nomem();
+	memcpy(g->formats, formats, n * sizeof *formats);
+	return 0;
+}
+
+/* The guest whose one image is named so; several operands about one image are one guest. */
+static bool set_find_guest(struct guest_set *s, const char *image, size_t len, size_t *out)
+{
+	for (size_t i = 0; i < s->nguests; i++) {
+		if (strncmp(s->guests[i].label, image, len) == 0 && !s->guests[i].label[len]) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int set_add_item(struct guest_set *s, size_t guest, const char *path)
+{
+	struct guest_item *items = alloc_resize(s->items, s->nitems + 1, sizeof *items);
+
+	if (!items)
+		return nomem();
+	s->items = items;
+	s->items[s->nitems++] = (struct guest_item){ guest, path };
+	return 0;
+}
+
+size_t guest_split(const char *operand)
+{
+	const char *colon = strstr(operand, ":/");
+
+	/* What is there under that very name is an image; and "json:..." is one name to its end. */
+	if (text_starts(operand, "json:", NULL) || access(operand, F_OK) == 0)
+		return 0;
+	if (!colon) {
+		/* As in scp: a colon behind a slash is part of a file's name. */
+		colon = strchr(operand, ':');
+		if (colon && memchr(operand, '/', (size_t)(colon - operand)))
+			colon = NULL;
+	}
+	return colon ? (size_t)(colon - operand) : 0;
+}
+
+static int set_of_add(const struct guest_opts *o, struct guest_set *s)
+{
+	return set_add_guest(s, o->images.items, o->images.n) ? 0 : nomem();
+}
+
+int guest_set_images(const char *verb, const struct guest_opts *o, int argc, char **argv, struct guest_set *s)
+{
+	if (o->images.n) {
+		if (argc)
+			return cmd_usage(verb, "with -a there is no operand \"%s\"", argv[0]);
+		return set_of_add(o, s);
+	}
+	if (!argc)
+		return cmd_usage(verb, "name an image");
+	for (int i = 0; i < argc; i++) {
+		const char *const image = argv[i];
+
+		if (!set_add_guest(s, &image, 1))
+			return nomem();
+	}
+	return 0;
+}
+
+static int set_add_operand(const char *operand, struct guest_set *s)
+{
+	size_t len = guest_split(operand), guest;
+	const char *path = len ? operand + len + 1 : NULL;
+
+	if (!len)
+		len = strlen(operand);
+	if (!set_find_guest(s, operand, len, &guest)) {
+		const char *image = set_text(s, operand, len);
+
+		if (!image || !set_add_guest(s, &image, 1))
+			return nomem();
+		guest = s->nguests - 1;
+	}
+	return set_add_item(s, guest, path && !*path ? "/" : path);
+}
+
+int guest_set_paths(const char *verb, const struct guest_opts *o, int argc, char **argv, struct guest_set *s)
+{
+	int rc = o->images.n ? set_of_add(o, s) : 0;
+
+	if (!o->images.n && !argc)
+		return cmd_usage(verb, "name an image, as in IMAGE:/path");
+	for (int i = 0; i < argc && !rc; i++)
+		rc = o->images.n ? set_add_item(s, 0, argv[i]) : set_add_operand(argv[i], s);
+	if (!argc && !rc)
+		rc = set_add_item(s, 0, NULL);
+	return rc;
+}
+
+/* ---- opening and confinement ---- */
+
+/* The folders in which an image and the files it may name lie. */
+static int readable_folders(struct guest_set *s, const char *image, struct opt_list *out)
+{
+	const char *path = image;
+	CLEANUP(free_ptr) char *real = NULL;
+	const char *names[2];
+
+	text_starts(image, "file:", &path);
+	real = realpath(path, NULL);
+	names[0] = path;
+	names[1] = real;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *slash = names[i] ? strrchr(names[i], '/') : NULL;
+		const char *folder, **items;
+
+		if (!names[i])
+			continue;
+		folder = !slash ? "." : slash == names[i] ? "/" : set_text(s, names[i], (size_t)(slash - names[i]));
+		items = folder ? alloc_resize(out->items, out->n + 1, sizeof *items) : NULL;
+		if (!items)
+			return nomem();
+		out->items = items;
+		out->items[out->n++] = folder;
+	}
+	return 0;
+}
+
+static int confine_first(const struct guest_opts *o, const struct guest_confine *c, struct guest_set *s)
+{
+	CLEANUP(opt_list_free) struct opt_list folders = { NULL, 0 };
+	struct dry_error e = { .code = DRY_OK };
+	struct dry_confine how = { .want = (enum dry_confinement)o->confine, .again = true, .memory = GUEST_MEMORY };
+	const struct dry_policy policy = image_policy_of(&o->image);
+	bool everywhere = c->trust_backing;
+
+	for (size_t i = 0; i < s->nguests; i++) {
+		for (size_t k = 0; k < s->guests[i].nimages; k++) {
+			const char *image = s->guests[i].images[k];
+
+			/* A json: name holds paths that only the opener understands. */
+			everywhere |= text_starts(image, "json:", NULL);
+			if (readable_folders(s, image, &folders))
+				return EXIT_FAILED;
+		}
+	}
+	everywhere |= policy.trust == DRY_TRUST_ANY;
+	for (size_t i = 0; i <= policy.nallowed; i++) {
+		const char *path = i < policy.nallowed ? policy.allowed[i] : everywhere ? "/" : NULL;
+		const char **items = path ? alloc_resize(folders.items, folders.n + 1, sizeof *items) : NULL;
+
+		if (!path)
+			continue;
+		if (!items)
+			return nomem();
+		folders.items = items;
+		folders.items[folders.n++] = path;
+	}
+	how.read_paths = folders.items;
+	how.nread = folders.n;
+	/* What the first call does not allow the second cannot give back. */
+	how.write = c->write_dir >= 0;
+	how.write_dir = c->write_dir;
+	return dry_confine(&how, NULL, &e) < 0 ? cmd_fail(&e) : 0;
+}
+
+static void out_of_time(int sig)
+{
+	static const char text[] = "drydock: stopped: this guest takes more processor time than any honest one\n";
+	ssize_t unused = write(STDERR_FILENO, text, sizeof text - 1);
+
+	(void)unused;
+	(void)sig;
+	_exit(EXIT_FAILED);
+}
+
+static int confine_last(const struct guest_opts *o, const struct guest_confine *c)
+{
+	const struct dry_confine how = {
+		.want = (enum dry_confinement)o->confine,
+		.write = c->write_dir >= 0,
+		.write_dir = c->write_dir,
+		.memory = GUEST_MEMORY,
+		.seconds = c->seconds,
+	};
+	const struct sigaction act = { .sa_handler = out_of_time };
+	struct dry_confined r;
+	struct dry_error e = { .code = DRY_OK };
+
+	if (c->seconds)
+		sigaction(SIGXCPU, &act, NULL);
+	if (dry_confine(&how, &r, &e) < 0)
+		return cmd_fail(&e);
+	if (o->verbose) {
+		char landlock[40] = "";
+
+		if (r.landlock)
+			snprintf(landlock, sizeof landlock, ", Landlock (ABI %d)", r.landlock_abi);
+		if (r.privs)
+			cmd_warn("confined: no new privileges%s%s%s%s", landlock, r.seccomp ? ", seccomp" : "",
+				 r.limits ? ", limits" : "", r.chroot ? ", root folder" : "");
+		if (*r.missing)
+			cmd_warn("not confined: %s", r.missing);
+	}
+	return 0;
+}
+
+static int open_one(const struct guest_opts *o, const struct guest_confine *c, struct guest_ref *g)
+{
+	CLEANUP(free_ptr) struct dry_guest_image *images = alloc_array(g->nimages, sizeof *images);
+	struct dry_guest_open how = {
+		.images = images,
+		.nimages = g->nimages,
+		.policy = image_policy_of(&o->image),
+		.flags = o->image.force_share ? DRY_OPEN_FORCE_SHARE : 0,
+	};
+	struct dry_error e = { .code = DRY_OK };
+
+	if (!images)
+		return nomem();
+	if (c->trust_backing)
+		how.policy.trust = DRY_TRUST_ANY;
+	for (size_t i = 0; i < g->nimages; i++)
+		images[i] = (struct dry_guest_image){ g->images[i], g->formats ? g->formats[i] : o->image.format };
+	if (dry_guest_open(&how, &g->guest, &e) < 0) {
+		g->failed = true;
+		return cmd_fail(&e); /* it names the image */
+	}
+	return 0;
+}
+
+int guest_set_open(const struct guest_opts *o, const struct guest_confine *c, struct guest_set *s, bool *fatal)
+{
+	int status = EXIT_DONE;
+
+	*fatal = true;
+	if (o->image.format && !dry_format_known(o->image.format)) {
+		cmd_warn("there is no image format \"%s\"", o->image.format);
+		return EXIT_USAGE;
+	}
+	tzset(); /* reads a file of the host's */
+	if (confine_first(o, c, s))
+		return EXIT_FAILED;
+	for (size_t i = 0; i < s->nguests; i++)
+		if (open_one(o, c, &s->guests[i]))
+			status = EXIT_FAILED;
+	if (confine_last(o, c))
+		return EXIT_FAILED;
+	*fatal = false;
+	return status;
+}
+
+int guest_fail(const struct guest_ref *g, const struct dry_error *e)
+{
+	cmd_warn("%s: %s", g->label, e->msg);
+	return e->code == DRY_USAGE ? EXIT_USAGE : EXIT_FAILED;
+}
+
+void guest_notes(const struct guest_opts *o, const struct guest_ref *g)
+{
+	const char *note;
+
+	if (o->verbose && g->guest)
+		for (size_t i = 0; (note = dry_guest_note(g->guest, i)); i++)
+			cmd_warn("%s: %s", g->label, note);
+}
+
+/* "/dev/sda2", "/dev/sda1:/boot", "LABEL=x:/srv" */
+static int mount_given(struct dry_guest *g, const char *spec, struct dry_error *e)
+{
+	const char *colon = strrchr(spec, ':');
+	CLEANUP(free_ptr) char *volume = colon ? alloc_strndup(spec, (size_t)(colon - spec)) : alloc_strdup(spec);
+
+	if (!volume) {
+		*e = (struct dry_error){ .code = DRY_NOMEM, .msg = "out of memory" };
+		return -DRY_NOMEM;
+	}
+	return dry_guest_mount(g, volume, colon && colon[1] ? colon + 1 : "/", e);
+}
+
+struct dry_guest *guest_ready(const struct guest_opts *o, struct guest_set *s, size_t guest)
+{
+	struct guest_ref *g = &s->guests[guest];
+	struct dry_error e = { .code = DRY_OK };
+	struct dry_mount m;
+	int rc = 0;
+
+	if (!g->guest || g->failed || g->mounted)
+		return g->failed ? NULL : g->guest;
+	for (size_t i = 0; i < o->mounts.n && rc >= 0; i++)
+		rc = mount_given(g->guest, o->mounts.items[i], &e);
+	if (!o->mounts.n)
+		rc = dry_guest_mount_auto(g->guest, true, &e);
+	guest_notes(o, g);
+	if (rc < 0) {
+		g->failed = true;
+		guest_fail(g, &e);
+		return NULL;
+	}
+	g->mounted = true;
+	for (size_t i = 0; o->verbose && dry_guest_mount_at(g->guest, i, &m); i++)
+		cmd_warn("%s: %s is mounted on %s", g->label, m.volume, m.path);
+	return g->guest;
+}

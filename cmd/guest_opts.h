@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * guest_opts.h - what every command that looks into guests shares: its options, IMAGE:/path operands, opening, and the
+ * confinement that comes before the first look.
+ */
+#ifndef DRYDOCK_GUEST_OPTS_H
+#define DRYDOCK_GUEST_OPTS_H
+
+#include "cmd.h"
+#include "image.h"
+
+struct guest_opts {
+	struct opt_list images, mounts;
+	struct image_how image;
+	int confine; /* enum dry_confinement */
+	bool verbose;
+};
+
+extern const char *const confine_words[]; /* in the order of enum dry_confinement */
+
+#define GUEST_OPTS(o)                                                                                                  \
+	OPT_LIST('a', "add", "IMAGE", &(o)->images, "a disk of the guest; repeat it for more disks"),                  \
+	IMAGE_OPT_FORMAT(&(o)->image), IMAGE_OPT_ALLOW(&(o)->image), IMAGE_OPT_SHARE(&(o)->image),                     \
+	OPT_CHOICE(0, "confine", "best|required|off", &(o)->confine, confine_words, "give up rights before reading"),  \
+	OPT_FLAG('v', "verbose", &(o)->verbose, "tell what was mounted, confined, recovered")
+#define GUEST_OPT_MOUNT(o)                                                                                             \
+	OPT_LIST('m', "mount", "DEV[:DIR]", &(o)->mounts, "mount this; nothing is mounted by itself then")
+
+void guest_opts_free(struct guest_opts *o); /* for CLEANUP */
+
+/* One guest: an operand's image, or all of -a. */
+struct guest_ref {
+	const char *label; /* its (first) image, as the user wrote it */
+	const char **images;
+	const char **formats; /* NULL: all as the option says */
+	size_t nimages;
+	struct dry_guest *guest; /* NULL: could not be opened, and that was said */
+	bool mounted, failed;
+};
+/* One operand. */
+struct guest_item {
+	size_t guest;
+	const char *path; /* in the guest; NULL: the operand was an image alone */
+};
+struct guest_set {
+	struct guest_ref *guests;
+	size_t nguests;
+	struct guest_item *items;
+	size_t nitems;
+	char **texts; /* pieces of operands */
+	size_t ntexts;
+};
+void guest_set_free(struct guest_set *s); /* for CLEANUP */
+
+/*
+ * Operands that are images: each a guest of its own, or with -a none.  Operands that are IMAGE[:/PATH], or with -a
+ * paths.  Return 0, or the exit status with a sentence printed.
+ */
+int guest_set_images(const char *verb, const struct guest_opts *o, int argc, char **argv, struct guest_set *s);
+int guest_set_paths(const char *verb, const struct guest_opts *o, int argc, char **argv, struct guest_set *s);
+/* One guest of those images and formats (NULL: guess), copied.  0, or EXIT_FAILED with a sentence printed. */
+int guest_set_add(struct guest_set *s, const char *const *images, const char *const *formats, size_t n);
+/* Splits "IMAGE:/path" or "IMAGE:path": the length of IMAGE, or 0 when it is an image alone. */
+size_t guest_split(const char *operand);
+
+struct guest_confine {
+	int write_dir;	  /* -1: none */
+	uint64_t seconds; /* 0: no limit */
+	bool trust_backing; /* follow every backing file, as the peers do */
+};
+/*
+ * Opens the images of all guests and confines the process.  An image that cannot be opened is told and leaves its guest
+ * NULL: then the answer is EXIT_FAILED, yet the others can be worked on.  *fatal: nothing may be done.
+ */
+int guest_set_open(const struct guest_opts *o, const struct guest_confine *c, struct guest_set *s, bool *fatal);
+/* Mounts what is asked for, once; NULL with a sentence printed (the first time) when it cannot be. */
+struct dry_guest *guest_ready(const struct guest_opts *o, struct guest_set *s, size_t guest);
+/* "drydock: LABEL: message", returns EXIT_FAILED. */
+int guest_fail(const struct guest_ref *g, const struct dry_error *e);
+/* With -v: the guest's notes. */
+void guest_notes(const struct guest_opts *o, const struct guest_ref *g);
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "virt.h"
+
+#include "alloc.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The release of the peers whose options and output these tools follow. */
+#define VIRT_VERSION "1.48.2"
+
+void virt_free(struct virt *v)
+{
+	dry_guest_close(v->guest);
+	free(v->images);
+	opt_list_free(&v->mounts);
+	*v = (struct virt){ .name = v->name };
+}
+
+int virt_usage(const struct virt *v)
+{
+	fprintf(stderr, "Try \xe2\x80\x98%s --help\xe2\x80\x99 for more information.\n", v->name);
+	return EXIT_FAILED;
+}
+
+int virt_add_image(struct virt *v, const char *name)
+{
+	struct virt_image *images;
+
+	if (access(name, R_OK) < 0) {
+		fprintf(stderr, "%s: access: %s: %s\n", v->name, name, strerror(errno));
+		return EXIT_FAILED;
+	}
+	if (v->format && !dry_format_known(v->format)) {
+		fprintf(stderr, "%s: unknown image format \"%s\"\n", v->name, v->format);
+		return EXIT_FAILED;
+	}
+	images = alloc_resize(v->images, v->nimages + 1, sizeof *images);
+	if (!images) {
+		fprintf(stderr, "%s: out of memory\n", v->name);
+		return EXIT_FAILED;
+	}
+	v->images = images;
+	v->images[v->nimages++] = (struct virt_image){ name, v->format };
+	v->format_unused = false;
+	return VIRT_GO_ON;
+}
+
+static int refuse(const struct virt *v, const char *what)
+{
+	fprintf(stderr, "%s: %s\n", v->name, what);
+	return EXIT_FAILED;
+}
+
+static void list_options(const struct virt *v, bool want_long)
+{
+	if (want_long) {
+		for (const struct option *o = v->options; o->name; o++)
+			if (o->val != VIRT_LONG_OPTIONS && o->val != VIRT_SHORT_OPTIONS)
+				printf("--%s\n", o->name);
+	} else {
+		for (const char *p = v->letters; *p; p++)
+			if (*p != ':')
+				printf("-%c\n", *p);
+	}
+}
+
+int virt_option(struct virt *v, int option, const char *long_name)
+{
+	const char **items;
+
+	switch (option) {
+	case 'a':
+		return virt_add_image(v, optarg);
+	case VIRT_FORMAT:
+		v->format = optarg && *optarg ? optarg : NULL;
+		v->format_unused = true;
+		return VIRT_GO_ON;
+	case VIRT_BLOCKSIZE:
+		/* The sector size that a table counts in is found in the table; both are looked for. */
+		if (optarg && strcmp(optarg, "512") != 0 && strcmp(optarg, "4096") != 0)
+			return refuse(v, "--blocksize must be 512 or 4096");
+		return VIRT_GO_ON;
+	case 'm':
+		items = alloc_resize(v->mounts.items, v->mounts.n + 1, sizeof *items);
+		if (!items)
+			return refuse(v, "out of memory");
+		v->mounts.items = items;
+		v->mounts.items[v->mounts.n++] = optarg;
+		return VIRT_GO_ON;
+	case 'c':
+	case 'd':
+		return refuse(v, "disks of libvirt domains cannot be looked up; name the disk images with -a");
+	case VIRT_KEY:
+		return refuse(v, "encrypted disks cannot be opened, so there is no use for a key");
+	case 'v':
+	case 'x':
+		v->verbose = true;
+		return VIRT_GO_ON;
+	case 'V':
+		printf("%s %s (drydock %s)\n", v->name, VIRT_VERSION, dry_version());
+		return EXIT_DONE;
+	case VIRT_HELP:
+		printf("%s\n%s", v->name, v->usage);
+		return EXIT_DONE;
+	case VIRT_LONG_OPTIONS:
+	case VIRT_SHORT_OPTIONS:
+		list_options(v, option == VIRT_LONG_OPTIONS);
+		return EXIT_DONE;
+	default: /* getopt has said what is wrong */
+		(void)long_name;
+		return virt_usage(v);
+	}
+}
+
+int virt_options_end(struct virt *v)
+{
+	if (v->format_unused)
+		return refuse(v, "--format parameter must appear before -a parameter");
+	return VIRT_GO_ON;
+}
+
+int virt_open(struct virt *v)
+{
+	CLEANUP(guest_opts_free) struct guest_opts opts = { .verbose = v->verbose };
+	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
+	const struct guest_confine confine = { .write_dir = -1, .trust_backing = true };
+	CLEANUP(free_ptr) const char **names = alloc_array(v->nimages, sizeof *names);
+	CLEANUP(free_ptr) const char **formats = alloc_array(v->nimages, sizeof *formats);
+	bool fatal;
+
+	if (!names || !formats)
+		return refuse(v, "out of memory");
+	for (size_t i = 0; i < v->nimages; i++) {
+		names[i] = v->images[i].name;
+		formats[i] = v->images[i].format;
+	}
+	if (guest_set_add(&set, names, formats, v->nimages))
+		return EXIT_FAILED;
+	if (guest_set_open(&opts, &confine, &set, &fatal))
+		return EXIT_FAILED;
+	v->guest = take(set.guests[0].guest);
+	return VIRT_GO_ON;
+}
+
+/* ---- mounting ---- */
+
+/* Options of mount(8) that say nothing about how a filesystem is read. */
+static bool mount_options_are_harmless(const char *opts)
+{
+	static const char *const harmless[] = { "ro",	    "rw",	 "defaults", "noatime", "nodiratime", "relatime",
+						"acl",	    "noacl",	 "discard",  "sync",	"async",      "exec",
+						"noexec",   "suid",	 "nosuid",   "dev",	"nodev",      "noload",
+						"norecovery" };
+
+	while (*opts) {
+		size_t len = strcspn(opts, ","), i;
+
+		for (i = 0; i < ARRAY_LEN(harmless); i++)
+			if (strncmp(opts, harmless[i], len) == 0 && !harmless[i][len])
+				break;
+		if (len && i == ARRAY_LEN(harmless))
+			return false;
+		opts += len + (opts[len] == ',');
+	}
+	return true;
+}
+
+size_t *virt_filesystem_order(struct dry_guest *g, size_t *n, struct dry_error *e)
+{
+	const struct dry_volume *v;
+	size_t nvolumes, *order;
+
+	*n = 0;
+	if (dry_guest_volumes(g, &v, &nvolumes, e) < 0)
+		return NULL;
+	order = alloc_array(nvolumes + 1, sizeof *order);
+	if (!order) {
+		*e = (struct dry_error){ .code = DRY_NOMEM, .msg = "out of memory" };
+		return NULL;
+	}
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < nvolumes; i++)
+			if (!v[i].extended && (v[i].number == 0) == (pass == 0))
+				order[(*n)++] = i;
+	return order;
+}
+
+static void suggest_filesystems(struct virt *v, const char *device)
+{
+	const struct dry_volume *vols;
+	size_t n, nvols;
+	struct dry_error e;
+	CLEANUP(free_ptr) size_t *order = virt_filesystem_order(v->guest, &n, &e);
+
+	fprintf(stderr, "%s: \xe2\x80\x98%s\xe2\x80\x99 could not be mounted.\n", v->name, device);
+	if (!order || dry_guest_volumes(v->guest, &vols, &nvols, &e) < 0)
+		return;
+	fprintf(stderr, "%s: Did you mean to mount one of these filesystems?\n", v->name);
+	for (size_t i = 0; i < n; i++) {
+		const char *type = vols[order[i]].fs_type;
+
+		fprintf(stderr, "%s: \t%s (%s)\n", v->name, vols[order[i]].name, type ? type : "unknown");
+	}
+}
+
+static const char *type_of_volume(struct dry_guest *g, const char *name)
+{
+	const struct dry_volume *vols;
+	size_t n;
+
+	if (dry_guest_volumes(g, &vols, &n, NULL) == 0)
+		for (size_t i = 0; i < n; i++)
+			if (strcmp(vols[i].name, name) == 0)
+				return vols[i].fs_type;
+	return NULL;
+}
+
+/* "/dev/sda2:/:ro:ext4" */
+static int mount_given(struct virt *v, const char *spec)
+{
+	CLEANUP(free_ptr) char *copy = alloc_strdup(spec);
+	char *field[4] = { copy, NULL, NULL, NULL };
+	struct dry_error e = { .code = DRY_OK };
+	const char *type;
+
+	if (!copy)
+		return refuse(v, "out of memory");
+	for (size_t i = 1; i < ARRAY_LEN(field) && field[i - 1]; i++) {
+		field[i] = strchr(field[i - 1], ':');
+		if (field[i])
+			*field[i]++ = '\0';
+	}
+	if (field[2] && !mount_options_are_harmless(field[2])) {
+		fprintf(stderr, "%s: -m: mount options \"%s\" are not known here\n", v->name, field[2]);
+		return EXIT_FAILED;
+	}
+	type = type_of_volume(v->guest, field[0]);
+	if (field[3] && type && strcmp(field[3], type) != 0) {
+		fprintf(stderr, "libguestfs: error: mount_vfs: %s is %s, not %s\n", field[0], type, field[3]);
+		suggest_filesystems(v, field[0]);
+		return EXIT_FAILED;
+	}
+	if (dry_guest_mount(v->guest, field[0], field[1] && *field[1] ? field[1] : "/", &e) < 0) {
+		fprintf(stderr, "libguestfs: error: mount_options: %s\n", e.msg);
+		suggest_filesystems(v, field[0]);
+		return EXIT_FAILED;
+	}
+	return VIRT_GO_ON;
+}
+
+int virt_mount(struct virt *v)
+{
+	struct dry_error e = { .code = DRY_OK };
+	const char *note;
+	int rc = VIRT_GO_ON;
+
+	for (size_t i = 0; i < v->mounts.n && rc == VIRT_GO_ON; i++)
+		rc = mount_given(v, v->mounts.items[i]);
+	if (!v->mounts.n && dry_guest_mount_auto(v->guest, false, &e) < 0) {
+		if (e.code == DRY_NOT_FOUND)
+			fprintf(stderr,
+				"%s: no operating system was found on this disk\n\n"
+				"virt-filesystems lists the filesystems that are there; -m mounts one of them.\n",
+				v->name);
+		else if (e.code == DRY_USAGE)
+			fprintf(stderr, "%s: multi-boot operating systems are not supported: %s\n", v->name, e.msg);
+		else
+			fprintf(stderr, "libguestfs: error: inspect_os: %s\n", e.msg);
+		rc = EXIT_FAILED;
+	}
+	for (size_t i = 0; v->verbose && (note = dry_guest_note(v->guest, i)); i++)
+		fprintf(stderr, "%s: %s\n", v->name, note);
+	return rc;
+}
+
+int virt_call_failed(const char *call, const char *path, const struct dry_error *e)
+{
+	if (e->code == DRY_NOT_FOUND)
+		fprintf(stderr, "libguestfs: error: %s: %s: %s\n", call, path, strerror(ENOENT));
+	else if (e->code == DRY_SYSTEM && e->sys_errno)
+		fprintf(stderr, "libguestfs: error: %s: %s: %s\n", call, path, strerror(e->sys_errno));
+	else
+		fprintf(stderr, "libguestfs: error: %s: %s: %s\n", call, path, e->msg);
+	return EXIT_FAILED;
+}
+
+bool virt_path_is_absolute(const char *call, const char *path)
+{
+	if (path[0] == '/')
+		return true;
+	fprintf(stderr, "libguestfs: error: %s: %s_stub: path must start with a / character\n", call, call);
+	return false;
+}
+
+char *virt_human(uint64_t bytes, char *buf, size_t size)
+{
+	static const char units[] = "KMGTPE";
+	uint64_t whole = bytes, unit_bytes = 1, tenths;
+	int unit = -1;
+
+	/* To the nearest, a decimal where there is but one digit before it: unlike out_human(), which rounds up. */
+	while (whole >= 1024) {
+		whole >>= 10;
+		unit_bytes <<= 10;
+		unit++;
+	}
+	tenths = (uint64_t)(((unsigned __int128)bytes * 10 + unit_bytes / 2) / unit_bytes);
+	whole = (uint64_t)(((unsigned __int128)bytes + unit_bytes / 2) / unit_bytes);
+	if (whole == 1024 && unit + 1 < (int)sizeof units - 1)
+		snprintf(buf, size, "1.0%c", units[unit + 1]);
+	else if (unit >= 0 && tenths < 100)
+		snprintf(buf, size, "%" PRIu64 ".%" PRIu64 "%c", tenths / 10, tenths % 10, units[unit]);
+	else if (unit >= 0)
+		snprintf(buf, size, "%" PRIu64 "%c", whole, units[unit]);
+	else
+		snprintf(buf, size, "%" PRIu64, whole);
+	return buf;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * virt.h - what virt-ls, virt-cat, virt-df and virt-filesystems share: their common options, opening, mounting, and the
+ * words in which they fail.
+ *
+ * A script that was written for one of them finds here the same options, output and exit status.  What needs libvirt
+ * or keys is refused in one sentence.
+ */
+#ifndef DRYDOCK_VIRT_H
+#define DRYDOCK_VIRT_H
+
+#include "guest_opts.h"
+
+#include <getopt.h>
+
+/* The long options that come without a letter; each tool's own begin at VIRT_OWN. */
+enum {
+	VIRT_HELP = 256,
+	VIRT_LONG_OPTIONS,
+	VIRT_SHORT_OPTIONS,
+	VIRT_FORMAT,
+	VIRT_BLOCKSIZE,
+	VIRT_KEY,
+	VIRT_OWN,
+};
+
+struct virt_image {
+	const char *name, *format;
+};
+struct virt {
+	const char *name; /* "virt-ls" */
+	const char *letters; /* as getopt takes them */
+	const struct option *options;
+	const char *usage; /* the text of --help behind the name */
+	struct virt_image *images;
+	size_t nimages;
+	struct opt_list mounts;
+	const char *format; /* for the images that follow */
+	bool format_unused, format_given;
+	bool verbose;
+	struct dry_guest *guest;
+};
+
+enum { VIRT_GO_ON = -1 };
+
+void virt_free(struct virt *v); /* for CLEANUP */
+/* Handles an option that all tools have: VIRT_GO_ON, or the exit status.  '?' and the unknown are told. */
+int virt_option(struct virt *v, int option, const char *long_name);
+/* After the last option: VIRT_GO_ON, or the exit status. */
+int virt_options_end(struct virt *v);
+/* Adds an image in the present format. */
+int virt_add_image(struct virt *v, const char *name);
+/* Says where help is; EXIT_FAILED. */
+int virt_usage(const struct virt *v);
+/* Opens v's images as one guest, confined afterwards: VIRT_GO_ON or the exit status. */
+int virt_open(struct virt *v);
+/* Mounts what -m says, or what inspection finds: VIRT_GO_ON or the exit status. */
+int virt_mount(struct virt *v);
+/* "libguestfs: error: call: path: reason" on stderr; EXIT_FAILED. */
+int virt_call_failed(const char *call, const char *path, const struct dry_error *e);
+/* Paths must be absolute; false with the peer's sentence printed. */
+bool virt_path_is_absolute(const char *call, const char *path);
+/*
+ * The volumes in the order in which the peers list filesystems: whole disks first, then partitions; indices into
+ * dry_guest_volumes(), free() it.  Extended partitions are not among them.  NULL and *n 0 when there are none.
+ */
+size_t *virt_filesystem_order(struct dry_guest *g, size_t *n, struct dry_error *e);
+
+/* A size as the peers print it with -h: "4.9K"; buf of at least 16 bytes; returns buf. */
+char *virt_human(uint64_t bytes, char *buf, size_t size);
+
+#endif

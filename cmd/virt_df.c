@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* virt_df.c - the program under the name virt-df. */
+#include "alloc.h"
+#include "out.h"
+#include "text.h"
+#include "virt.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { OPT_CSV = VIRT_OWN, OPT_ONE_PER_GUEST, OPT_UUID };
+
+static const struct option options[] = {
+	{ "add", 1, NULL, 'a' },
+	{ "blocksize", 2, NULL, VIRT_BLOCKSIZE },
+	{ "connect", 1, NULL, 'c' },
+	{ "csv", 0, NULL, OPT_CSV },
+	{ "domain", 1, NULL, 'd' },
+	{ "format", 2, NULL, VIRT_FORMAT },
+	{ "help", 0, NULL, VIRT_HELP },
+	{ "human-readable", 0, NULL, 'h' },
+	{ "inodes", 0, NULL, 'i' },
+	{ "long-options", 0, NULL, VIRT_LONG_OPTIONS },
+	{ "one-per-guest", 0, NULL, OPT_ONE_PER_GUEST },
+	{ "short-options", 0, NULL, VIRT_SHORT_OPTIONS },
+	{ "uuid", 0, NULL, OPT_UUID },
+	{ "verbose", 0, NULL, 'v' },
+	{ "version", 0, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char usage[] =
+	"usage: virt-df [options] -a DISK [-a DISK...]\n\n"
+	"Shows how full the filesystems of a guest are.\n\n"
+	"  -a, --add DISK            a disk of the guest\n"
+	"      --blocksize[=N]       sector size of the disk, 512 or 4096\n"
+	"      --csv                 comma separated values\n"
+	"      --format[=FMT]        format of the disks behind it; without FMT it is found\n"
+	"  -h, --human-readable      sizes with K, M, G\n"
+	"  -i, --inodes              inodes, not blocks\n"
+	"      --one-per-guest       never look at two guests at once: as it always is here\n"
+	"  -P N                      at most N guests at once\n"
+	"      --uuid                UUIDs rather than names of libvirt guests\n"
+	"  -v, --verbose; -x         tell what is done\n"
+	"  -V, --version             print the version\n"
+	"      --help                print this help\n";
+
+struct df {
+	struct virt virt;
+	bool csv, human, inodes;
+};
+
+static void print_title(const struct df *d)
+{
+	const char *cols[5] = { "1K-blocks", "Used", "Available", "Use%" };
+
+	if (d->inodes) {
+		cols[0] = "Inodes";
+		cols[1] = "IUsed";
+		cols[2] = "IFree";
+		cols[3] = "IUse%";
+	} else if (d->human) {
+		cols[0] = "Size";
+	}
+	if (d->csv)
+		printf("VirtualMachine,Filesystem,%s,%s,%s,%s\n", cols[0], cols[1], cols[2], cols[3]);
+	else
+		printf("%-35s %10s %10s %10s %5s\n", "Filesystem", cols[0], cols[1], cols[2], cols[3]);
+}
+
+/* The name that stands for the guest: its first disk's, with a sign that there are more. */
+static char *guest_name(const struct virt *v)
+{
+	const char *slash = strrchr(v->images[0].name, '/');
+
+	return alloc_printf("%s%s", slash ? slash + 1 : v->images[0].name, v->nimages > 1 ? "+" : "");
+}
+
+static void amount(const struct df *d, uint64_t n, uint64_t unit, char *buf, size_t size)
+{
+	if (d->human && !d->inodes)
+		virt_human(n * unit, buf, size);
+	else if (d->inodes)
+		snprintf(buf, size, "%" PRIu64, n);
+	else
+		snprintf(buf, size, "%" PRIu64, (uint64_t)((unsigned __int128)n * unit / 1024));
+}
+
+static void print_row(const struct df *d, const char *guest, const char *device, const struct dry_usage *u)
+{
+	uint64_t total = d->inodes ? u->inodes : u->blocks;
+	uint64_t used = total - (d->inodes ? u->inodes_free : u->blocks_free);
+	uint64_t left = d->inodes ? u->inodes_free : u->blocks_avail;
+	uint64_t unit = d->inodes ? 1 : u->block_size;
+	double percent = total ? 100.0 * (double)used / (double)total : 0;
+	char cells[3][24];
+
+	amount(d, total, unit, cells[0], sizeof cells[0]);
+	amount(d, used, unit, cells[1], sizeof cells[1]);
+	amount(d, left, unit, cells[2], sizeof cells[2]);
+	if (d->csv) {
+		CLEANUP(strbuf_free) struct strbuf out = STRBUF_INIT;
+
+		out_csv(&out, guest);
+		strbuf_putc(&out, ',');
+		out_csv(&out, device);
+		strbuf_printf(&out, ",%s,%s,%s,%.1f\n", cells[0], cells[1], cells[2], percent);
+		out_flush(&out);
+		return;
+	}
+	if (printf("%s:%s", guest, device) > 0) {
+		size_t len = strlen(guest) + 1 + strlen(device);
+
+		/* A name that leaves no room gets a line of its own. */
+		if (len <= 35)
+			printf("%*s", (int)(35 - len), "");
+		else
+			printf("\n%35s", "");
+	}
+	printf(" %10s %10s %10s %4.0f%%\n", cells[0], cells[1], cells[2], percent > (double)(uint64_t)percent
+			? (double)((uint64_t)percent + 1) : percent);
+}
+
+/* One guest of all images of v. */
+static int show_guest(struct df *d)
+{
+	struct virt *v = &d->virt;
+	struct dry_error e = { .code = DRY_OK };
+	const struct dry_volume *vols;
+	size_t n = 0, nvols;
+	CLEANUP(free_ptr) char *name = guest_name(v);
+	CLEANUP(free_ptr) size_t *order = NULL;
+	int rc = virt_open(v);
+
+	if (rc != VIRT_GO_ON)
+		return rc;
+	order = virt_filesystem_order(v->guest, &n, &e);
+	if (!order || !name || dry_guest_volumes(v->guest, &vols, &nvols, &e) < 0) {
+		fprintf(stderr, "libguestfs: error: list_filesystems: %s\n", e.msg);
+		return EXIT_FAILED;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct dry_usage u;
+
+		/* What the peer cannot mount it passes over. */
+		if (vols[order[i]].fs_readable && dry_guest_usage(v->guest, order[i], &u, &e) == 0)
+			print_row(d, name, vols[order[i]].name, &u);
+	}
+	return EXIT_DONE;
+}
+
+static int own_option(struct df *d, int c)
+{
+	uint64_t n;
+
+	switch (c) {
+	case OPT_CSV:
+		d->csv = true;
+		break;
+	case 'h':
+		d->human = true;
+		break;
+	case 'i':
+		d->inodes = true;
+		break;
+	case OPT_ONE_PER_GUEST: /* nothing of a guest is shared with the next */
+	case OPT_UUID:		/* an image has a name and no UUID: the name stays, as with the peer */
+		break;
+	case 'P':
+		if (!text_parse_u64(optarg, &n)) {
+			fprintf(stderr, "virt-df: -P: \"%s\" is not a number\n", optarg);
+			return EXIT_FAILED;
+		}
+		break;
+	default:
+		return virt_option(&d->virt, c, NULL);
+	}
+	return VIRT_GO_ON;
+}
+
+int virt_df(int argc, char **argv)
+{
+	struct df d = { .virt = { .name = "virt-df", .letters = "a:c:d:hiP:vVx", .options = options, .usage = usage } };
+	int c, rc = VIRT_GO_ON;
+
+	while (rc == VIRT_GO_ON && (c = getopt_long(argc, argv, d.virt.letters, options, NULL)) != -1)
+		rc = own_option(&d, c);
+	if (rc == VIRT_GO_ON)
+		rc = virt_options_end(&d.virt);
+	/* virt-df DISK..., as it once was: the disks of one guest */
+	if (rc == VIRT_GO_ON && !d.virt.nimages)
+		for (; optind < argc && rc == VIRT_GO_ON; optind++)
+			rc = virt_add_image(&d.virt, argv[optind]);
+	if (rc == VIRT_GO_ON && optind < argc)
+		rc = virt_usage(&d.virt);
+	if (rc == VIRT_GO_ON && d.csv && d.human) {
+		fprintf(stderr, "virt-df: you cannot use -h and --csv options together.\n");
+		rc = EXIT_FAILED;
+	}
+	if (rc == VIRT_GO_ON && !d.virt.nimages) {
+		fprintf(stderr, "virt-df: the guests of libvirt cannot be looked up; name disk images with -a\n");
+		rc = EXIT_FAILED;
+	}
+	if (rc == VIRT_GO_ON) {
+		print_title(&d);
+		rc = show_guest(&d);
+	}
+	virt_free(&d.virt);
+	return rc;
+}

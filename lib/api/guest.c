@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* guest.c - the guests section of drydock.h: disks, volumes, mounts, confinement. */
+#include "guest_api.h"
+
+#include "confine.h"
+#include "text.h"
+
+#include <stdio.h>
+
+_Static_assert((int)DRY_CONFINE_OFF == (int)CONFINE_OFF && (int)DRY_CONFINE_REQUIRED == (int)CONFINE_REQUIRED,
+	       "public and internal words for confinement are one list");
+
+int dry_confine(const struct dry_confine *how, struct dry_confined *result, struct dry_error *error)
+{
+	API_ERR(e, error);
+	const struct confine_how inner = {
+		.want = (enum confine_want)how->want,
+		.read_paths = how->read_paths,
+		.nread = how->nread,
+		.write = how->write,
+		.write_dir = how->write_dir,
+		.again = how->again,
+		.memory = how->memory,
+		.seconds = how->seconds,
+	};
+	struct confine_report r;
+	int rc = confine(&inner, &r, e);
+
+	if (!result)
+		return rc;
+	*result = (struct dry_confined){
+		.privs = r.done & CONFINE_PRIVS,
+		.limits = r.done & CONFINE_LIMITS,
+		.landlock = r.done & CONFINE_LANDLOCK,
+		.seccomp = r.done & CONFINE_SECCOMP,
+		.chroot = r.done & CONFINE_CHROOT,
+		.landlock_abi = r.landlock_abi,
+	};
+	snprintf(result->missing, sizeof result->missing, "%s", r.missing);
+	return rc;
+}
+
+void dry_guest_close(struct dry_guest *g)
+{
+	if (!g)
+		return;
+	guest_free(&g->tree);
+	contents_free(&g->contents);
+	volume_list_free(&g->vols);
+	for (size_t i = 0; i < g->ndisks; i++) {
+		block_unref(g->disks[i]);
+		free(g->devices[i]);
+	}
+	for (size_t i = 0; i < g->ntexts; i++)
+		free(g->texts[i]);
+	for (size_t i = 0; i < g->nnotes; i++)
+		free(g->notes[i]);
+	free(g->disks);
+	free(g->devices);
+	free(g->facts);
+	free(g->texts);
+	free(g->notes);
+	free(g);
+}
+
+static void guest_closep(struct dry_guest **g)
+{
+	dry_guest_close(*g);
+}
+
+/* As Linux names SCSI disks: sda ... sdz, sdaa, sdab ... */
+static char *disk_device(size_t i)
+{
+	char letters[16];
+	size_t at = sizeof letters;
+
+	letters[--at] = '\0';
+	for (i++; i; i = (i - 1) / 26)
+		letters[--at] = (char)('a' + (i - 1) % 26);
+	return alloc_printf("/dev/sd%s", letters + at);
+}
+
+int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, struct dry_error *error)
+{
+	API_ERR(e, error);
+	CLEANUP(guest_closep) struct dry_guest *g = alloc_zero(sizeof *g);
+	const struct block_policy policy = {
+		.allow_all = how->policy.trust == DRY_TRUST_ANY,
+		.allow_none = how->policy.trust == DRY_TRUST_NONE,
+		.allowed = how->policy.allowed,
+		.nallowed = how->policy.nallowed,
+	};
+
+	if (!g)
+		return err_nomem(e);
+	if (!how->nimages)
+		return err_set(e, ERR_USAGE, "a guest needs at least one disk image");
+	g->disks = alloc_array(how->nimages, sizeof *g->disks);
+	g->devices = alloc_array(how->nimages, sizeof *g->devices);
+	if (!g->disks || !g->devices)
+		return err_nomem(e);
+	for (size_t i = 0; i < how->nimages; i++) {
+		const struct block_open open = {
+			.format = how->images[i].format,
+			.flags = how->flags & DRY_OPEN_FORCE_SHARE ? BLOCK_FORCE_SHARE : 0,
+			.policy = &policy,
+		};
+		int rc = block_open(how->images[i].name, &open, &g->disks[i], e);
+
+		if (rc < 0)
+			return rc;
+		g->ndisks++;
+		g->devices[i] = disk_device(i);
+		if (!g->devices[i])
+			return err_nomem(e);
+	}
+	*out = take(g);
+	return 0;
+}
+
+bool dry_guest_disk(const struct dry_guest *g, size_t i, struct dry_disk *out)
+{
+	if (i >= g->ndisks)
+		return false;
+	*out = (struct dry_disk){
+		.device = g->devices[i],
+		.name = block_name(g->disks[i]),
+		.format = block_format(g->disks[i]),
+		.size = block_size(g->disks[i]),
+	};
+	return true;
+}
+
+/* ---- volumes ---- */
+
+/* Keeps a string for the life of the guest; an empty or missing one is NULL.  *failed when memory is out. */
+static const char *keep_text(struct dry_guest *g, const char *s, bool *failed)
+{
+	char **texts, *copy;
+
+	if (!s || !*s)
+		return NULL;
+	texts = alloc_resize(g->texts, g->ntexts + 1, sizeof *texts);
+	if (texts)
+		g->texts = texts;
+	copy = texts ? alloc_strdup(s) : NULL;
+	if (!copy) {
+		*failed = true;
+		return NULL;
+	}
+	g->texts[g->ntexts++] = copy;
+	return copy;
+}
+
+static bool uuid_is_set(const uint8_t uuid[16])
+{
+	static const uint8_t none[16];
+
+	return memcmp(uuid, none, sizeof none) != 0;
+}
+
+static int volume_facts(struct dry_guest *g, const struct content *c, struct dry_volume *out, struct err *e)
+{
+	const struct volume *v = c->vol;
+	bool failed = false, gpt = strcmp(v->scheme, "gpt") == 0, mbr = strcmp(v->scheme, "mbr") == 0;
+	char text[40] = "";
+
+	*out = (struct dry_volume){
+		.name = v->name,
+		.scheme = v->scheme,
+		.disk = v->disk,
+		.number = v->number,
+		.off = v->off,
+		.size = v->size,
+		.bootable = v->active,
+		.extended = v->extended,
+		.mbr_type = v->mbr_type,
+		.part_type_name = volume_type_name(v),
+		.fs_readable = c->id.readable,
+	};
+	if (mbr)
+		snprintf(text, sizeof text, "0x%02x", v->mbr_type);
+	else if (gpt)
+		text_uuid(v->type_uuid, text);
+	out->part_type = keep_text(g, text, &failed);
+	if (gpt && uuid_is_set(v->part_uuid))
+		out->part_uuid = keep_text(g, text_uuid(v->part_uuid, text), &failed);
+	out->part_label = keep_text(g, v->label, &failed);
+	out->fs_type = keep_text(g, c->id.type, &failed);
+	out->fs_label = keep_text(g, c->id.label, &failed);
+	out->fs_uuid = keep_text(g, c->id.uuid, &failed);
+	return failed ? err_nomem(e) : 0;
+}
+
+/* Reads the partition tables and looks what is in each volume; once. */
+static int guest_scan(struct dry_guest *g, struct err *e)
+{
+	int rc;
+
+	if (g->scanned)
+		return 0;
+	for (size_t i = 0; i < g->ndisks; i++) {
+		rc = volume_scan(g->disks[i], (unsigned)i, &g->vols, e);
+		if (rc < 0)
+			return err_in(e, rc, "%s", block_name(g->disks[i]));
+	}
+	rc = contents_scan(&g->vols, &g->contents, e);
+	if (rc < 0)
+		return rc;
+	if (g->vols.warning) {
+		g->notes = alloc_array(1, sizeof *g->notes);
+		if (g->notes)
+			g->notes[0] = alloc_strdup(g->vols.warning);
+		if (!g->notes || !g->notes[0])
+			return err_nomem(e);
+		g->nnotes = 1;
+	}
+	if (g->contents.n) {
+		g->facts = alloc_array(g->contents.n, sizeof *g->facts);
+		if (!g->facts)
+			return err_nomem(e);
+	}
+	for (size_t i = 0; i < g->contents.n; i++) {
+		rc = volume_facts(g, &g->contents.items[i], &g->facts[i], e);
+		if (rc < 0)
+			return rc;
+	}
+	g->scanned = true;
+	return 0;
+}
+
+int dry_guest_volumes(struct dry_guest *g, const struct dry_volume **out, size_t *n, struct dry_error *error)
+{
+	API_ERR(e, error);
+	int rc = guest_scan(g, e);
+
+	if (rc < 0)
+		return rc;
+	*out = g->facts;
+	*n = g->contents.n;
+	return 0;
+}
+
+static const struct fs *mounted_fs(const struct dry_guest *g, const struct content *c)
+{
+	for (size_t i = 0; i < g->tree.nmounted; i++)
+		if (g->tree.mounted[i] == c)
+			return vfs_mount_info(g->tree.vfs, i).fs;
+	return NULL;
+}
+
+int dry_guest_usage(struct dry_guest *g, size_t volume, struct dry_usage *out, struct dry_error *error)
+{
+	API_ERR(e, error);
+	CLEANUP(fs_closep) struct fs *own = NULL;
+	struct fs *fs;
+	struct fs_usage u;
+	const struct content *c;
+	int rc = guest_scan(g, e);
+
+	if (rc < 0)
+		return rc;
+	if (volume >= g->contents.n)
+		return err_set(e, ERR_USAGE, "there is no volume number %zu", volume);
+	c = &g->contents.items[volume];
+	fs = (struct fs *)mounted_fs(g, c);
+	if (!fs) {
+		rc = fs_open(c->vol->block, &own, e);
+		if (rc < 0)
+			return err_in(e, rc, "%s", c->vol->name);
+		fs = own;
+	}
+	rc = fs_statfs(fs, &u, e);
+	if (rc < 0)
+		return err_in(e, rc, "%s", c->vol->name);
+	*out = (struct dry_usage){ u.block_size, u.blocks, u.blocks_free, u.blocks_avail, u.inodes, u.inodes_free };
+	return 0;
+}
+
+/* ---- mounts ---- */
+
+int guest_mounted(const struct dry_guest *g, struct err *e)
+{
+	return g->tree.vfs && g->tree.nmounted ? 0 : err_set(e, ERR_USAGE, "no filesystem of the guest is mounted");
+}
+
+uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs)
+{
+	for (size_t i = 0; i < g->tree.nmounted; i++)
+		if (vfs_mount_info(g->tree.vfs, i).fs == fs)
+			return i;
+	return UINT64_MAX;
+}
+
+int dry_guest_mount(struct dry_guest *g, const char *volume, const char *mountpoint, struct dry_error *error)
+{
+	API_ERR(e, error);
+	int rc = guest_scan(g, e);
+
+	return rc < 0 ? rc : guest_mount(&g->contents, volume, mountpoint, &g->tree, e);
+}
+
+int dry_guest_mount_auto(struct dry_guest *g, bool any, struct dry_error *error)
+{
+	API_ERR(e, error);
+	int rc = guest_scan(g, e);
+
+	if (rc < 0)
+		return rc;
+	if (g->tree.nmounted)
+		return err_set(e, ERR_USAGE, "the guest is mounted already");
+	return guest_open(&g->contents, any, &g->tree, e);
+}
+
+bool dry_guest_mount_at(struct dry_guest *g, size_t i, struct dry_mount *out)
+{
+	const struct content *c;
+
+	if (i >= g->tree.nmounted)
+		return false;
+	c = g->tree.mounted[i];
+	*out = (struct dry_mount){
+		.path = vfs_mount_info(g->tree.vfs, i).path,
+		.volume = c->vol->name,
+		.fs_type = c->id.type,
+		.volume_index = (size_t)(c - g->contents.items),
+	};
+	return true;
+}
+
+const char *dry_guest_note(struct dry_guest *g, size_t i)
+{
+	if (i < g->nnotes)
+		return g->notes[i];
+	i -= g->nnotes;
+	return i < g->tree.nnotes ? g->tree.notes[i] : NULL;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* guest_api.h - what a struct dry_guest is made of: shared by guest.c (disks, mounts) and guest_files.c. */
+#ifndef DRYDOCK_GUEST_API_H
+#define DRYDOCK_GUEST_API_H
+
+#include "api.h"
+#include "guest.h"
+
+struct dry_guest {
+	struct block **disks; /* one reference each */
+	char **devices; /* "/dev/sda", by disk */
+	size_t ndisks;
+	bool scanned;
+	struct volume_list vols;
+	struct contents contents; /* lent parts of vols */
+	struct dry_volume *facts; /* by the index of contents */
+	char **texts;		  /* strings that facts point to */
+	size_t ntexts;
+	struct guest tree;
+	char **notes; /* of the disks; the tree has its own */
+	size_t nnotes;
+};
+
+/* The filesystem's index among the mounts. */
+uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs);
+/* ERR_USAGE when nothing is mounted yet. */
+int guest_mounted(const struct dry_guest *g, struct err *e);
+
+#endif
