@@ -28,7 +28,8 @@ PKGS         := zlib libzstd jansson ext2fs com_err libseccomp
 LIBDEPS      := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread
 PKG_CFLAGS   := $(shell $(PKG_CONFIG) --cflags $(PKGS))
 
-WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wwrite-strings
+WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wwrite-strings \
+	-Wno-missing-field-initializers
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDRYDOCK_VERSION='"$(VERSION)"' $(WARN) \
 	$(if $(WERROR),-Werror) -fvisibility=hidden -fPIC -pthread $(PKG_CFLAGS) $(CFLAGS) \
