@@ -25,7 +25,7 @@ SEES_api     := inspect fs volumes formats util
 
 # ---- libraries, by layer ----
 PKGS         := zlib libzstd jansson ext2fs com_err libseccomp
-LIBDEPS      := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread
+LIBDEPS      := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm -lpthread
 PKG_CFLAGS   := $(shell $(PKG_CONFIG) --cflags $(PKGS))
 
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wwrite-strings \
