@@ -123,7 +123,8 @@ static void tell_run(struct qcow2_check *c, struct wrong_run *r)
 		snprintf(who, sizeof who, "clusters %" PRIu64 " to %" PRIu64 " (offset 0x%" PRIx64 ")", r->first,
 			 r->first + r->n - 1, r->first << c->s->cluster_bits);
 	if (r->uses > c->s->refcount_max)
-		check_tell(c, false, "%s: used %" PRIu64 " times, more than its refcount can say", who, r->uses);
+		check_tell(c, fixes_low(c) && c->refs_damaged,
+			   "%s: used %" PRIu64 " times, more than its refcount can say", who, r->uses);
 	else if (low)
 		check_tell(c, fixes_low(c), "%s: refcount is %" PRIu64 ", but it is used %" PRIu64 " time%s", who,
 			   r->stored, r->uses, r->uses == 1 ? "" : "s");
@@ -276,7 +277,7 @@ static int compare(struct qcow2_check *c, struct err *e)
 }
 
 /* Compares again after a repair: nothing that was to be repaired may be left. */
-static int compare_again(struct qcow2_check *c, bool low, struct err *e)
+static int compare_again(struct qcow2_check *c, bool low, bool leaks, struct err *e)
 {
 	bool quiet = c->quiet;
 	int rc;
@@ -284,30 +285,35 @@ static int compare_again(struct qcow2_check *c, bool low, struct err *e)
 	c->quiet = true;
 	rc = compare(c, e);
 	c->quiet = quiet;
-	if (rc == 0 && ((low && c->low) || c->leaks))
+	if (rc == 0 && ((low && c->low) || (leaks && c->leaks)))
 		return err_set(e, ERR_CORRUPT, "refcounts are still wrong after they were written");
 	return rc;
 }
 
 static int fix_refcounts(struct qcow2_check *c, struct err *e)
 {
-	bool low = fixes_low(c), leaks = fixes_leaks(c);
+	bool low = fixes_low(c), leaks = fixes_leaks(c), anew = low && (c->refs_damaged || c->no_block);
+	uint64_t too_many = c->too_many;
 	int rc = 0;
 
-	c->r->corruptions += c->too_many;
 	*(low ? &c->r->corruptions_fixed : &c->r->corruptions) += c->low;
 	*(leaks ? &c->r->leaks_fixed : &c->r->leaks) += c->leaks;
-	if (low && (c->refs_damaged || c->no_block)) {
+	if (anew) {
 		rc = check_rebuild(c, e);
-	} else if ((low && c->low) || (leaks && c->leaks)) {
+	} else {
 		if (low && c->low)
 			rc = check_fix_in_place(c, REFS_LOW, e);
 		if (rc == 0 && leaks && c->leaks)
 			rc = check_fix_in_place(c, REFS_LEAK, e);
-	} else {
-		return 0;
 	}
-	return rc < 0 ? err_in(e, rc, "refcounts") : compare_again(c, low, e);
+	if (rc == 0 && (anew || (low && c->low) || (leaks && c->leaks)))
+		rc = compare_again(c, low, leaks, e);
+	if (rc < 0)
+		return err_in(e, rc, "refcounts");
+	/* A new structure is in nobody's way: what only it made too many is right now. */
+	c->r->corruptions += c->too_many;
+	c->r->corruptions_fixed += too_many - MIN_OF(too_many, c->too_many);
+	return 0;
 }
 
 /* ---- the flags that say "mine alone" ---- */
