@@ -123,7 +123,7 @@ enum {
 	EXTENT_ZERO = 1u << 1,	     /* reads as zeros, and we know it without reading */
 	EXTENT_ALLOC = 1u << 2,	     /* this node decides the content; without it the backing file does */
 	EXTENT_COMPRESSED = 1u << 3, /* stored compressed */
-	EXTENT_PLAIN = 1u << 4,	     /* the bytes lie at host_off of `host` as they are */
+	EXTENT_PLAIN = 1u << 4,	     /* the bytes lie at host_off of `host` as they are; past its end they are zeros */
 	EXTENT_EOF = 1u << 5,	     /* past the end of this node (shorter than what lies above it) */
 };
 struct extent {

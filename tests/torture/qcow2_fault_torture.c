@@ -50,14 +50,16 @@ static void work(const struct job *j, struct workload *w, struct block *file, un
 	struct fault_plan plan = { .record = NULL };
 	CLEANUP(block_unrefp) struct block *fault = NULL;
 	CLEANUP(block_unrefp) struct block *b = NULL;
+	CLEANUP(dict_free) struct dict opts = DICT_INIT;
 	struct err e = ERR_INIT;
 
 	*stable = false;
 	*hit = true;
+	qcow2_random_options(&w->rng, false, &opts);
 	if (block_fault(file, &plan, &fault, &e) < 0)
 		return;
 	arm(&plan, j->fault, n);
-	if (qcow2_over(fault, BLOCK_WRITE | BLOCK_RESIZE, &b, &e) == 0) {
+	if (qcow2_over(fault, BLOCK_WRITE | BLOCK_RESIZE, &opts, &b, &e) == 0) {
 		w->b = b;
 		for (int i = 0; i < 14; i++) {
 			workload_step(w, &e);
@@ -74,7 +76,7 @@ static void work(const struct job *j, struct workload *w, struct block *file, un
 static int look(const struct job *j, struct workload *w, struct block *file, bool stable, struct err *e)
 {
 	CLEANUP(block_unrefp) struct block *b = NULL;
-	int rc = qcow2_over(file, BLOCK_WRITE, &b, e); /* counts again what lazy refcounts left */
+	int rc = qcow2_over(file, BLOCK_WRITE, NULL, &b, e); /* counts again what lazy refcounts left */
 
 	if (rc < 0)
 		return err_in(e, rc, "open");
@@ -86,7 +88,7 @@ static int look(const struct job *j, struct workload *w, struct block *file, boo
 	if (rc < 0 || !j->snapshot)
 		return rc < 0 ? rc : 0;
 	block_unrefp(&b);
-	rc = qcow2_over(file, 0, &b, e);
+	rc = qcow2_over(file, 0, NULL, &b, e);
 	if (rc == 0)
 		rc = block_snapshot_load(b, "s", e);
 	if (rc == 0)

@@ -132,8 +132,10 @@ static int make_disk(struct disk *d, struct err *e)
 
 static int open_disk(struct disk *d, unsigned flags, struct err *e)
 {
-	struct block_open how = { .format = "qcow2", .flags = flags };
+	CLEANUP(dict_free) struct dict opts = DICT_INIT;
+	struct block_open how = { .format = "qcow2", .flags = flags, .opts = &opts };
 
+	qcow2_random_options(&d->rng, d->v2, &opts);
 	return block_open(d->path, &how, &d->b, e);
 }
 
@@ -218,8 +220,8 @@ static int op_resize(struct disk *d, struct err *e)
 {
 	uint64_t size = 512 * (1 + rng_below(&d->rng, MIN_OF(MAX_SIZE, 2 * d->model.size) / 512));
 
-	/* The peer shrinks no image that has snapshots; neither do we. */
-	if (d->nsnapshots && size < d->model.size)
+	/* The peer shrinks no image that has snapshots, and a version 2 snapshot knows no size; neither do we. */
+	if (d->nsnapshots && (d->v2 || size < d->model.size))
 		size = d->model.size;
 	snprintf(d->last, sizeof d->last, "resize %" PRIu64 " to %" PRIu64, d->model.size, size);
 	if (model_resize(&d->model, size) < 0)
@@ -245,8 +247,8 @@ static int extent_agrees(struct disk *d, const struct extent *x, struct err *e)
 	if (!buf)
 		return err_nomem(e);
 	memset(buf, 0, x->len);
-	if (x->flags & EXTENT_PLAIN)
-		rc = block_pread(x->host, buf, x->len, x->host_off, e);
+	if ((x->flags & EXTENT_PLAIN) && x->host_off < block_size(x->host))
+		rc = block_pread(x->host, buf, MIN_OF(x->len, block_size(x->host) - x->host_off), x->host_off, e);
 	else if (!(x->flags & EXTENT_ALLOC) && x->off < d->backing.size)
 		memcpy(buf, d->backing.bytes + x->off, MIN_OF(x->len, d->backing.size - x->off));
 	else if ((x->flags & EXTENT_ALLOC) && !(x->flags & EXTENT_ZERO))

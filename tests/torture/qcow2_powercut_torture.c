@@ -4,6 +4,7 @@
  * that each prefix of them leaves (and between two flushes, some random subsets, with torn writes) must be clean or
  * merely leak, and must hold everything that had been flushed before.
  */
+#include "ondisk.h"
 #include "workload.h"
 
 #include <inttypes.h>
@@ -103,9 +104,9 @@ static int survives(struct powercut *p, const struct epoch *k, struct block *fil
 		/* Refcounts may be late: opening for writing counts them again, and then everything must be right. */
 		rc = copy_of(file, &copy, e);
 		if (rc == 0)
-			rc = qcow2_over(copy, BLOCK_WRITE, &b, e);
+			rc = qcow2_over(copy, BLOCK_WRITE, NULL, &b, e);
 	} else {
-		rc = qcow2_over(file, BLOCK_CHECK, &b, e);
+		rc = qcow2_over(file, BLOCK_CHECK, NULL, &b, e);
 	}
 	if (rc == 0)
 		rc = check_image(b, 0, e);
@@ -114,7 +115,7 @@ static int survives(struct powercut *p, const struct epoch *k, struct block *fil
 	if (rc < 0 || !p->snapshot)
 		return rc;
 	block_unrefp(&b);
-	rc = qcow2_over(copy ? copy : file, 0, &b, e);
+	rc = qcow2_over(copy ? copy : file, 0, NULL, &b, e);
 	if (rc == 0)
 		rc = block_snapshot_load(b, "s", e);
 	if (rc == 0)
@@ -210,12 +211,14 @@ static int work(struct powercut *p, struct workload *w, const uint8_t *bytes, si
 	CLEANUP(block_unrefp) struct block *file = NULL;
 	CLEANUP(block_unrefp) struct block *fault = NULL;
 	CLEANUP(block_unrefp) struct block *b = NULL;
+	CLEANUP(dict_free) struct dict opts = DICT_INIT;
 	int rc = memory_file(bytes, len, &file, e);
 
+	qcow2_random_options(&w->rng, false, &opts);
 	if (rc == 0)
 		rc = block_fault(file, &plan, &fault, e);
 	if (rc == 0)
-		rc = qcow2_over(fault, BLOCK_WRITE | BLOCK_RESIZE, &b, e);
+		rc = qcow2_over(fault, BLOCK_WRITE | BLOCK_RESIZE, &opts, &b, e);
 	if (rc == 0)
 		rc = epoch_begin(p, w, e);
 	w->b = b;
@@ -231,6 +234,107 @@ static int work(struct powercut *p, struct workload *w, const uint8_t *bytes, si
 			rc = epoch_begin(p, w, e);
 	}
 	return rc == 0 && p->rec.failed ? err_nomem(e) : rc;
+}
+
+/* ---- a repair that is cut off ---- */
+
+/* Spoils refcounts in one of several ways; the map of the disk stays as it is. */
+static void spoil(struct rng *r, uint8_t *bytes, size_t len, uint64_t cluster_size)
+{
+	const be64 *l1_off = (const be64 *)(bytes + 40), *table_off = (const be64 *)(bytes + 48);
+	uint64_t table = be64_get(*table_off), block = be64_get(*(const be64 *)(bytes + table)), n;
+	be64 bad;
+
+	switch (rng_below(r, 3)) {
+	case 0: /* some wrong refcounts */
+		for (n = 1 + rng_below(r, 20); n; n--) {
+			uint64_t at = block + rng_below(r, MIN_OF(cluster_size, (uint64_t)64));
+
+			if (at < len)
+				bytes[at] ^= (uint8_t)(1 + rng_below(r, 255));
+		}
+		break;
+	case 1: /* a table entry that cannot be */
+		be64_put(&bad, block + 512);
+		memcpy(bytes + table, &bad, sizeof bad);
+		break;
+	default: /* a refcount block in the middle of the L1 table */
+		bad = *l1_off;
+		memcpy(bytes + table, &bad, sizeof bad);
+	}
+}
+
+/* Whatever of a repair has reached the disk: the disk reads the same, and a second repair makes it clean. */
+static int mends(struct powercut *p, struct block *file, struct err *e)
+{
+	CLEANUP(block_unrefp) struct block *copy = NULL;
+	CLEANUP(block_unrefp) struct block *b = NULL;
+	int rc = copy_of(file, &copy, e);
+
+	p->nchecked++;
+	if (rc == 0)
+		rc = qcow2_over(copy, BLOCK_CHECK | BLOCK_WRITE | BLOCK_RESIZE, NULL, &b, e);
+	if (rc == 0)
+		rc = model_compare(&p->start, b, 0, p->start.size, e);
+	if (rc == 0)
+		rc = check_image(b, CHECK_FIX_LEAKS | CHECK_FIX_ERRORS, e);
+	block_unrefp(&b);
+	if (rc == 0)
+		rc = qcow2_over(copy, BLOCK_CHECK, NULL, &b, e);
+	if (rc == 0)
+		rc = check_image(b, 0, e);
+	if (rc == 0)
+		rc = model_compare(&p->start, b, 0, p->start.size, e);
+	return rc == 1 ? -(int)ERR_CORRUPT : rc;
+}
+
+static int cut_repair(struct powercut *p, struct rng *r, uint8_t *bytes, size_t len, uint64_t cluster_size, struct err *e)
+{
+	struct fault_plan plan = { .record = record, .arg = &p->rec };
+	CLEANUP(block_unrefp) struct block *file = NULL;
+	CLEANUP(block_unrefp) struct block *fault = NULL;
+	CLEANUP(block_unrefp) struct block *b = NULL;
+	CLEANUP(block_unrefp) struct block *again = NULL;
+	int rc;
+
+	spoil(r, bytes, len, cluster_size);
+	rc = memory_file(bytes, len, &file, e);
+	if (rc == 0)
+		rc = block_fault(file, &plan, &fault, e);
+	if (rc == 0)
+		rc = qcow2_over(fault, BLOCK_CHECK | BLOCK_WRITE | BLOCK_RESIZE, NULL, &b, e);
+	if (rc == 0)
+		rc = check_image(b, CHECK_FIX_LEAKS | CHECK_FIX_ERRORS, e);
+	if (rc == 0)
+		rc = memory_file(bytes, len, &again, e);
+	for (size_t i = 0; rc == 0 && i < p->rec.n; i++) {
+		rc = apply(&p->rec.events[i], p->rec.events[i].len, again, e);
+		if (rc == 0)
+			rc = mends(p, again, e);
+	}
+	return rc;
+}
+
+static void run_repair(uint64_t seed)
+{
+	struct rng r = { seed };
+	struct powercut p = { .nepochs = 0 };
+	CLEANUP(free_ptr) uint8_t *bytes = NULL;
+	char about[300], name[400];
+	struct err e = ERR_INIT;
+	uint64_t cluster_size;
+	size_t len = 0;
+	int rc;
+
+	rc = qcow2_start(&r, &bytes, &len, &p.start, &p.snapshot, &cluster_size, about, sizeof about, &e);
+	if (rc == 0)
+		rc = cut_repair(&p, &r, bytes, len, cluster_size, &e);
+	snprintf(name, sizeof name, "a repair is cut off, seed %" PRIu64 ":%s: %zu crashes", seed, about, p.nchecked);
+	tap_result(name, rc ? e.msg : NULL);
+	for (size_t i = 0; i < p.rec.n; i++)
+		free(p.rec.events[i].data);
+	free(p.rec.events);
+	free(p.start.bytes);
 }
 
 static void run_case(uint64_t seed, unsigned nops)
@@ -282,6 +386,8 @@ int main(void)
 		if (getenv("DRYDOCK_TORTURE_SEED") && !getenv("DRYDOCK_TORTURE_OPS"))
 			break;
 	}
+	for (unsigned i = 0; i < 20; i++)
+		run_repair(seed + i);
 	torture_folder_remove();
 	return tap_done();
 }

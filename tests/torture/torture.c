@@ -198,7 +198,7 @@ int memory_file(const void *bytes, size_t len, struct block **out, struct err *e
 	return block_host_fd_open(fd, "memory", BLOCK_WRITE | BLOCK_RESIZE | BLOCK_NO_LOCK, out, e);
 }
 
-int qcow2_over(struct block *file, unsigned flags, struct block **out, struct err *e)
+int qcow2_over(struct block *file, unsigned flags, const struct dict *extra, struct block **out, struct err *e)
 {
 	static const struct block_policy nowhere = { .allow_none = true };
 	struct block_env env = { .flags = flags | BLOCK_NO_BACKING, .policy = &nowhere };
@@ -210,10 +210,33 @@ int qcow2_over(struct block *file, unsigned flags, struct block **out, struct er
 	if (rc < 0)
 		return rc;
 	b->flags = env.flags;
+	if (extra && (rc = dict_merge(&opts, extra, e)) < 0)
+		return rc;
 	rc = block_qcow2.open(b, &opts, &env, e);
+	if (rc == 0 && opts.n)
+		rc = err_set(e, ERR_USAGE, "option \"%s\" was not taken", dict_first_key(&opts));
 	if (rc == 0)
 		*out = take(b);
 	return rc;
+}
+
+void qcow2_random_options(struct rng *r, bool v2, struct dict *opts)
+{
+	static const char *const overlap[] = { "none", "constant", "cached", "all" };
+
+	if (rng_one_in(r, 2)) {
+		dict_set(opts, "l2-cache-size", "2k", NULL);
+		dict_set(opts, "refcount-cache-size", "2k", NULL);
+	}
+	if (rng_one_in(r, 2))
+		dict_set(opts, "l2-cache-entry-size", "512", NULL);
+	dict_set(opts, "overlap-check", overlap[rng_below(r, ARRAY_LEN(overlap))], NULL);
+	if (rng_one_in(r, 3))
+		dict_set(opts, "pass-discard-other", "on", NULL);
+	if (rng_one_in(r, 3))
+		dict_set(opts, "pass-discard-request", "off", NULL);
+	if (!v2 && rng_one_in(r, 4))
+		dict_set(opts, "discard-no-unref", "on", NULL);
 }
 
 struct first_finding {

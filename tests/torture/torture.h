@@ -54,8 +54,10 @@ int qemu_img(const char *first, ...) __attribute__((sentinel));
 
 /* An anonymous file as a node, with these bytes; it grows by being written to. */
 int memory_file(const void *bytes, size_t len, struct block **out, struct err *e);
-/* Opens a qcow2 image that lies in any node, without its backing file.  flags are the image's. */
-int qcow2_over(struct block *file, unsigned flags, struct block **out, struct err *e);
+/* Opens a qcow2 image that lies in any node, without its backing file.  flags are the image's; extra options or NULL. */
+int qcow2_over(struct block *file, unsigned flags, const struct dict *extra, struct block **out, struct err *e);
+/* Options of the driver that change when and how it writes, never what: tiny caches, overlap checks, discards. */
+void qcow2_random_options(struct rng *r, bool v2, struct dict *opts);
 /* Finds that a check counts anything but leaks: 0 clean, 1 leaks only, else an error with the first finding in it. */
 int check_image(struct block *b, unsigned fix, struct err *e);
 
