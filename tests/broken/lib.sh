@@ -103,3 +103,120 @@ compressed()
 {
 	put $l2 "$(printf %016x $(((1 << 62) | ($1 << 58) | data)))"
 }
+
+# byte N: one byte's two digits.
+byte()
+{
+	printf %02x "$1"
+}
+
+# le32 N, le64 N: little-endian digits for put.
+le32()
+{
+	byte $(($1 & 255)); byte $(($1 >> 8 & 255)); byte $(($1 >> 16 & 255)); byte $(($1 >> 24 & 255))
+}
+le64()
+{
+	le32 "$1"; le32 $(($1 >> 32))
+}
+
+# mbr: an empty table on a disk of 1 MiB.  partition N TYPE START SECTORS [TABLE]: entry 1 to 4 of the table at a sector.
+mbr()
+{
+	img=image
+	cut_at 0x100000
+	put 0x1fe 55aa
+}
+partition()
+{
+	put $((${5-0} * 512 + 446 + ($1 - 1) * 16)) "00000000 $2 000000 $(le32 "$3") $(le32 "$4")"
+	put $((${5-0} * 512 + 510)) 55aa
+}
+
+# crc32_at OFFSET LENGTH: the CRC32 of a part of $img, as put wants it.
+crc32_at()
+{
+	dd if="$img" iflag=skip_bytes,count_bytes skip="$(($1))" count="$(($2))" bs=64k status=none | gzip -c |
+		tail -c 8 | head -c 4 | od -An -tx1
+}
+
+# gpt: a disk of 1 MiB with two partitions, 64 to 127 and 128 to 200, both tables good.  gpt_entry N FIRST LAST: entry N
+# of the primary table.  gpt_sums: the primary's checksums, right again.
+gpt_header=0x200 gpt_entries=0x400 gpt_backup=0xffe00 gpt_backup_entries=0xfbe00
+gpt()
+{
+	mbr
+	partition 1 ee 1 2047
+	gpt_entry 1 64 127
+	gpt_entry 2 128 200
+	put $gpt_header "4546492050415254 00000100 5c000000 00000000 00000000 $(le64 1) $(le64 2047) $(le64 34) $(le64 2014)
+		11111111111111111111111111111111 $(le64 2) $(le32 128) $(le32 128)"
+	gpt_sums
+	dd if="$img" of="$img" bs=512 skip=2 seek=2015 count=32 conv=notrunc status=none
+	dd if="$img" of="$img" bs=512 skip=1 seek=2047 count=1 conv=notrunc status=none
+	put $((gpt_backup + 24)) "$(le64 2047) $(le64 1)"
+	put $((gpt_backup + 72)) "$(le64 2015)"
+	put $((gpt_backup + 16)) 00000000
+	put $((gpt_backup + 16)) "$(crc32_at $gpt_backup 92)"
+}
+gpt_entry()
+{
+	put $((gpt_entries + ($1 - 1) * 128)) "af3dc60f838472478e793d69d8477de4 $(le64 "$1") $(le64 "$1") $(le64 "$2") $(le64 "$3")"
+}
+gpt_sums()
+{
+	put $((gpt_header + 88)) "$(crc32_at $gpt_entries 16384)"
+	put $((gpt_header + 16)) 00000000
+	put $((gpt_header + 16)) "$(crc32_at $gpt_header 92)"
+}
+
+# ext [OPTION...]: an ext4 of 8 MiB with blocks of 1 KiB and without checksums, that holds a file "f", a file "deep" whose
+# extents do not fit its inode, and directories "a/b".
+ext()
+{
+	img=image
+	mkdir -p tree/a/b
+	echo "words of the guest" >tree/f
+	for ext_i in 0 4 8 12 16 20; do
+		printf z | dd of=tree/deep bs=1024 seek=$ext_i conv=notrunc status=none
+	done
+	find tree -exec touch -d @1000000000 {} +
+	cut_at 0x800000
+	E2FSPROGS_FAKE_TIME=1000000000 PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -t ext4 -b 1024 -O '^metadata_csum,64bit' \
+		-U 11111111-2222-3333-4444-555555555555 -E hash_seed=11111111-2222-3333-4444-555555555555,root_owner=0:0 \
+		-J size=1 "$@" -d tree "$img"
+	rm -r tree
+}
+
+# debug REQUEST: what debugfs answers; changes are made too.
+debug()
+{
+	E2FSPROGS_FAKE_TIME=1000000000 PATH=$PATH:/sbin:/usr/sbin debugfs -w -R "$1" "$img" 2>/dev/null
+}
+
+# inode_at PATH: the offset of an inode in the image; block_at PATH N: that of the Nth block of a file.
+inode_at()
+{
+	debug "imap $1" | sed -n 's/.*at block \([0-9]*\), offset 0x\(.*\)/$((\1 * 1024 + 0x\2))/p' | {
+		read -r expression
+		eval "echo $expression"
+	}
+}
+block_at()
+{
+	echo $(($(debug "bmap $1 $2") * 1024))
+}
+
+# ext_dirty [-c]: logs new content for the block of "f", and leaves it in the journal; -c: with checksums.
+ext_dirty()
+{
+	head -c 1024 /dev/zero | tr '\0' n >new
+	{
+		echo "jo ${1-}"
+		echo "jw -b $(debug 'bmap /f 0') new"
+		echo jc
+	} >requests
+	E2FSPROGS_FAKE_TIME=1000000000 PATH=$PATH:/sbin:/usr/sbin debugfs -w -f requests "$img"
+	rm new requests
+}
+ext_super=0x400
