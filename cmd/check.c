@@ -114,7 +114,8 @@ static int print_summary(const struct dry_check *c)
 		strbuf_puts(&out, "no errors\n");
 	if (total)
 		strbuf_printf(&out,
-			      "%" PRIu64 " of %" PRIu64 " clusters in use (%.2f %%), %.2f %% of them fragmented, %.2f %% compressed\n",
+			      "%" PRIu64 " of %" PRIu64 " clusters in use (%.2f %%), %.2f %% of them fragmented, "
+			      "%.2f %% compressed\n",
 			      used, total, (double)used * 100 / (double)total,
 			      used ? (double)c->fragmented_clusters * 100 / (double)used : 0,
 			      used ? (double)c->compressed_clusters * 100 / (double)used : 0);

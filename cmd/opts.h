@@ -25,7 +25,8 @@ struct opt_list {
 	size_t n;
 };
 
-enum opt_kind { OPT_KIND_END, OPT_KIND_FLAG, OPT_KIND_STRING, OPT_KIND_LIST, OPT_KIND_SIZE, OPT_KIND_U64, OPT_KIND_CHOICE, OPT_KIND_WHEN };
+enum opt_kind { OPT_KIND_END, OPT_KIND_FLAG, OPT_KIND_STRING, OPT_KIND_LIST, OPT_KIND_SIZE, OPT_KIND_U64, OPT_KIND_CHOICE,
+		OPT_KIND_WHEN };
 
 struct opt {
 	enum opt_kind kind;

@@ -456,7 +456,8 @@ static int judge_super(struct journal *j, const struct jsuper *s, struct err *e)
 	if (be32_get(s->h.magic) != JBD2_MAGIC || (type != JBD2_SUPER_V1 && type != JBD2_SUPER_V2))
 		return err_set(e, ERR_CORRUPT, "no superblock");
 	if (be32_get(s->blocksize) != j->x->bs)
-		return err_set(e, ERR_CORRUPT, "blocks of %" PRIu32 " bytes in a filesystem of %u", be32_get(s->blocksize), j->x->bs);
+		return err_set(e, ERR_CORRUPT, "blocks of %" PRIu32 " bytes in a filesystem of %u", be32_get(s->blocksize),
+			       j->x->bs);
 	if (type == JBD2_SUPER_V2) {
 		j->compat = be32_get(s->compat);
 		j->incompat = be32_get(s->incompat);

@@ -308,6 +308,7 @@ static int ntfs_more(const struct head *h, struct fs_id *id, struct err *e)
 	/* Larger clusters are given as the negated exponent. */
 	if (per_cluster > 0x80 && per_cluster < 256 - 31)
 		return 0;
+	/* cppcheck-suppress shiftTooManyBits ; the exponent was judged above */
 	cluster_size = (uint64_t)sector * (per_cluster <= 0x80 ? per_cluster : 1u << (256 - per_cluster));
 	record_size = record > 0 ? cluster_size * (unsigned)record : record > -31 ? 1ULL << -record : 0;
 	id->size = 0;

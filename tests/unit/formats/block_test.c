@@ -75,8 +75,8 @@ START_TEST(json_names_open_the_same_tree)
 	char c;
 
 	make_file("a", "0123456789", 10);
-	ok(block_open("json:{\"driver\":\"raw\",\"offset\":2,\"size\":1,\"file\":{\"driver\":\"file\",\"filename\":\"a\"}}", &how, &b,
-		      &e));
+	ok(block_open("json:{\"driver\":\"raw\",\"offset\":2,\"size\":1,\"file\":{\"driver\":\"file\",\"filename\":\"a\"}}", &how,
+		      &b, &e));
 	ok(block_pread(b, &c, 1, 0, &e));
 	ck_assert_int_eq(c, '2');
 	block_unref(b);
