@@ -10,6 +10,7 @@
 #include "alloc.h"
 #include "checked.h"
 #include "limits.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -228,17 +229,19 @@ io_manager ext_io_manager(void)
 
 const char *ext_io_name(struct ext_io *io, char *buf, size_t size)
 {
-	snprintf(buf, size, "%" PRIxPTR, (uintptr_t)io);
+	snprintf(buf, size, "0x%" PRIxPTR, (uintptr_t)io);
 	return buf;
 }
 
 static errcode_t io_open(const char *name, int flags, io_channel *out)
 {
-	struct ext_io *io = (struct ext_io *)(uintptr_t)strtoull(name, NULL, 16);
+	uint64_t address;
 	io_channel ch;
 
 	if (flags & IO_FLAG_RW)
 		return EXT2_ET_RO_FILSYS;
+	if (!text_parse_u64(name, &address))
+		return EXT2_ET_BAD_DEVICE_NAME;
 	ch = alloc_zero(sizeof *ch);
 	if (!ch)
 		return EXT2_ET_NO_MEMORY;
@@ -251,7 +254,7 @@ static errcode_t io_open(const char *name, int flags, io_channel *out)
 	ch->manager = ext_io_manager();
 	ch->block_size = 1024;
 	ch->refcount = 1;
-	ch->private_data = io;
+	ch->private_data = (struct ext_io *)(uintptr_t)address;
 	*out = ch;
 	return 0;
 }

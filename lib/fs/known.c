@@ -305,11 +305,13 @@ static int ntfs_more(const struct head *h, struct fs_id *id, struct err *e)
 
 	if (!is_pow2(sector) || sector < 256 || sector > 4096 || per_cluster == 0)
 		return 0;
+	cluster_size = (uint64_t)sector * per_cluster;
 	/* Larger clusters are given as the negated exponent. */
-	if (per_cluster > 0x80 && per_cluster < 256 - 31)
-		return 0;
-	/* cppcheck-suppress shiftTooManyBits ; the exponent was judged above */
-	cluster_size = (uint64_t)sector * (per_cluster <= 0x80 ? per_cluster : 1u << (256 - per_cluster));
+	if (per_cluster > 0x80) {
+		if (256 - per_cluster > 31)
+			return 0;
+		cluster_size = (uint64_t)sector << (256 - per_cluster);
+	}
 	record_size = record > 0 ? cluster_size * (unsigned)record : record > -31 ? 1ULL << -record : 0;
 	id->size = 0;
 	if (!checked_mul(get64(h, 40), sector, &id->size))

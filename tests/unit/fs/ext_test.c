@@ -449,6 +449,26 @@ START_TEST(encrypted_files_and_directories_are_refused_in_one_sentence)
 }
 END_TEST
 
+START_TEST(names_are_folded_only_where_a_directory_says_so)
+{
+	struct vfs *v;
+	struct fs_stat st, other;
+
+	run("mkdir -p t/fold t/plain; echo 1 > t/fold/File; echo 2 > t/fold/FILE\n"
+	    "echo 3 > t/fold/Gr\303\266\303\237e; : > t/plain/File");
+	make_fs("8M", "-t ext4 -b 1024 -O casefold,^metadata_csum");
+	run("debugfs -w -R 'sif /fold flags 0x40080000' d");
+	v = open_tree();
+	ok(vfs_stat(v, "/fold/File", true, &st, &e));
+	ok(vfs_stat(v, "/fold/FILE", true, &other, &e));
+	ck_assert_uint_ne(st.ino, other.ino);
+	ok(vfs_stat(v, "/fold/fILe", true, &other, &e));
+	ok(vfs_stat(v, "/fold/GR\303\226SSE", true, &other, &e));
+	fails(vfs_stat(v, "/plain/file", true, &st, &e), ERR_NOT_FOUND);
+	vfs_free(v);
+}
+END_TEST
+
 START_TEST(every_failing_read_is_an_error_and_the_next_attempt_works)
 {
 	const struct block_open how = { .format = "raw" };
@@ -511,6 +531,7 @@ int main(void)
 	tcase_add_test(t, directories_that_lie_are_refused);
 	tcase_add_test(t, a_walk_leaves_a_directory_that_contains_itself);
 	tcase_add_test(t, encrypted_files_and_directories_are_refused_in_one_sentence);
+	tcase_add_test(t, names_are_folded_only_where_a_directory_says_so);
 	tcase_add_test(t, every_failing_read_is_an_error_and_the_next_attempt_works);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
