@@ -97,7 +97,7 @@ mixed_file()
 	mixed_file base.raw
 	qemu-img create -q -f qcow2 -b base.raw -F raw mid.qcow2
 	qemu-io -c 'write -q -P 7 1M 300k' -c 'write -q -z 5M 1M' mid.qcow2
-	qemu-img snapshot -c then mid.qcow2
+	qemu-img snapshot -c before mid.qcow2
 	cp mid.qcow2 then.qcow2
 	qemu-io -c 'write -q -P 8 2M 64k' mid.qcow2
 	qemu-img create -q -f qcow2 -b mid.qcow2 -F qcow2 top.qcow2 40M
@@ -106,8 +106,8 @@ mixed_file()
 	clean whole.qcow2
 	identical top.qcow2 qcow2 whole.qcow2 qcow2
 	[ "$(qemu-img info --output=json whole.qcow2 | json '."backing-filename"')" = null ]
-	drydock convert -q -l then mid.qcow2 snap.raw
-	qemu-img snapshot -a then then.qcow2
+	drydock convert -q -l before mid.qcow2 snap.raw
+	qemu-img snapshot -a before then.qcow2
 	identical then.qcow2 qcow2 snap.raw raw
 	fails_with 1 'never' drydock convert -l never mid.qcow2 x.raw
 	[ ! -e x.raw ]

@@ -141,10 +141,11 @@ wait_for_litter()
 	# it holds the image once it answers
 	echo length >&"${IO[1]}"
 	read -r -u "${IO[0]}" _
+	pid=$IO_PID
 	fails_with 1 'another process' drydock convert -q -f raw source.raw target.raw
 	[ "$(size_of target.raw)" = 1048576 ]
 	echo quit >&"${IO[1]}"
-	wait "$IO_PID"
+	wait "$pid" || true
 	[ "$(litter)" = 0 ]
 }
 

@@ -63,10 +63,11 @@ load helpers
 	coproc IO { exec qemu-io -f qcow2 a.qcow2; }
 	echo length >&"${IO[1]}"
 	read -r -u "${IO[0]}" _
+	pid=$IO_PID
 	fails_with 1 '--force-share' drydock info a.qcow2
 	prints 'qcow2' drydock info -U a.qcow2
 	echo quit >&"${IO[1]}"
-	wait "$IO_PID"
+	wait "$pid" || true
 }
 
 @test "a backing file outside of the image's folder is opened only when allowed" {
