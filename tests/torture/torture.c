@@ -145,6 +145,20 @@ char *torture_path(const char *name)
 	return alloc_printf("%s/%s", torture_folder(), name);
 }
 
+int read_file(const char *path, uint8_t **bytes, size_t *len)
+{
+	FILE *f = fopen(path, "rb");
+	long n = f && fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
+	bool ok;
+
+	*bytes = n > 0 ? malloc((size_t)n) : NULL;
+	ok = *bytes && fseek(f, 0, SEEK_SET) == 0 && fread(*bytes, 1, (size_t)n, f) == (size_t)n;
+	if (f)
+		fclose(f);
+	*len = ok ? (size_t)n : 0;
+	return ok ? 0 : -1;
+}
+
 bool have_qemu_img(void)
 {
 	static int have = -1;
@@ -169,13 +183,29 @@ int qemu_img(const char *first, ...)
 		;
 	va_end(ap);
 	rc = run(argv, output);
-	f = rc ? fopen(output, "r") : NULL;
+	/* check tells by its status what it found: the caller asks. */
+	f = rc && strcmp(first, "check") != 0 ? fopen(output, "r") : NULL;
 	for (int i = 0; f && i < 20 && fgets(line, sizeof line, f); i++)
 		printf("# qemu-img %s: %s", first, line);
 	if (f)
 		fclose(f);
 	free(output);
 	return rc;
+}
+
+void qemu_img_output(char *buf, size_t size)
+{
+	CLEANUP(free_ptr) char *output = torture_path("qemu-img.out");
+	FILE *f = fopen(output, "r");
+	size_t n;
+
+	/* Findings come first, the report last. */
+	if (f && fseek(f, -(long)(size - 1), SEEK_END) < 0)
+		rewind(f);
+	n = f ? fread(buf, 1, size - 1, f) : 0;
+	buf[n] = 0;
+	if (f)
+		fclose(f);
 }
 
 /* ---- images ---- */
@@ -266,6 +296,53 @@ int check_image(struct block *b, unsigned fix, struct err *e)
 	if (r.leaks)
 		err_set(e, ERR_NONE, "check: %" PRIu64 " leaks: %s", r.leaks, first.text);
 	return r.leaks ? 1 : 0;
+}
+
+/* The number behind a key in the peer's JSON; a key that is left out is 0. */
+static uint64_t peer_number(const char *json, const char *key)
+{
+	const char *at = strstr(json, key);
+
+	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+int compare_checks(const char *path, struct check_report *report, struct err *e)
+{
+	struct block_open how = { .format = "qcow2", .flags = BLOCK_CHECK | BLOCK_NO_BACKING };
+	CLEANUP(block_unrefp) struct block *b = NULL;
+	struct check_report r = { .finding = NULL };
+	char json[4000];
+	int rc = block_open(path, &how, &b, e);
+
+	if (rc == 0)
+		rc = block_check(b, 0, &r, e);
+	block_unrefp(&b);
+	if (report)
+		*report = r;
+	if (rc < 0 || !have_qemu_img())
+		return rc;
+	qemu_img("check", "--output=json", "-f", "qcow2", path, NULL);
+	qemu_img_output(json, sizeof json);
+	const struct {
+		const char *key;
+		uint64_t ours;
+	} numbers[] = {
+		{ "\"leaks\": ", r.leaks },
+		{ "\"corruptions\": ", r.corruptions },
+		{ "\"check-errors\": ", r.check_errors },
+		{ "\"image-end-offset\": ", r.image_end_offset },
+		{ "\"total-clusters\": ", r.total_clusters },
+		{ "\"allocated-clusters\": ", r.allocated_clusters },
+		{ "\"fragmented-clusters\": ", r.fragmented_clusters },
+		{ "\"compressed-clusters\": ", r.compressed_clusters },
+	};
+	if (!strstr(json, "total-clusters"))
+		return err_set(e, ERR_CORRUPT, "the peer's check does not work: %.200s", json);
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		if (peer_number(json, numbers[i].key) != numbers[i].ours)
+			return err_set(e, ERR_CORRUPT, "%s%" PRIu64 " by the peer's check, %" PRIu64 " by ours",
+				       numbers[i].key, peer_number(json, numbers[i].key), numbers[i].ours);
+	return 0;
 }
 
 /* ---- the model ---- */

@@ -46,9 +46,13 @@ const char *torture_folder(void);
 void torture_folder_remove(void);
 /* "folder/name"; free() it. */
 char *torture_path(const char *name);
+/* A whole file; free() *bytes. */
+int read_file(const char *path, uint8_t **bytes, size_t *len);
 bool have_qemu_img(void);
 /* Runs qemu-img with arguments up to NULL, output to a file shown on failure; its exit status. */
 int qemu_img(const char *first, ...) __attribute__((sentinel));
+/* The end of what it printed. */
+void qemu_img_output(char *buf, size_t size);
 
 /* ---- images ---- */
 
@@ -58,6 +62,10 @@ int memory_file(const void *bytes, size_t len, struct block **out, struct err *e
 int qcow2_over(struct block *file, unsigned flags, const struct dict *extra, struct block **out, struct err *e);
 /* Options of the driver that change when and how it writes, never what: tiny caches, overlap checks, discards. */
 void qcow2_random_options(struct rng *r, bool v2, struct dict *opts);
+/*
+ * Checks an image file with our check and with the peer's: every number must be equal.  *report, if given, is ours.
+ */
+int compare_checks(const char *path, struct check_report *report, struct err *e);
 /* Finds that a check counts anything but leaks: 0 clean, 1 leaks only, else an error with the first finding in it. */
 int check_image(struct block *b, unsigned fix, struct err *e);
 

@@ -80,7 +80,7 @@ static int step_compressed(struct workload *w, uint64_t off, struct err *e)
 
 static int step_resize(struct workload *w, struct err *e)
 {
-	uint64_t size = 512 * (1 + rng_below(&w->rng, w->max_size / 512)), old = w->model.size;
+	uint64_t size = 512 * (1 + rng_below(&w->rng, w->max_size / 512)), asked = size, old = w->model.size;
 	int rc;
 
 	snprintf(w->last, sizeof w->last, "resize %" PRIu64 " to %" PRIu64, old, size);
@@ -89,8 +89,9 @@ static int step_resize(struct workload *w, struct err *e)
 		size = block_size(w->b);
 	if (model_resize(&w->model, size) < 0)
 		return err_nomem(e);
-	if (size != old)
-		mark(w, MIN_OF(old, size), MAX_OF(old, size) - MIN_OF(old, size), rc == 0);
+	/* What was to be cut off may be gone although the rest failed. */
+	if (asked != old)
+		mark(w, MIN_OF(old, asked), MAX_OF(old, asked) - MIN_OF(old, asked), rc == 0);
 	return rc;
 }
 
@@ -148,20 +149,6 @@ static void opt(struct dict *opts, char *about, size_t size, const char *key, co
 	snprintf(about + used, size - used, " %s=%s", key, text);
 }
 
-static int read_back(const char *path, uint8_t **bytes, size_t *len)
-{
-	FILE *f = fopen(path, "rb");
-	long n = f && fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
-	bool ok;
-
-	*bytes = n > 0 ? malloc((size_t)n) : NULL;
-	ok = *bytes && fseek(f, 0, SEEK_SET) == 0 && fread(*bytes, 1, (size_t)n, f) == (size_t)n;
-	if (f)
-		fclose(f);
-	*len = ok ? (size_t)n : 0;
-	return ok ? 0 : -1;
-}
-
 int qcow2_start(struct rng *r, uint8_t **bytes, size_t *len, struct model *start, bool *snapshot, uint64_t *cluster_size,
 		char *about, size_t about_size, struct err *e)
 {
@@ -208,7 +195,7 @@ int qcow2_start(struct rng *r, uint8_t **bytes, size_t *len, struct model *start
 		rc = err_set(e, ERR_CORRUPT, "the peer makes no snapshot");
 	if (*snapshot)
 		snprintf(about + strlen(about), about_size - strlen(about), " snapshot");
-	if (rc == 0 && read_back(path, bytes, len) < 0)
+	if (rc == 0 && read_file(path, bytes, len) < 0)
 		rc = err_nomem(e);
 	workload_free(&w);
 	return rc;
