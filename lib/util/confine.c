@@ -21,8 +21,9 @@
 #include <unistd.h>
 
 /*
- * AddressSanitizer reserves terabytes of address space, and at exit LeakSanitizer traces its own process: neither can
- * live with the limit and the filter.  Such a build tells that it left them out.
+ * AddressSanitizer reserves terabytes of address space, and at exit LeakSanitizer traces its own process with the help
+ * of /proc: neither can live with the limit, the filter, or another root folder.  Such a build tells that it left the
+ * filter out.
  */
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
@@ -127,6 +128,11 @@ static int landlock_restrict(const struct confine_how *how, int abi)
 		return errno;
 	for (size_t i = 0; i < how->nread; i++) {
 		rc = landlock_allow_read(ruleset, how->read_paths[i]);
+		if (rc)
+			return rc;
+	}
+	if (SANITIZED) {
+		rc = landlock_allow_read(ruleset, "/proc");
 		if (rc)
 			return rc;
 	}
@@ -351,7 +357,7 @@ int confine(const struct confine_how *how, struct confine_report *report, struct
 		r->done |= CONFINE_PRIVS;
 	/* Landlock before the root changes: its paths are the caller's. */
 	confine_landlock(how, r);
-	if (how->write && !how->again && geteuid() == 0) {
+	if (how->write && !how->again && geteuid() == 0 && !SANITIZED) {
 		if (fchdir(how->write_dir) == 0 && chroot(".") == 0)
 			r->done |= CONFINE_CHROOT;
 		else
