@@ -92,6 +92,7 @@ enum {
 	DRY_OPEN_CHECK = 1u << 4,	/* for dry_image_check: open in spite of damage where possible */
 	DRY_OPEN_GUESS_WRITE = 1u << 5, /* write also where raw was only guessed (else DRY_USAGE) */
 	DRY_OPEN_SHARE_WRITE = 1u << 6, /* for facts, not for content: others may write to a raw image meanwhile */
+	DRY_OPEN_FACTS = 1u << 7,	/* no data file is opened; only facts and snapshots may be asked */
 };
 
 /* What the peers call cache modes. */
@@ -222,6 +223,26 @@ struct dry_check {
  */
 DRY_API int dry_image_check(struct dry_image *img, unsigned fix, struct dry_check *out,
 			    void (*finding)(void *arg, bool fixed, const char *text), void *arg, struct dry_error *e);
+/* A finding as numbers, for those who phrase it themselves. */
+enum dry_finding_kind {
+	DRY_FINDING_OTHER,	/* by its text only */
+	DRY_FINDING_REFCOUNT,	/* clusters whose refcount is not how often they are used */
+	DRY_FINDING_L1_COPIED,	/* the flag of an L1 entry contradicts the refcount of its L2 table */
+	DRY_FINDING_DATA_COPIED /* the same of an L2 entry and its cluster */
+};
+struct dry_finding {
+	enum dry_finding_kind kind;
+	bool fixed;
+	const char *text;
+	uint64_t cluster, nclusters;   /* REFCOUNT: the first one, and how many have the same */
+	uint64_t refcount, references; /* as stored; REFCOUNT: how often used */
+	uint64_t entry;		       /* COPIED: as stored */
+	uint32_t l1_idx;	       /* L1_COPIED */
+};
+/* As dry_image_check(), with the findings as numbers; they are lent for the call. */
+DRY_API int dry_image_check_detailed(struct dry_image *img, unsigned fix, struct dry_check *out,
+				     void (*finding)(void *arg, const struct dry_finding *f), void *arg,
+				     struct dry_error *e);
 
 /* ---- resize ---- */
 
@@ -301,7 +322,7 @@ enum {
 struct dry_convert {
 	struct dry_image *const *sources; /* put one behind the other */
 	size_t nsources;
-	const char *target;
+	const char *target;	     /* NULL with KEEP: opts alone name it */
 	const char *format;	     /* of the target; NULL with KEEP: guess */
 	const struct dry_opts *opts; /* options of create ("size" only to make it longer), "backing_file" among them: the
 					target then holds only what differs from that file.  With KEEP: of opening */

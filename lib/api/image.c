@@ -15,6 +15,7 @@ static unsigned open_flags(const struct dry_open *how)
 
 	return (how->flags & same) | (how->flags & DRY_OPEN_CHECK ? BLOCK_CHECK : 0) |
 	       (how->flags & DRY_OPEN_GUESS_WRITE ? BLOCK_GUESS_WRITE : 0) |
+	       (how->flags & DRY_OPEN_FACTS ? BLOCK_FACTS : 0) |
 	       (how->flags & DRY_OPEN_SHARE_WRITE ? BLOCK_SHARE_WRITE : 0) | image_cache_flags(how->cache);
 }
 

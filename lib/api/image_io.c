@@ -122,23 +122,31 @@ int dry_image_extent_own(struct dry_image *img, uint64_t len, uint64_t off, stru
 
 struct finding_relay {
 	void (*finding)(void *arg, bool fixed, const char *text);
+	void (*detail)(void *arg, const struct dry_finding *f);
 	void *arg;
 };
 
-static void relay_finding(void *arg, bool fixed, const char *text)
+static void relay_finding(void *arg, const struct check_finding *f)
 {
 	const struct finding_relay *r = arg;
 
 	if (r->finding)
-		r->finding(r->arg, fixed, text);
+		r->finding(r->arg, f->fixed, f->text);
+	if (r->detail)
+		r->detail(r->arg, &(struct dry_finding){ .kind = (enum dry_finding_kind)f->kind,
+							 .fixed = f->fixed,
+							 .text = f->text,
+							 .cluster = f->cluster,
+							 .nclusters = f->nclusters,
+							 .refcount = f->refcount,
+							 .references = f->references,
+							 .entry = f->entry,
+							 .l1_idx = f->l1_idx });
 }
 
-int dry_image_check(struct dry_image *img, unsigned fix, struct dry_check *out,
-		    void (*finding)(void *arg, bool fixed, const char *text), void *arg, struct dry_error *error)
+static int run_check(struct dry_image *img, unsigned fix, struct dry_check *out, struct finding_relay *relay, struct err *e)
 {
-	API_ERR(e, error);
-	struct finding_relay relay = { finding, arg };
-	struct check_report r = { .finding = relay_finding, .arg = &relay };
+	struct check_report r = { .detail = relay_finding, .arg = relay };
 	int rc = block_check(img->block, fix, &r, e);
 
 	*out = (struct dry_check){
@@ -154,6 +162,22 @@ int dry_image_check(struct dry_image *img, unsigned fix, struct dry_check *out,
 		.compressed_clusters = r.compressed_clusters,
 	};
 	return rc;
+}
+
+int dry_image_check(struct dry_image *img, unsigned fix, struct dry_check *out,
+		    void (*finding)(void *arg, bool fixed, const char *text), void *arg, struct dry_error *error)
+{
+	API_ERR(e, error);
+
+	return run_check(img, fix, out, &(struct finding_relay){ .finding = finding, .arg = arg }, e);
+}
+
+int dry_image_check_detailed(struct dry_image *img, unsigned fix, struct dry_check *out,
+			     void (*finding)(void *arg, const struct dry_finding *f), void *arg, struct dry_error *error)
+{
+	API_ERR(e, error);
+
+	return run_check(img, fix, out, &(struct finding_relay){ .detail = finding, .arg = arg }, e);
 }
 
 int dry_image_resize(struct dry_image *img, uint64_t size, enum dry_prealloc prealloc, struct dry_error *error)

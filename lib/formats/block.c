@@ -156,6 +156,8 @@ int block_host_fd(const struct block *b)
 
 static int check_range(const struct block *b, const char *what, uint64_t len, uint64_t off, struct err *e)
 {
+	if (b->flags & BLOCK_FACTS)
+		return err_set(e, ERR_USAGE, "%s: opened for its facts only", b->name);
 	if (range_in(off, len, block_size(b)))
 		return 0;
 	return err_set(e, ERR_USAGE, "%s: %s of %" PRIu64 " bytes at %" PRIu64 " goes past the end (%" PRIu64 " bytes)",

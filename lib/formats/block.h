@@ -31,6 +31,7 @@ enum {
 	BLOCK_UNSAFE = 1u << 7,	      /* flush does nothing */
 	BLOCK_CHECK = 1u << 8,	      /* for check and repair: damaged metadata must not stop the open where avoidable */
 	BLOCK_GUESS_WRITE = 1u << 9,  /* allow writing to an image whose raw format was only guessed (the peers do) */
+	BLOCK_FACTS = 1u << 11, /* for facts only: a data file is not opened, and nothing of the content can be asked */
 	BLOCK_SHARE_WRITE = 1u << 10, /* others may write to a raw image meanwhile: for facts, not for content */
 };
 
@@ -170,6 +171,22 @@ int block_snapshot_load(struct block *b, const char *id_or_name, struct err *e);
 /* ---- check ---- */
 
 enum { CHECK_FIX_LEAKS = 1u << 0, CHECK_FIX_ERRORS = 1u << 1 };
+/* A finding as numbers, for those who phrase it themselves. */
+enum check_kind {
+	CHECK_OTHER,	  /* told by its text only */
+	CHECK_REFCOUNT,	  /* clusters whose refcount is not what it should be */
+	CHECK_L1_COPIED,  /* the flag of an L1 entry contradicts the refcount of its L2 table */
+	CHECK_DATA_COPIED /* the same of an L2 entry and its cluster */
+};
+struct check_finding {
+	enum check_kind kind;
+	bool fixed;
+	const char *text;
+	uint64_t cluster, nclusters;   /* REFCOUNT: the first one, and how many have the same */
+	uint64_t refcount, references; /* as stored; REFCOUNT: how often used */
+	uint64_t entry;		       /* COPIED: as stored */
+	uint32_t l1_idx;	       /* L1_COPIED */
+};
 struct check_report {
 	uint64_t corruptions, leaks, check_errors;
 	uint64_t corruptions_fixed, leaks_fixed;
@@ -177,6 +194,8 @@ struct check_report {
 	uint64_t total_clusters, allocated_clusters, fragmented_clusters, compressed_clusters;
 	/* Called for each finding, in words; fixed tells whether it was repaired.  May be NULL. */
 	void (*finding)(void *arg, bool fixed, const char *text);
+	/* The same findings as numbers; may be NULL. */
+	void (*detail)(void *arg, const struct check_finding *f);
 	void *arg;
 };
 /* ERR_UNSUPPORTED when the format cannot be checked.  Findings are not an error: they are in the report. */

@@ -81,7 +81,7 @@ static int open_file_child(struct dict *opts, const struct block_env *env, unsig
 	if (rc < 0)
 		return rc;
 	down.depth++;
-	return node_open(&sub, &down, flags, true, out, e);
+	return node_open(&sub, &down, flags & ~(unsigned)BLOCK_FACTS, true, out, e);
 }
 
 /* What a format's file must allow, beyond what was asked of the image itself.  drv NULL: not known yet. */
@@ -293,9 +293,15 @@ int block_open_backing(struct block *b, struct dict *opts, const struct block_en
 	/* A backing file is only ever read, and never resized. */
 	unsigned flags = b->flags & ~(unsigned)(BLOCK_WRITE | BLOCK_RESIZE | BLOCK_CHECK | BLOCK_GUESS_WRITE);
 	CLEANUP(dict_free) struct dict sub = DICT_INIT;
+	CLEANUP(free_ptr) char *node = dict_take(opts, "backing");
 	const char *format = b->backing_format;
 	int rc = dict_take_sub(opts, "backing", &sub, e);
 
+	/* "backing": null - without its backing file. */
+	if (rc == 0 && node && !*node && !sub.n)
+		return 0;
+	if (rc == 0 && node)
+		return err_set(e, ERR_UNSUPPORTED, "option \"backing\": references to named nodes (\"%s\")", node);
 	if (rc < 0 || (b->flags & BLOCK_NO_BACKING) || (!b->backing_name && !sub.n))
 		return rc;
 	rc = block_open_named(b, b->backing_name, format ? format : "", flags, &sub, env, &b->backing, e);

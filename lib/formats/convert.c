@@ -241,24 +241,31 @@ static struct block *find_base(const struct copy_job *job, struct block *backing
 }
 
 /* A copy onto what is being read: there would be nothing left to read, or images behind others would change. */
-static int refuse_own_source(const struct convert *how, struct err *e)
+static int refuse_own_source(const struct convert *how, const struct stat *at, const char *name, struct err *e)
 {
-	const char *path = how->target;
-	struct stat st, at;
+	struct stat st;
 
-	text_starts(path, "file:", &path);
-	if (stat(path, &at) != 0)
-		return 0;
 	for (size_t i = 0; i < how->copy.nsources; i++) {
 		for (struct block *b = how->copy.sources[i]; b; b = block_backing(b)) {
 			int fd = block_host_fd(host_of(b));
 
-			if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == at.st_dev && st.st_ino == at.st_ino)
-				return err_set(e, ERR_USAGE, "%s is among the files to be read; the copy needs another name",
-					       how->target);
+			if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == at->st_dev && st.st_ino == at->st_ino)
+				return err_set(e, ERR_USAGE, "%s is among the files to be read; the copy needs another name", name);
 		}
 	}
 	return 0;
+}
+
+/* The same, by the target's name: before anything is done to it.  A target given by options alone has none. */
+static int refuse_own_source_named(const struct convert *how, struct err *e)
+{
+	const char *path = how->target;
+	struct stat at;
+
+	if (!path)
+		return 0;
+	text_starts(path, "file:", &path);
+	return stat(path, &at) == 0 ? refuse_own_source(how, &at, how->target, e) : 0;
 }
 
 static int total_size(const struct copy_job *job, uint64_t *out, struct err *e)
@@ -294,11 +301,15 @@ static int convert_into(const struct convert *how, struct convert_result *result
 				   .policy = how->policy };
 	CLEANUP(block_unrefp) struct block *target = NULL;
 	struct copy_job job = how->copy;
+	struct stat at;
 	int rc;
 
 	result->stage = CONVERT_OPEN;
 	rc = block_open(how->target, &open, &target, e);
 	if (rc < 0)
+		return rc;
+	if (fstat(block_host_fd(host_of(target)), &at) == 0 &&
+	    (rc = refuse_own_source(how, &at, block_name(target), e)) < 0)
 		return rc;
 	job.target = target;
 	job.target_is_zero = how->keep_is_zero;
@@ -387,7 +398,7 @@ int convert_run(const struct convert *how, struct convert_result *result, struct
 	int rc;
 
 	*result = (struct convert_result){ .stage = CONVERT_PREPARE };
-	rc = refuse_own_source(how, e);
+	rc = refuse_own_source_named(how, e);
 	if (rc < 0)
 		return rc;
 	return how->keep ? convert_into(how, result, e) : convert_new(how, result, e);

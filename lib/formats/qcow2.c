@@ -378,6 +378,8 @@ static int open_data_file(struct block *b, struct dict *opts, const struct block
 		return 0; /* just made, and handed to us */
 	if (!(s->incompat & QCOW2_INCOMPAT_DATA_FILE))
 		return sub.n ? err_set(e, ERR_USAGE, "\"data-file\" is for images with a data file") : 0;
+	if (b->flags & BLOCK_FACTS)
+		return 0;
 	name = sub.n ? NULL : s->data_file_name;
 	if (!name && !sub.n)
 		return err_set(e, ERR_USAGE, "give its data file by \"data-file.filename\": the image does not name it");
@@ -556,19 +558,20 @@ static void qcow2_info_specific(struct block *b, struct json *j)
 	const struct qcow2_state *s = b->state;
 
 	json_str(j, "compat", s->version < 3 ? "0.10" : "1.1");
-	if (s->incompat & QCOW2_INCOMPAT_DATA_FILE && s->data_file_name)
-		json_str(j, "data-file", s->data_file_name);
 	json_str(j, "compression-type", s->compression == QCOW2_ZSTD ? "zstd" : "zlib");
 	if (s->version >= 3)
 		json_bool(j, "lazy-refcounts", s->compat & QCOW2_COMPAT_LAZY);
 	qcow2_info_bitmaps(b, j);
 	json_u64(j, "refcount-bits", 1ULL << s->refcount_order);
+	if (s->incompat & QCOW2_INCOMPAT_DATA_FILE) {
+		if (s->data_file_name)
+			json_str(j, "data-file", s->data_file_name);
+		json_bool(j, "data-file-raw", s->data_file_raw);
+	}
 	if (s->version >= 3) {
 		json_bool(j, "corrupt", s->incompat & QCOW2_INCOMPAT_CORRUPT);
 		json_bool(j, "extended-l2", s->subclusters > 1);
 	}
-	if (s->incompat & QCOW2_INCOMPAT_DATA_FILE)
-		json_bool(j, "data-file-raw", s->data_file_raw);
 }
 
 static uint64_t qcow2_allocated(const struct block *b)

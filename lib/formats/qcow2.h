@@ -256,6 +256,7 @@ struct qcow2_state {
 	struct block *data_file; /* one reference; NULL: data lies in b->file */
 	char *data_file_name;	 /* as the image has it */
 	bool data_file_raw;
+	atomic_int file_is_sparse; /* qcow2_extent: 0 not yet known, 1 yes, -1 no */
 	uint64_t bitmaps_ext_off; /* of the extension's data in the header, 0: none */
 	uint32_t nbitmaps;
 	uint64_t bitmaps_dir_off, bitmaps_dir_size;

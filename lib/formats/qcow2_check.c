@@ -16,15 +16,24 @@
 
 static void tell_va(struct qcow2_check *c, bool fixed, const char *fmt, va_list ap)
 {
+	struct check_finding about = c->about;
 	char text[600];
 
-	if (c->quiet || !c->r->finding || c->findings > LIMIT_CHECK_FINDINGS)
+	c->about = (struct check_finding){ .kind = CHECK_OTHER };
+	if (c->quiet || (!c->r->finding && !c->r->detail) || c->findings > LIMIT_CHECK_FINDINGS)
 		return;
-	if (c->findings++ == LIMIT_CHECK_FINDINGS)
+	if (c->findings++ == LIMIT_CHECK_FINDINGS) {
 		snprintf(text, sizeof text, "there is more; what follows is counted, but not told");
-	else
+		about.kind = CHECK_OTHER;
+	} else {
 		vsnprintf(text, sizeof text, fmt, ap);
-	c->r->finding(c->r->arg, fixed, text);
+	}
+	about.fixed = fixed;
+	about.text = text;
+	if (c->r->finding)
+		c->r->finding(c->r->arg, fixed, text);
+	if (c->r->detail)
+		c->r->detail(c->r->arg, &about);
 }
 
 void check_tell(struct qcow2_check *c, bool fixed, const char *fmt, ...)
@@ -122,6 +131,8 @@ static void tell_run(struct qcow2_check *c, struct wrong_run *r)
 	else
 		snprintf(who, sizeof who, "clusters %" PRIu64 " to %" PRIu64 " (offset 0x%" PRIx64 ")", r->first,
 			 r->first + r->n - 1, r->first << c->s->cluster_bits);
+	c->about = (struct check_finding){ .kind = CHECK_REFCOUNT, .cluster = r->first, .nclusters = r->n,
+					   .refcount = r->stored, .references = r->uses };
 	if (r->uses > c->s->refcount_max)
 		check_tell(c, fixes_low(c) && c->refs_damaged,
 			   "%s: used %" PRIu64 " times, more than its refcount can say", who, r->uses);
@@ -349,6 +360,24 @@ static bool copied_any_wrong(const struct qcow2_check *c)
 	return c->data_not_copied;
 }
 
+/* What a cluster's refcount says, for a finding; 0 when it cannot be read. */
+static uint64_t stored_refcount(struct qcow2_check *c, uint64_t off)
+{
+	uint64_t cluster = off >> c->s->cluster_bits, block = cluster >> c->s->refblock_bits;
+	uint64_t idx = cluster & ((1ULL << c->s->refblock_bits) - 1), n = 0;
+	unsigned order = c->s->refcount_order, bytes = order > 3 ? 1u << (order - 3) : 1;
+	uint8_t raw[8];
+
+	if (block >= c->reftable_size || !c->reftable[block] ||
+	    check_pread(c, raw, bytes, c->reftable[block] + ((idx << order) >> 3), NULL) < 0)
+		return 0;
+	for (unsigned i = 0; i < bytes; i++)
+		n = n << 8 | raw[i];
+	if (order < 3)
+		n = n >> ((idx << order) & 7) & ((1u << (1u << order)) - 1);
+	return n;
+}
+
 static int copied_fix_l1(struct qcow2_check *c, bool fix, struct err *e)
 {
 	int rc;
@@ -358,6 +387,8 @@ static int copied_fix_l1(struct qcow2_check *c, bool fix, struct err *e)
 
 		if (!off || copied_right(c, off, entry & QCOW2_COPIED))
 			continue;
+		c->about = (struct check_finding){ .kind = CHECK_L1_COPIED, .entry = entry, .l1_idx = i,
+						   .refcount = stored_refcount(c, off) };
 		check_corrupt(c, fix, "L1 entry %" PRIu32 ": its flag says that the L2 table at 0x%" PRIx64
 			      " is %s, its refcount says otherwise", i, off, entry & QCOW2_COPIED ? "not shared" : "shared");
 		if (!fix)
@@ -385,6 +416,8 @@ static int copied_fix_l2(struct qcow2_check *c, const struct check_l2 *t, be64 *
 			continue;
 		if (c->s->data_file ? entry & QCOW2_COPIED : copied_right(c, off, entry & QCOW2_COPIED))
 			continue;
+		c->about = (struct check_finding){ .kind = CHECK_DATA_COPIED, .entry = entry,
+						   .refcount = c->s->data_file ? 1 : stored_refcount(c, off) };
 		check_corrupt(c, fix, "%s, L2 entry %u: its flag says that the cluster at 0x%" PRIx64
 			      " is %s, %s says otherwise", check_where(c, t, where), i, off,
 			      entry & QCOW2_COPIED ? "not shared" : "shared",
@@ -596,7 +629,7 @@ int qcow2_check(struct block *b, unsigned fix, struct check_report *r, struct er
 	struct qcow2_state *s = qcow2_state(b);
 	int rc = 0;
 
-	*r = (struct check_report){ .finding = r->finding, .arg = r->arg };
+	*r = (struct check_report){ .finding = r->finding, .detail = r->detail, .arg = r->arg };
 	if (block_writable(b)) {
 		pthread_mutex_lock(&s->lock);
 		rc = qcow2_write_meta(b, e);

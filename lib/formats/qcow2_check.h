@@ -73,6 +73,7 @@ struct qcow2_check {
 	uint64_t too_many;	  /* clusters used more often than a refcount can say */
 	uint64_t highest; /* cluster that is used or has a refcount */
 	uint64_t findings;
+	struct check_finding about; /* the numbers of what is told next */
 };
 
 enum { REFS_LOW = 1u << 0, REFS_LEAK = 1u << 1 };

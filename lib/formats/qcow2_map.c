@@ -251,6 +251,43 @@ static int plain_place(struct block *file, uint64_t off, struct extent *out, str
 	return 0;
 }
 
+/*
+ * Does the file take so much less room on the host than its length that clusters must lie in holes (preallocated ones,
+ * or a file copied sparsely)?  Only then is it worth a system call per run to find zeros there.
+ */
+static bool file_is_sparse(struct block *b)
+{
+	struct qcow2_state *s = b->state;
+	int known = atomic_load(&s->file_is_sparse);
+
+	if (!known) {
+		uint64_t there = block_allocated(b->file);
+		uint64_t stored = there >> s->cluster_bits, clusters = div_round_up(block_size(b->file), s->cluster_size);
+
+		known = there != UINT64_MAX && clusters >= MAX_OF(stored + stored / 9, stored + 2) ? 1 : -1;
+		atomic_store(&s->file_is_sparse, known);
+	}
+	return known > 0;
+}
+
+/* The bytes of a plain run may be a hole of the host's file. */
+static int host_zeros(struct extent *out, struct err *e)
+{
+	uint64_t size = block_size(out->host);
+	struct extent x;
+	int rc;
+
+	if (out->host_off >= size)
+		return 0;
+	rc = block_extent(out->host, MIN_OF(out->len, size - out->host_off), out->host_off, &x, e);
+	if (rc < 0)
+		return rc;
+	out->flags |= x.flags & EXTENT_ZERO;
+	if (x.len < out->len && out->host_off + x.len < size)
+		out->len = x.len;
+	return 0;
+}
+
 int qcow2_extent(struct block *b, uint64_t len, uint64_t off, struct extent *out, struct err *e)
 {
 	struct qcow2_state *s = b->state;
@@ -281,7 +318,8 @@ int qcow2_extent(struct block *b, uint64_t len, uint64_t off, struct extent *out
 	if (s->crypt_method)
 		return 0;
 	rc = plain_place(qcow2_data(b), run.host_off, out, e);
-	if (rc == 0 && out->host)
-		out->flags |= EXTENT_PLAIN;
-	return rc;
+	if (rc < 0 || !out->host)
+		return rc;
+	out->flags |= EXTENT_PLAIN;
+	return file_is_sparse(b) ? host_zeros(out, e) : 0;
 }
