@@ -27,6 +27,9 @@ int qi_help(void);
 /* The text of a library error as the end of a sentence: the host's words for a host error, else the library's. */
 const char *qi_reason(const struct dry_error *e);
 
+/* The same for a failed read or write: damaged metadata is told on a line of its own, and is an I/O error. */
+const char *qi_io_reason(const struct dry_error *e);
+
 enum qi_number { QI_OK, QI_INVALID, QI_RANGE };
 /* A size: decimal, hex or a fraction, with a suffix b k M G T P E in either case; leading blanks are fine. */
 enum qi_number qi_parse_size(const char *text, uint64_t *out);

@@ -11,11 +11,45 @@
 enum { OPT_OUTPUT = 256, OPT_OBJECT, OPT_IMAGE_OPTS };
 enum { EXIT_CORRUPT = 2, EXIT_LEAKS = 3, EXIT_NO_CHECK = 63 };
 
-static void tell(void *arg, bool fixed, const char *text)
+/* What was repaired is told once more at the end, as the peer does it. */
+struct repairs {
+	struct strbuf lines;
+};
+
+static void repairs_free(struct repairs *r)
 {
-	(void)arg;
-	(void)fixed;
-	fprintf(stderr, "%s\n", text);
+	strbuf_free(&r->lines);
+}
+
+static void tell(void *arg, const struct dry_finding *f)
+{
+	const char *how = f->fixed ? "Repairing" : "ERROR";
+	struct repairs *r = arg;
+
+	switch (f->kind) {
+	case DRY_FINDING_REFCOUNT:
+		for (uint64_t i = 0; i < f->nclusters; i++) {
+			fprintf(stderr, "%s cluster %" PRIu64 " refcount=%" PRIu64 " reference=%" PRIu64 "\n",
+				f->refcount > f->references ? "Leaked" : "ERROR", f->cluster + i, f->refcount, f->references);
+			if (f->fixed)
+				strbuf_printf(&r->lines, "Repairing cluster %" PRIu64 " refcount=%" PRIu64
+					      " reference=%" PRIu64 "\n", f->cluster + i, f->refcount, f->references);
+		}
+		return;
+	case DRY_FINDING_L1_COPIED:
+	case DRY_FINDING_DATA_COPIED:
+		fputs(r->lines.s, stderr);
+		strbuf_reset(&r->lines);
+		if (f->kind == DRY_FINDING_L1_COPIED)
+			fprintf(stderr, "%s OFLAG_COPIED L2 cluster: l1_index=%" PRIu32 " l1_entry=%" PRIx64
+				" refcount=%" PRIu64 "\n", how, f->l1_idx, f->entry, f->refcount);
+		else
+			fprintf(stderr, "%s OFLAG_COPIED data cluster: l2_entry=%" PRIx64 " refcount=%" PRIu64 "\n", how,
+				f->entry, f->refcount);
+		return;
+	default:
+		fprintf(stderr, "%s %s\n", how, f->text);
+	}
 }
 
 static void print_human(const struct dry_check *r)
@@ -87,6 +121,7 @@ static int status_of(const struct dry_check *r)
 static int check(const struct qi_name *n, unsigned fix, enum dry_cache cache, enum qi_output output, bool quiet)
 {
 	CLEANUP(qi_image_closep) struct dry_image *img = NULL;
+	CLEANUP(repairs_free) struct repairs repairs = { STRBUF_INIT };
 	struct dry_error e = { 0 };
 	struct dry_check r, again;
 	struct dry_info info;
@@ -94,7 +129,9 @@ static int check(const struct qi_name *n, unsigned fix, enum dry_cache cache, en
 
 	if (!qi_open(n, DRY_OPEN_CHECK | (fix ? DRY_OPEN_WRITE | DRY_OPEN_RESIZE : 0), cache, NULL, &img))
 		return EXIT_FAILED;
-	rc = dry_image_check(img, fix, &r, tell, NULL, &e);
+	rc = dry_image_check_detailed(img, fix, &r, tell, &repairs, &e);
+	fputs(repairs.lines.s, stderr);
+	strbuf_reset(&repairs.lines);
 	if (rc == -(int)DRY_UNSUPPORTED) {
 		qi_error("This image format does not support checks");
 		return EXIT_NO_CHECK;
@@ -105,7 +142,7 @@ static int check(const struct qi_name *n, unsigned fix, enum dry_cache cache, en
 			       "    %" PRIu64 " leaked clusters\n    %" PRIu64 " corruptions\n\n"
 			       "Double checking the fixed image now...\n",
 			       r.leaks_fixed, r.corruptions_fixed);
-		rc = dry_image_check(img, 0, &again, tell, NULL, &e);
+		rc = dry_image_check_detailed(img, 0, &again, tell, &repairs, &e);
 		again.leaks_fixed = r.leaks_fixed;
 		again.corruptions_fixed = r.corruptions_fixed;
 		r = again;

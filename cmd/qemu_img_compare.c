@@ -37,6 +37,58 @@ static int tell(const struct dry_compare_result *r, uint64_t shorter, bool quiet
 	return EXIT_DIFFERENT;
 }
 
+/*
+ * Where the two are not stored alike (data, zeros, nothing, compressed): *off is the begin of that run, or `end`.
+ * Ends because every run is at least one byte long.
+ */
+static bool find_stored_unlike(struct dry_image *img[2], uint64_t end, uint64_t *off, unsigned *failed, struct dry_error *e)
+{
+	const unsigned kinds = DRY_EXTENT_DATA | DRY_EXTENT_ZERO | DRY_EXTENT_ALLOC | DRY_EXTENT_COMPRESSED;
+	struct dry_extent x[2];
+
+	for (*off = 0; *off < end; *off += MIN_OF(x[0].len, x[1].len)) {
+		for (unsigned i = 0; i < 2; i++) {
+			*failed = i;
+			if (dry_image_extent(img[i], end - *off, *off, &x[i], e) < 0)
+				return false;
+		}
+		/* A run that lasts to the end counts as one of another kind than one that does not. */
+		if (((x[0].flags ^ x[1].flags) & kinds) || (*off + x[0].len == end) != (*off + x[1].len == end))
+			break;
+	}
+	return true;
+}
+
+/* The comparison, with sizes and storage when strict: what is unlike first is what counts. */
+static int run_compare(struct dry_image *img[2], bool strict, struct qi_progress *p, struct dry_compare_result *r,
+		       struct dry_error *e)
+{
+	uint64_t sizes[2] = { qi_disk_size(img[0]), qi_disk_size(img[1]) }, unlike = UINT64_MAX;
+	int rc;
+
+	*r = (struct dry_compare_result){ .sizes_differ = sizes[0] != sizes[1] };
+	if (strict && r->sizes_differ) {
+		r->difference = DRY_DIFFERENT_SIZE;
+		return 0;
+	}
+	if (strict && !find_stored_unlike(img, sizes[0], &unlike, &r->failed_image, e)) {
+		r->failed_map = true;
+		r->off = unlike;
+		return -(int)e->code;
+	}
+	if (strict && unlike == 0 && sizes[0]) {
+		r->difference = DRY_DIFFERENT_ALLOC;
+		return 0;
+	}
+	rc = dry_compare(&(struct dry_compare){ .a = img[0], .b = img[1], .progress = { qi_progress_run, p } }, r, e);
+	r->sizes_differ = sizes[0] != sizes[1];
+	if (rc == 0 && strict && unlike < sizes[0] && (r->difference == DRY_SAME || unlike <= r->off)) {
+		r->difference = DRY_DIFFERENT_ALLOC;
+		r->off = unlike;
+	}
+	return rc;
+}
+
 static int compare(struct qi_name n[2], enum dry_cache cache, bool strict, bool shows, bool quiet)
 {
 	CLEANUP(qi_image_closep) struct dry_image *a = NULL;
@@ -44,30 +96,21 @@ static int compare(struct qi_name n[2], enum dry_cache cache, bool strict, bool 
 	struct dry_compare_result r;
 	struct dry_error e = { 0 };
 	struct qi_progress p;
-	uint64_t sizes[2];
 	int status;
 
 	if (!qi_open(&n[0], 0, cache, NULL, &a) || !qi_open(&n[1], 0, cache, NULL, &b))
 		return EXIT_OPEN;
-	sizes[0] = qi_disk_size(a);
-	sizes[1] = qi_disk_size(b);
 	qi_progress_begin(&p, shows && !quiet, 2);
-	/* Disks have whole sectors: host files that differ by less are disks of one size. */
-	if (dry_compare(&(struct dry_compare){ .a = a, .b = b, .strict = strict && sizes[0] == sizes[1],
-					       .progress = { qi_progress_run, &p } },
-			&r, &e) < 0) {
+	if (run_compare((struct dry_image *[2]){ a, b }, strict, &p, &r, &e) < 0) {
 		const char *name = n[r.failed_image ? 1 : 0].name;
 
 		if (r.failed_map)
-			qi_error("Error while reading block status at offset %" PRIu64 " of %s: %s", r.off, name, qi_reason(&e));
+			qi_error("Error while reading block status at offset %" PRIu64 " of %s: %s", r.off, name, qi_io_reason(&e));
 		else
-			qi_error("Error while reading offset %" PRIu64 " of %s: %s", r.off, name, qi_reason(&e));
+			qi_error("Error while reading offset %" PRIu64 " of %s: %s", r.off, name, qi_io_reason(&e));
 		status = r.failed_map ? EXIT_MAP : EXIT_READ;
 	} else {
-		r.sizes_differ = sizes[0] != sizes[1];
-		if (strict && r.sizes_differ)
-			r.difference = DRY_DIFFERENT_SIZE;
-		status = tell(&r, MIN_OF(sizes[0], sizes[1]), quiet);
+		status = tell(&r, MIN_OF(qi_disk_size(a), qi_disk_size(b)), quiet);
 	}
 	qi_progress_end(&p);
 	return status;

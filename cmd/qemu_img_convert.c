@@ -2,7 +2,8 @@
 /* qemu_img_convert.c - qemu-img convert. */
 #include "qemu_img.h"
 
-#include <errno.h>
+#include "text.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -243,13 +244,13 @@ static void tell_failure(const struct request *r, const struct dry_convert_resul
 		qi_error("Could not open '%s': %s", r->target, why.s);
 		return;
 	case DRY_STAGE_MAP:
-		qi_error("error while reading block status at offset %" PRIu64 ": %s", result->off, qi_reason(e));
+		qi_error("error while reading block status at offset %" PRIu64 ": %s", result->off, qi_io_reason(e));
 		return;
 	case DRY_STAGE_READ:
-		qi_error("error while reading at byte %" PRIu64 ": %s", result->off, qi_reason(e));
+		qi_error("error while reading at byte %" PRIu64 ": %s", result->off, qi_io_reason(e));
 		return;
 	case DRY_STAGE_WRITE:
-		qi_error("error while writing at byte %" PRIu64 ": %s", result->off, qi_reason(e));
+		qi_error("error while writing at byte %" PRIu64 ": %s", result->off, qi_io_reason(e));
 		return;
 	default:
 		qi_error("%s", qi_reason(e));
@@ -307,8 +308,7 @@ static int convert(struct request *r)
 /* false: a value is wrong, and was said. */
 static bool take_option(struct request *r, int c)
 {
-	unsigned long n;
-	char *end;
+	uint64_t n;
 
 	switch (c) {
 	case 'f':
@@ -360,11 +360,10 @@ static bool take_option(struct request *r, int c)
 		r->keep = true;
 		return true;
 	case 'm':
-		errno = 0;
-		n = strtoul(optarg, &end, 0);
-		r->workers = (unsigned)n;
-		if (!errno && end != optarg && !*end && n >= 1 && n <= MAX_WORKERS)
+		if (text_parse_u64(optarg, &n) && n >= 1 && n <= MAX_WORKERS) {
+			r->workers = (unsigned)n;
 			return true;
+		}
 		qi_error("Invalid number of coroutines. Allowed number of coroutines is between 1 and %d", MAX_WORKERS);
 		return false;
 	case 'W': /* the order of writes is free in any case */

@@ -3,6 +3,7 @@
 #include "qemu_img.h"
 
 #include "checked.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -138,10 +139,11 @@ static bool plan(struct request *r, const char *options, struct strbuf *why)
 static bool make(struct request *r, struct strbuf *why)
 {
 	struct dry_create how = { .format = r->format, .opts = r->opts, .policy.trust = DRY_TRUST_ANY, .no_backing = true };
-	uint64_t size = strtoull(dry_opts_get(r->opts, "size"), NULL, 10);
 	struct dry_error e = { 0 };
+	uint64_t size = 0;
 	char text[32];
 
+	text_parse_u64(dry_opts_get(r->opts, "size"), &size);
 	/* Disks have whole sectors. */
 	snprintf(text, sizeof text, "%" PRIu64, size > INT64_MAX - 511 ? size : round_up(size, 512));
 	if (qi_options_problem(why, r->format, r->opts) || !qi_replaceable(r->path, why))

@@ -30,7 +30,7 @@ static void print_clock(uint64_t nsec)
 
 	snprintf(text, sizeof text, "%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64 ".%03" PRIu64, s / 3600, s / 60 % 60, s % 60,
 		 nsec / 1000000 % 1000);
-	printf("%15s", text);
+	printf("%13s", text);
 }
 
 static void print_snapshot(const struct dry_snapshot *s)
@@ -152,12 +152,16 @@ static void json_facts(struct json *j, const struct facts *f)
 static bool ask(struct facts *f)
 {
 	struct dry_error e = { 0 };
+	struct dry_info file;
 
 	if (dry_image_info(f->img, &f->info, &e) < 0 ||
 	    dry_image_snapshots(f->img, &f->snapshots, &f->nsnapshots, &e) < 0) {
 		qi_error("%s", qi_reason(&e));
 		return false;
 	}
+	/* Without what an external data file takes. */
+	if (dry_image_file(f->img) && dry_image_info(dry_image_file(f->img), &file, NULL) == 0)
+		f->info.allocated = file.allocated;
 	return true;
 }
 
@@ -186,7 +190,7 @@ static bool collect(struct qi_name n, bool chain, struct facts **list, size_t *c
 		}
 		f = &more[*count];
 		*f = (struct facts){ .img = NULL };
-		if (!qi_open(&n, DRY_OPEN_NO_BACKING, DRY_CACHE_WRITEBACK, NULL, &f->img))
+		if (!qi_open(&n, DRY_OPEN_NO_BACKING | DRY_OPEN_FACTS, DRY_CACHE_WRITEBACK, NULL, &f->img))
 			return false;
 		++*count;
 		if (!ask(f))

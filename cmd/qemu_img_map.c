@@ -41,20 +41,20 @@ static bool joins(const struct dry_extent *a, const struct dry_extent *b)
 	       (!(a->flags & DRY_EXTENT_HOST) || b->host_off == a->host_off + a->len);
 }
 
-/* The part of the last sector that the file does not fill: a disk has whole sectors, and the rest reads as zeros. */
-static void last_part(struct dry_extent *x, const struct dry_extent *before, uint64_t off, uint64_t end)
+/* The part of a disk's last sector that its file does not fill reads as zeros, and has its place behind the rest. */
+static void place_last_part(struct dry_extent *x, const struct dry_extent *before, uint64_t disk)
 {
-	*x = (struct dry_extent){ .off = off, .len = end - off, .flags = DRY_EXTENT_ZERO | DRY_EXTENT_ALLOC };
-	if (before->len && (before->flags & DRY_EXTENT_HOST)) {
-		x->flags |= DRY_EXTENT_HOST;
-		x->host_name = before->host_name;
-		x->host_off = before->host_off + before->len;
-	}
+	if (x->off + x->len != disk || x->len >= 512 || !before->len || x->depth != before->depth ||
+	    (x->flags & (DRY_EXTENT_ZERO | DRY_EXTENT_HOST)) != DRY_EXTENT_ZERO || !(before->flags & DRY_EXTENT_HOST))
+		return;
+	x->flags |= DRY_EXTENT_HOST;
+	x->host_name = before->host_name;
+	x->host_off = before->host_off + before->len;
 }
 
 static int map(struct dry_image *img, uint64_t from, uint64_t max, enum qi_output output)
 {
-	uint64_t size = dry_image_size(img), disk = qi_disk_size(img), end;
+	uint64_t disk = dry_image_size(img), end;
 	struct dry_extent run = { .off = from }, next;
 	struct dry_error e = { 0 };
 	bool first = true, ok = true;
@@ -64,14 +64,13 @@ static int map(struct dry_image *img, uint64_t from, uint64_t max, enum qi_outpu
 		printf("%-16s%-16s%-16s%s\n", "Offset", "Length", "Mapped to", "File");
 	/* Ends because every answer is at least one byte long. */
 	for (uint64_t off = from; off < end && ok; off = next.off + next.len) {
-		if (off >= size) {
-			last_part(&next, &run, off, end);
-		} else if (dry_image_extent(img, (end < size ? end : size) - off, off, &next, &e) < 0) {
+		if (dry_image_extent(img, end - off, off, &next, &e) < 0) {
 			if (output == QI_JSON && first)
 				printf("[");
-			qi_error("Could not read file metadata: %s", qi_reason(&e));
+			qi_error("Could not read file metadata: %s", qi_io_reason(&e));
 			return EXIT_FAILED;
 		}
+		place_last_part(&next, &run, disk);
 		if (run.len && joins(&run, &next)) {
 			run.len += next.len;
 			continue;

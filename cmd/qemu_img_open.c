@@ -220,6 +220,24 @@ static struct dry_opts *image_opts(const char *text)
 	return NULL;
 }
 
+/* The options in a json: name, with another format than it may say. */
+static struct dry_opts *options_of_json(const char *name, const char *format)
+{
+	struct dry_opts *opts = dry_opts_new();
+	CLEANUP(dict_free) struct dict d = DICT_INIT;
+	struct dry_error e = { 0 };
+	struct err de = ERR_INIT;
+	bool ok = opts && dict_from_json(&d, name + 5, &de) == 0;
+
+	for (size_t i = 0; ok && i < d.n; i++)
+		ok = dry_opts_set(opts, d.items[i].key, d.items[i].value, &e) == 0;
+	if (ok && dry_opts_set(opts, "driver", format, &e) == 0)
+		return opts;
+	qi_error("Could not open '%s': %s", name, de.code ? de.msg : qi_reason(&e));
+	dry_opts_free(opts);
+	return NULL;
+}
+
 /* An option that nobody took, which the library refused by name. */
 static bool unknown_option(struct strbuf *out, const struct dry_opts *opts, const struct dry_error *e)
 {
@@ -253,6 +271,14 @@ static void warn_guessed(struct dry_image *img, const struct qi_name *n)
 		path ? path : n->name);
 }
 
+/* Without its key an encrypted image is good for its facts only. */
+static bool readable(struct dry_image *img, unsigned flags)
+{
+	struct dry_info info;
+
+	return (flags & DRY_OPEN_FACTS) || dry_image_info(img, &info, NULL) < 0 || !info.encrypted;
+}
+
 bool qi_open(const struct qi_name *n, unsigned flags, enum dry_cache cache, const char *snapshot, struct dry_image **out)
 {
 	CLEANUP(qi_opts_freep) struct dry_opts *opts = NULL;
@@ -275,8 +301,15 @@ bool qi_open(const struct qi_name *n, unsigned flags, enum dry_cache cache, cons
 		qi_error("Could not open '%s': force-share=on can only be used with read-only images", n->name);
 		return false;
 	}
+	if (n->format && strncmp(n->name, "json:", 5) == 0 && !(opts = options_of_json(n->name, n->format)))
+		return false;
 	how.opts = opts;
 	if (dry_image_open(opts ? NULL : n->name, &how, out, &e) == 0) {
+		if (!readable(*out, flags)) {
+			qi_error("Could not open '%s': Parameter 'encrypt.key-secret' is required for cipher", n->name);
+			dry_image_close(take(*out));
+			return false;
+		}
 		if (flags & DRY_OPEN_WRITE)
 			warn_guessed(*out, n);
 		return true;

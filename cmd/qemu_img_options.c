@@ -10,6 +10,7 @@
 
 #include "dict.h"
 #include "limits.h"
+#include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -117,7 +118,6 @@ static bool is_bool(const char *s)
 static char *normal_value(const struct row *r, const char *value, struct strbuf *why)
 {
 	uint64_t n;
-	char *end;
 
 	switch (r->type) {
 	case DRY_OPT_BOOL:
@@ -126,14 +126,12 @@ static char *normal_value(const struct row *r, const char *value, struct strbuf 
 		strbuf_printf(why, "Parameter '%s' expects 'on' or 'off'", r->name);
 		return NULL;
 	case DRY_OPT_NUMBER:
-		errno = 0;
-		n = strtoull(value, &end, 0);
-		if (errno == ERANGE)
+		if (text_parse_u64(value + (*value == '-'), &n))
+			return alloc_printf("%s%" PRIu64, *value == '-' ? "-" : "", n);
+		if (*value && value[strspn(value, "0123456789")] == '\0')
 			strbuf_printf(why, "Value '%s' is too large for parameter '%s'", value, r->name);
-		else if (end == value || *end)
-			strbuf_printf(why, "Parameter '%s' expects a number", r->name);
 		else
-			return alloc_printf("%" PRId64, (int64_t)n);
+			strbuf_printf(why, "Parameter '%s' expects a number", r->name);
 		return NULL;
 	case DRY_OPT_SIZE: {
 		enum qi_number got = qi_parse_size(value, &n);
@@ -250,8 +248,10 @@ static bool is_on(const struct dry_opts *o, const char *key)
 static uint64_t number(const struct dry_opts *o, const char *key, uint64_t def)
 {
 	const char *v = dry_opts_get(o, key);
+	uint64_t n;
 
-	return v ? strtoull(v, NULL, 10) : def;
+	/* What is negative is no number that any option takes. */
+	return !v ? def : text_parse_u64(v, &n) ? n : 0;
 }
 
 static bool one_of(const char *v, const char *const *words)

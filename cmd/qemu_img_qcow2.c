@@ -195,6 +195,10 @@ bool qi_qcow2_problem(struct strbuf *out, const char *path, const char *format, 
 		strbuf_printf(out, "Unsupported encryption method %" PRIu32, u32(h + 32));
 		return true;
 	}
+	if (version == 3 && u32(h + 100) > HEADER_V3 && h[HEADER_V3] > 1) {
+		strbuf_printf(out, "qcow2: unknown compression type: %u", h[HEADER_V3]);
+		return true;
+	}
 	if (tables_problem(out, h, 1ULL << cluster_bits, flags & DRY_OPEN_CHECK))
 		return true;
 	if (u64(h + 8) && u32(h + 16) > MIN_OF(1023u, (1u << cluster_bits) - (uint32_t)u64(h + 8))) {

@@ -2,6 +2,7 @@
 /* qemu_img_util.c - the qemu-img front end: messages, numbers, lists for -o, progress. */
 #include "qemu_img.h"
 
+#include "checked.h"
 #include "dict.h"
 
 #include <ctype.h>
@@ -51,6 +52,14 @@ const char *qi_reason(const struct dry_error *e)
 	return e->msg;
 }
 
+const char *qi_io_reason(const struct dry_error *e)
+{
+	if (e->code != DRY_CORRUPT)
+		return qi_reason(e);
+	fprintf(stderr, "qcow2: Image is corrupt: %s; further non-fatal corruption events will be suppressed\n", e->msg);
+	return strerror(EIO);
+}
+
 /* ---- numbers ---- */
 
 static int suffix_shift(char c)
@@ -61,11 +70,16 @@ static int suffix_shift(char c)
 	return at ? (int)(at - letters) * 10 : -1;
 }
 
+static unsigned digit(char c)
+{
+	return isdigit((unsigned char)c) ? (unsigned)(c - '0') : (unsigned)(tolower((unsigned char)c) - 'a') + 10;
+}
+
 enum qi_number qi_parse_size(const char *text, uint64_t *out)
 {
 	const char *end;
 	double fraction = 0;
-	uint64_t whole;
+	uint64_t whole = 0;
 	int shift = 0;
 	bool hex;
 
@@ -76,12 +90,12 @@ enum qi_number qi_parse_size(const char *text, uint64_t *out)
 	if (!isdigit((unsigned char)*text))
 		return QI_INVALID;
 	hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-	errno = 0;
-	whole = strtoull(text, (char **)&end, hex ? 16 : 10);
-	if (errno == ERANGE)
-		return QI_RANGE;
-	if (hex && end <= text + 1)
+	end = hex ? text + 2 : text;
+	if (hex && !isxdigit((unsigned char)*end))
 		return QI_INVALID;
+	for (; hex ? isxdigit((unsigned char)*end) : isdigit((unsigned char)*end); end++)
+		if (!checked_mul(whole, hex ? 16 : 10, &whole) || !checked_add(whole, digit(*end), &whole))
+			return QI_RANGE;
 	if (!hex && *end == '.') {
 		double unit = 0.1;
 
