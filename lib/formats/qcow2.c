@@ -480,6 +480,7 @@ static void qcow2_close(struct block *b)
 	qcow2_cache_free(&s->l2);
 	qcow2_cache_free(&s->refs);
 	free(s->frees);
+	free(s->meta_set);
 	free(s->l1);
 	free(s->reftable);
 	free(s->data_file_name);

@@ -295,6 +295,8 @@ struct qcow2_state {
 	uint64_t virgin;    /* the image file from here on has never been written: it reads as zeros */
 	struct qcow2_free *frees;
 	unsigned nfrees;
+	uint32_t *meta_set; /* clusters of L2 tables and refcount blocks: see qcow2_overlap.c; NULL: not built */
+	uint32_t meta_slots, meta_used;
 	bool snapshot_shown; /* the L1 table is that of a snapshot */
 	uint32_t nsnapshots;
 	uint64_t snapshots_off, snapshots_size;
@@ -474,6 +476,11 @@ int qcow2_meta_get(struct block *b, struct qcow2_cache *c, uint64_t off, bool fr
 		   struct err *e);
 /* Does a write of [off, off + len) to the image file hit metadata other than `ignore`?  Then the image is corrupt. */
 int qcow2_overlap_check(struct block *b, uint64_t off, uint64_t len, unsigned ignore, struct err *e);
+
+/* A new L2 table or refcount block lies at off. */
+void qcow2_meta_note(struct block *b, uint64_t off);
+/* To be called when the L1 or refcount table has been replaced as a whole. */
+void qcow2_meta_forget(struct block *b);
 
 /* ---- qcow2_write.c ---- */
 

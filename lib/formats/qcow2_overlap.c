@@ -4,10 +4,102 @@
  *
  * Refcounts that are too low let a new cluster be taken where metadata lies.  Writing there would destroy the image,
  * so the write is refused and the image marked corrupt instead.
+ *
+ * There may be a hundred thousand L2 tables and refcount blocks.  A set of their clusters (the lower 32 bits of each
+ * index, in a hash) tells quickly that none is hit; only when it says "perhaps" the tables themselves are searched.
+ * What goes away stays in the set: that costs a search, no more.
  */
 #include "qcow2.h"
 
 #include <inttypes.h>
+
+/* ---- the set ---- */
+
+static void set_drop(struct qcow2_state *s)
+{
+	free(s->meta_set);
+	s->meta_set = NULL;
+	s->meta_slots = s->meta_used = 0;
+}
+
+static uint32_t *set_slot(const struct qcow2_state *s, uint32_t key)
+{
+	uint32_t i = (uint32_t)((key * 0x9e3779b97f4a7c15ULL) >> 32) & (s->meta_slots - 1);
+
+	/* Ends: at least half of the slots are empty. */
+	while (s->meta_set[i] && s->meta_set[i] != key)
+		i = (i + 1) & (s->meta_slots - 1);
+	return &s->meta_set[i];
+}
+
+/* 0 marks an empty slot; cluster 0 is the header's. */
+static uint32_t key_of(uint64_t cluster_idx)
+{
+	return (uint32_t)cluster_idx ? (uint32_t)cluster_idx : 1;
+}
+
+static void set_add(struct qcow2_state *s, uint64_t cluster_idx)
+{
+	uint32_t *slot = set_slot(s, key_of(cluster_idx));
+
+	s->meta_used += !*slot;
+	*slot = key_of(cluster_idx);
+}
+
+static bool set_build(struct qcow2_state *s)
+{
+	uint64_t n = 64;
+
+	set_drop(s);
+	while (n < 4ULL * ((uint64_t)s->l1_size / 2 + s->reftable_used + 16))
+		n *= 2;
+	/* Beyond this size the set would cost more memory than the searches cost time. */
+	s->meta_set = n <= 1U << 24 ? alloc_array(n, sizeof *s->meta_set) : NULL;
+	if (!s->meta_set)
+		return false;
+	s->meta_slots = (uint32_t)n;
+	for (uint32_t i = 0; i < s->l1_size && s->meta_used < n / 2; i++)
+		if (s->l1[i])
+			set_add(s, (s->l1[i] & QCOW2_OFFSET_MASK) >> s->cluster_bits);
+	for (uint32_t i = 0; i < s->reftable_used && s->meta_used < n / 2; i++)
+		if (s->reftable[i])
+			set_add(s, (s->reftable[i] & QCOW2_OFFSET_MASK) >> s->cluster_bits);
+	if (s->meta_used >= n / 2)
+		set_drop(s);
+	return s->meta_set != NULL;
+}
+
+void qcow2_meta_note(struct block *b, uint64_t off)
+{
+	struct qcow2_state *s = b->state;
+
+	if (!s->meta_set)
+		return;
+	set_add(s, off >> s->cluster_bits);
+	if (s->meta_used >= s->meta_slots / 2)
+		set_drop(s); /* built anew, and larger, when it is next asked */
+}
+
+void qcow2_meta_forget(struct block *b)
+{
+	set_drop(b->state);
+}
+
+/* May a cluster of [off, off + len) hold an L2 table or a refcount block?  false is certain. */
+static bool perhaps(struct block *b, uint64_t off, uint64_t len)
+{
+	struct qcow2_state *s = b->state;
+	uint64_t last = (off + len - 1) >> s->cluster_bits;
+
+	if (!s->reftable || (!s->meta_set && !set_build(s)))
+		return true;
+	for (uint64_t i = off >> s->cluster_bits; i <= last; i++)
+		if (*set_slot(s, key_of(i)))
+			return true;
+	return false;
+}
+
+/* ---- the search ---- */
 
 static bool names_one(const uint64_t *table, uint64_t n, uint64_t size, uint64_t off, uint64_t len)
 {
@@ -87,6 +179,8 @@ int qcow2_overlap_check(struct block *b, uint64_t off, uint64_t len, unsigned ig
 
 	if (!s->overlap)
 		return 0;
+	if ((s->overlap & (QCOW2_OL_L2 | QCOW2_OL_REFBLOCK) & ~ignore) && !perhaps(b, off, len))
+		ignore |= QCOW2_OL_L2 | QCOW2_OL_REFBLOCK;
 	rc = find(b, off, len, s->overlap & ~ignore, &hit, e);
 	if (rc == 0 && hit)
 		return qcow2_mark_corrupt(b, e, "%s: a write to %" PRIu64 " would overwrite %s", b->name, off, hit);

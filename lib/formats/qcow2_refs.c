@@ -98,6 +98,7 @@ int qcow2_load_reftable(struct block *b, struct err *e)
 			s->reftable_used = (uint32_t)i + 1;
 	}
 	s->reftable_size = (uint32_t)(bytes / 8);
+	qcow2_meta_forget(b);
 	s->reftable = take(t);
 	return 0;
 }
@@ -220,6 +221,7 @@ static int new_refblock(struct block *b, uint64_t i, uint64_t at, struct err *e)
 	s->reftable_used = MAX_OF(s->reftable_used, (uint32_t)i + 1);
 	qcow2_note_dirty(&s->reftable_dirty, (uint32_t)i);
 	qcow2_cache_evict(&s->l2, off, s->cluster_size);
+	qcow2_meta_note(b, off);
 	s->virgin = MAX_OF(s->virgin, off + s->cluster_size);
 	return 0;
 }
@@ -301,6 +303,8 @@ static int grow_reftable(struct block *b, uint64_t min_entries, struct err *e)
 	}
 	free(s->reftable);
 	s->reftable = take(table);
+	for (uint64_t i = 0; i < p.nblocks; i++)
+		qcow2_meta_note(b, (p.first + i) << s->cluster_bits);
 	s->reftable_used = (uint32_t)(s->reftable_size + p.nblocks);
 	s->reftable_size = (uint32_t)((p.nclusters << s->cluster_bits) / 8);
 	s->reftable_dirty = (struct qcow2_dirty){ .hi = 0 };

@@ -79,6 +79,7 @@ int qcow2_l2_writable(struct block *b, uint64_t off, struct err *e)
 	}
 	s->l1[i] = fresh | QCOW2_COPIED;
 	qcow2_note_dirty(&s->l1_dirty, (uint32_t)i);
+	qcow2_meta_note(b, fresh);
 	if (table)
 		qcow2_free_later(b, table, 1, QCOW2_FREE_OTHER);
 	return 0;
