@@ -21,6 +21,7 @@ struct job {
 	size_t len;
 	const struct model *start;
 	bool snapshot;
+	bool repair; /* the work is to repair spoiled refcounts */
 };
 
 static void arm(struct fault_plan *plan, enum fault fault, unsigned long n)
@@ -120,6 +121,29 @@ static int run_one(const struct job *j, unsigned long n, bool *more, struct err 
 	return rc;
 }
 
+/* A repair that fails: what it leaves reads the same, and can be repaired. */
+static int run_repair(const struct job *j, unsigned long n, bool *more, struct err *e)
+{
+	struct fault_plan plan = { .record = NULL };
+	struct check_report r = { .finding = NULL };
+	CLEANUP(block_unrefp) struct block *file = NULL;
+	CLEANUP(block_unrefp) struct block *fault = NULL;
+	CLEANUP(block_unrefp) struct block *b = NULL;
+	int rc = memory_file(j->bytes, j->len, &file, e);
+
+	if (rc == 0)
+		rc = block_fault(file, &plan, &fault, e);
+	if (rc < 0)
+		return rc;
+	arm(&plan, j->fault, n);
+	if (qcow2_over(fault, BLOCK_CHECK | BLOCK_WRITE | BLOCK_RESIZE, NULL, &b, e) == 0)
+		block_check(b, CHECK_FIX_LEAKS | CHECK_FIX_ERRORS, &r, e);
+	*more = was_hit(&plan, j->fault, n);
+	block_unrefp(&b);
+	alloc_fault_at(0);
+	return qcow2_mends(file, j->start, e);
+}
+
 static void run_job(const struct job *j, const char *about)
 {
 	struct err e = ERR_INIT;
@@ -130,8 +154,9 @@ static void run_job(const struct job *j, const char *about)
 
 	/* Ends: the work is finite, and beyond its last read, write or allocation nothing is met. */
 	while (rc == 0 && more && n < 5000)
-		rc = run_one(j, ++n, &more, &e);
-	snprintf(name, sizeof name, "%s (%lu places), seed %" PRIu64 ":%s", fault_names[j->fault], n - 1, j->seed, about);
+		rc = j->repair ? run_repair(j, ++n, &more, &e) : run_one(j, ++n, &more, &e);
+	snprintf(name, sizeof name, "%s%s (%lu places), seed %" PRIu64 ":%s", j->repair ? "a repair where " : "",
+		 fault_names[j->fault], n - 1, j->seed, about);
 	if (rc < 0)
 		snprintf(why, sizeof why, "number %lu: %s", n, e.msg);
 	tap_result(name, rc < 0 ? why : NULL);
@@ -154,6 +179,10 @@ int main(void)
 			tap_result("an image to start from", e.msg);
 		} else {
 			j.bytes = bytes;
+			for (j.fault = FAIL_READ; j.fault <= FAIL_ALLOC; j.fault++)
+				run_job(&j, about);
+			qcow2_spoil(&r, bytes, j.len, j.cluster_size);
+			j.repair = true;
 			for (j.fault = FAIL_READ; j.fault <= FAIL_ALLOC; j.fault++)
 				run_job(&j, about);
 		}

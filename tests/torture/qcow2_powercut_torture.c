@@ -4,7 +4,6 @@
  * that each prefix of them leaves (and between two flushes, some random subsets, with torn writes) must be clean or
  * merely leak, and must hold everything that had been flushed before.
  */
-#include "ondisk.h"
 #include "workload.h"
 
 #include <inttypes.h>
@@ -81,15 +80,6 @@ static int apply(const struct event *x, uint64_t len, struct block *file, struct
 		break;
 	}
 	return 0;
-}
-
-static int copy_of(struct block *file, struct block **out, struct err *e)
-{
-	size_t len = block_size(file);
-	CLEANUP(free_ptr) uint8_t *bytes = malloc(len ? len : 1);
-	int rc = bytes ? block_pread(file, bytes, len, 0, e) : err_nomem(e);
-
-	return rc < 0 ? rc : memory_file(bytes, len, out, e);
 }
 
 /* What a machine finds that starts again with this file. */
@@ -238,56 +228,6 @@ static int work(struct powercut *p, struct workload *w, const uint8_t *bytes, si
 
 /* ---- a repair that is cut off ---- */
 
-/* Spoils refcounts in one of several ways; the map of the disk stays as it is. */
-static void spoil(struct rng *r, uint8_t *bytes, size_t len, uint64_t cluster_size)
-{
-	const be64 *l1_off = (const be64 *)(bytes + 40), *table_off = (const be64 *)(bytes + 48);
-	uint64_t table = be64_get(*table_off), block = be64_get(*(const be64 *)(bytes + table)), n;
-	be64 bad;
-
-	switch (rng_below(r, 3)) {
-	case 0: /* some wrong refcounts */
-		for (n = 1 + rng_below(r, 20); n; n--) {
-			uint64_t at = block + rng_below(r, MIN_OF(cluster_size, (uint64_t)64));
-
-			if (at < len)
-				bytes[at] ^= (uint8_t)(1 + rng_below(r, 255));
-		}
-		break;
-	case 1: /* a table entry that cannot be */
-		be64_put(&bad, block + 512);
-		memcpy(bytes + table, &bad, sizeof bad);
-		break;
-	default: /* a refcount block in the middle of the L1 table */
-		bad = *l1_off;
-		memcpy(bytes + table, &bad, sizeof bad);
-	}
-}
-
-/* Whatever of a repair has reached the disk: the disk reads the same, and a second repair makes it clean. */
-static int mends(struct powercut *p, struct block *file, struct err *e)
-{
-	CLEANUP(block_unrefp) struct block *copy = NULL;
-	CLEANUP(block_unrefp) struct block *b = NULL;
-	int rc = copy_of(file, &copy, e);
-
-	p->nchecked++;
-	if (rc == 0)
-		rc = qcow2_over(copy, BLOCK_CHECK | BLOCK_WRITE | BLOCK_RESIZE, NULL, &b, e);
-	if (rc == 0)
-		rc = model_compare(&p->start, b, 0, p->start.size, e);
-	if (rc == 0)
-		rc = check_image(b, CHECK_FIX_LEAKS | CHECK_FIX_ERRORS, e);
-	block_unrefp(&b);
-	if (rc == 0)
-		rc = qcow2_over(copy, BLOCK_CHECK, NULL, &b, e);
-	if (rc == 0)
-		rc = check_image(b, 0, e);
-	if (rc == 0)
-		rc = model_compare(&p->start, b, 0, p->start.size, e);
-	return rc == 1 ? -(int)ERR_CORRUPT : rc;
-}
-
 static int cut_repair(struct powercut *p, struct rng *r, uint8_t *bytes, size_t len, uint64_t cluster_size, struct err *e)
 {
 	struct fault_plan plan = { .record = record, .arg = &p->rec };
@@ -297,7 +237,7 @@ static int cut_repair(struct powercut *p, struct rng *r, uint8_t *bytes, size_t 
 	CLEANUP(block_unrefp) struct block *again = NULL;
 	int rc;
 
-	spoil(r, bytes, len, cluster_size);
+	qcow2_spoil(r, bytes, len, cluster_size);
 	rc = memory_file(bytes, len, &file, e);
 	if (rc == 0)
 		rc = block_fault(file, &plan, &fault, e);
@@ -310,7 +250,8 @@ static int cut_repair(struct powercut *p, struct rng *r, uint8_t *bytes, size_t 
 	for (size_t i = 0; rc == 0 && i < p->rec.n; i++) {
 		rc = apply(&p->rec.events[i], p->rec.events[i].len, again, e);
 		if (rc == 0)
-			rc = mends(p, again, e);
+			rc = qcow2_mends(again, &p->start, e);
+		p->nchecked++;
 	}
 	return rc;
 }

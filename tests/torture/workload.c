@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "workload.h"
 
+#include "ondisk.h"
+
 #include <inttypes.h>
 #include <unistd.h>
 
@@ -199,4 +201,62 @@ int qcow2_start(struct rng *r, uint8_t **bytes, size_t *len, struct model *start
 		rc = err_nomem(e);
 	workload_free(&w);
 	return rc;
+}
+
+/* ---- repairs ---- */
+
+int copy_of(struct block *file, struct block **out, struct err *e)
+{
+	size_t len = block_size(file);
+	CLEANUP(free_ptr) uint8_t *bytes = malloc(len ? len : 1);
+	int rc = bytes ? block_pread(file, bytes, len, 0, e) : err_nomem(e);
+
+	return rc < 0 ? rc : memory_file(bytes, len, out, e);
+}
+
+void qcow2_spoil(struct rng *r, uint8_t *bytes, size_t len, uint64_t cluster_size)
+{
+	const be64 *l1_off = (const be64 *)(bytes + 40), *table_off = (const be64 *)(bytes + 48);
+	uint64_t table = be64_get(*table_off), block = be64_get(*(const be64 *)(bytes + table)), n;
+	be64 bad;
+
+	switch (rng_below(r, 3)) {
+	case 0: /* some wrong refcounts */
+		for (n = 1 + rng_below(r, 20); n; n--) {
+			uint64_t at = block + rng_below(r, MIN_OF(cluster_size, (uint64_t)64));
+
+			if (at < len)
+				bytes[at] ^= (uint8_t)(1 + rng_below(r, 255));
+		}
+		break;
+	case 1: /* a table entry that cannot be */
+		be64_put(&bad, block + 512);
+		memcpy(bytes + table, &bad, sizeof bad);
+		break;
+	default: /* a refcount block in the middle of the L1 table */
+		bad = *l1_off;
+		memcpy(bytes + table, &bad, sizeof bad);
+	}
+}
+
+int qcow2_mends(struct block *file, const struct model *start, struct err *e)
+{
+	CLEANUP(block_unrefp) struct block *copy = NULL;
+	CLEANUP(block_unrefp) struct block *b = NULL;
+	int rc = copy_of(file, &copy, e);
+
+	if (rc == 0)
+		rc = qcow2_over(copy, BLOCK_CHECK | BLOCK_WRITE | BLOCK_RESIZE, NULL, &b, e);
+	if (rc == 0)
+		rc = model_compare(start, b, 0, start->size, e);
+	if (rc == 0)
+		rc = check_image(b, CHECK_FIX_LEAKS | CHECK_FIX_ERRORS, e);
+	block_unrefp(&b);
+	if (rc == 0)
+		rc = qcow2_over(copy, BLOCK_CHECK, NULL, &b, e);
+	if (rc == 0)
+		rc = check_image(b, 0, e);
+	if (rc == 0)
+		rc = model_compare(start, b, 0, start->size, e);
+	return rc == 1 ? -(int)ERR_CORRUPT : rc;
 }

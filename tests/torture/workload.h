@@ -35,4 +35,15 @@ int workload_compare(const struct model *want, const uint8_t *known, unsigned ex
 int qcow2_start(struct rng *r, uint8_t **bytes, size_t *len, struct model *start, bool *snapshot, uint64_t *cluster_size,
 		char *about, size_t about_size, struct err *e);
 
+/* ---- repairs ---- */
+
+/* A node of its own with the bytes of another. */
+int copy_of(struct block *file, struct block **out, struct err *e);
+/* Spoils the refcounts of an image in one of several ways; the map of the disk stays as it is. */
+void qcow2_spoil(struct rng *r, uint8_t *bytes, size_t len, uint64_t cluster_size);
+/*
+ * Whatever of a repair has reached the file: the disk reads as start, and another repair, of a copy, makes it clean.
+ */
+int qcow2_mends(struct block *file, const struct model *start, struct err *e);
+
 #endif
