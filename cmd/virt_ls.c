@@ -303,6 +303,10 @@ static int run(struct virt_ls *l, int argc, char **argv)
 				"For more information, read the virt-ls(1) man page.\n");
 		rc = EXIT_FAILED;
 	}
+	if (rc == VIRT_GO_ON && l->csv && l->human) {
+		fprintf(stderr, "virt-ls: you cannot use -h and --csv options together.\n");
+		rc = EXIT_FAILED;
+	}
 	if (rc == VIRT_GO_ON)
 		rc = virt_ls_prepare(l);
 	if (rc == VIRT_GO_ON)
