@@ -26,7 +26,8 @@ SEES_api     := inspect fs volumes formats util
 # ---- libraries, by layer ----
 PKGS         := zlib libzstd jansson ext2fs com_err libseccomp
 LIBDEPS      := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm -lpthread
-PKG_CFLAGS   := $(shell $(PKG_CONFIG) --cflags $(PKGS))
+# As system headers: behind our own folders, so that no library's qcow2.h is taken for ours.
+PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS)))
 
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wwrite-strings \
 	-Wno-missing-field-initializers
