@@ -170,6 +170,7 @@ int block_snapshot_load(struct block *b, const char *id_or_name, struct err *e);
 
 /* ---- check ---- */
 
+/* CHECK_FIX_ERRORS repairs leaks too. */
 enum { CHECK_FIX_LEAKS = 1u << 0, CHECK_FIX_ERRORS = 1u << 1 };
 /* A finding as numbers, for those who phrase it themselves. */
 enum check_kind {
@@ -188,7 +189,7 @@ struct check_finding {
 	uint32_t l1_idx;	       /* L1_COPIED */
 };
 struct check_report {
-	uint64_t corruptions, leaks, check_errors;
+	uint64_t corruptions, leaks, check_errors; /* what is left after a repair; errors: parts that could not be read */
 	uint64_t corruptions_fixed, leaks_fixed;
 	uint64_t image_end_offset;
 	uint64_t total_clusters, allocated_clusters, fragmented_clusters, compressed_clusters;

@@ -364,18 +364,14 @@ static bool copied_any_wrong(const struct qcow2_check *c)
 static uint64_t stored_refcount(struct qcow2_check *c, uint64_t off)
 {
 	uint64_t cluster = off >> c->s->cluster_bits, block = cluster >> c->s->refblock_bits;
-	uint64_t idx = cluster & ((1ULL << c->s->refblock_bits) - 1), n = 0;
+	uint64_t idx = cluster & ((1ULL << c->s->refblock_bits) - 1);
 	unsigned order = c->s->refcount_order, bytes = order > 3 ? 1u << (order - 3) : 1;
 	uint8_t raw[8];
 
 	if (block >= c->reftable_size || !c->reftable[block] ||
 	    check_pread(c, raw, bytes, c->reftable[block] + ((idx << order) >> 3), NULL) < 0)
 		return 0;
-	for (unsigned i = 0; i < bytes; i++)
-		n = n << 8 | raw[i];
-	if (order < 3)
-		n = n >> ((idx << order) & 7) & ((1u << (1u << order)) - 1);
-	return n;
+	return check_refcount_get(raw, order < 3 ? idx & ((8u >> order) - 1) : 0, order);
 }
 
 static int copied_fix_l1(struct qcow2_check *c, bool fix, struct err *e)
