@@ -21,12 +21,29 @@ static size_t io_step(size_t left, size_t done)
 	return short_io && done < 3 ? 1 : left;
 }
 
+/* A descriptor with O_DIRECT takes whole blocks only: then the test's bit is refused, and all that is left goes at once. */
+static ssize_t pread_some(int fd, char *buf, size_t left, size_t done, uint64_t off)
+{
+	size_t step = io_step(left, done);
+	ssize_t n = pread(fd, buf, step, (off_t)off);
+
+	return n < 0 && errno == EINVAL && step == 1 && left > 1 ? pread(fd, buf, left, (off_t)off) : n;
+}
+
+static ssize_t pwrite_some(int fd, const char *buf, size_t left, size_t done, uint64_t off)
+{
+	size_t step = io_step(left, done);
+	ssize_t n = pwrite(fd, buf, step, (off_t)off);
+
+	return n < 0 && errno == EINVAL && step == 1 && left > 1 ? pwrite(fd, buf, left, (off_t)off) : n;
+}
+
 int io_pread(int fd, void *buf, size_t len, uint64_t off, size_t *got)
 {
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = pread(fd, (char *)buf + done, io_step(len - done, done), (off_t)(off + done));
+		ssize_t n = pread_some(fd, (char *)buf + done, len - done, done, off + done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -44,7 +61,7 @@ int io_pwrite(int fd, const void *buf, size_t len, uint64_t off)
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = pwrite(fd, (const char *)buf + done, io_step(len - done, done), (off_t)(off + done));
+		ssize_t n = pwrite_some(fd, (const char *)buf + done, len - done, done, off + done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
