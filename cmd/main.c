@@ -110,11 +110,21 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* Long tables go out in large pieces; a terminal still gets every line at once. */
+static void buffer_output(void)
+{
+	static char buffer[64 * 1024];
+
+	if (!isatty(STDOUT_FILENO))
+		setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+}
+
 int main(int argc, char **argv)
 {
 	const char *self = argc ? base_name(argv[0]) : "drydock";
 	const char *verb;
 
+	buffer_output();
 	for (size_t i = 0; compats[i].name; i++)
 		if (strcmp(self, compats[i].name) == 0)
 			return cmd_done(compats[i].run(argc, argv));

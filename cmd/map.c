@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum { FLUSH_AT = 32 * 1024 };
+
 struct map_args {
 	struct image_how how;
 	uint64_t start, length;
@@ -57,26 +59,30 @@ static void add_line(struct strbuf *out, const struct dry_extent *x)
 	strbuf_putc(out, '\n');
 }
 
-/* One run after the other, printed as it comes: a map may be long. */
+/* One run after the other, printed some at a time: a map may be long. */
 static int print_runs(const struct map_args *a, struct dry_image *img, uint64_t end)
 {
+	CLEANUP(strbuf_free) struct strbuf out = STRBUF_INIT;
 	struct dry_extent x;
 	struct dry_error e;
 
 	for (uint64_t at = a->start; at < end; at = x.off + x.len) {
-		CLEANUP(strbuf_free) struct strbuf out = STRBUF_INIT;
 		int rc = a->own ? dry_image_extent_own(img, end - at, at, &x, &e) : dry_image_extent(img, end - at, at, &x, &e);
 
-		if (rc < 0)
+		if (rc < 0) {
+			out_flush(&out); /* what is known comes first */
 			return cmd_fail(&e);
+		}
 		if (a->json)
 			add_json(&out, &x, at == a->start);
 		else
 			add_line(&out, &x);
+		if (out.len < FLUSH_AT)
+			continue;
 		if (out_flush(&out) != EXIT_DONE)
 			return EXIT_FAILED;
 	}
-	return EXIT_DONE;
+	return out_flush(&out);
 }
 
 static int map(const struct map_args *a, const char *name)

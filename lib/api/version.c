@@ -16,5 +16,9 @@ void api_err_copy(struct api_err *a)
 		return;
 	a->out->code = (enum dry_code)a->err.code;
 	a->out->sys_errno = a->err.sys_errno;
-	memcpy(a->out->msg, a->err.msg, sizeof a->out->msg);
+	/* Success, the answer of most calls, need not copy a thousand bytes. */
+	if (a->err.code == ERR_NONE)
+		a->out->msg[0] = '\0';
+	else
+		memcpy(a->out->msg, a->err.msg, sizeof a->out->msg);
 }

@@ -71,19 +71,26 @@ void strbuf_putc(struct strbuf *b, char c)
 void strbuf_vprintf(struct strbuf *b, const char *fmt, va_list ap)
 {
 	va_list again;
+	size_t room;
 	int len;
 
+	/* Most pieces are short: they are formatted once, into room made beforehand. */
+	if (!strbuf_reserve(b, 120))
+		return;
+	room = b->cap - b->len;
 	va_copy(again, ap);
-	len = vsnprintf(NULL, 0, fmt, again);
+	len = vsnprintf(b->s + b->len, room, fmt, again);
 	va_end(again);
-	if (len < 0) {
-		b->failed = true;
-		return;
+	if (len >= 0 && (size_t)len >= room) {
+		if (strbuf_reserve(b, (size_t)len))
+			vsnprintf(b->s + b->len, (size_t)len + 1, fmt, ap);
 	}
-	if (!strbuf_reserve(b, (size_t)len))
-		return;
-	vsnprintf(b->s + b->len, (size_t)len + 1, fmt, ap);
-	b->len += (size_t)len;
+	if (len < 0)
+		b->failed = true;
+	if (b->failed)
+		b->s[b->len] = '\0';
+	else
+		b->len += (size_t)len;
 }
 
 void strbuf_printf(struct strbuf *b, const char *fmt, ...)
