@@ -64,7 +64,7 @@ int qcow2_mark_corrupt(struct block *b, struct err *e, const char *fmt, ...)
 int qcow2_begin_write(struct block *b, struct err *e)
 {
 	struct qcow2_state *s = b->state;
-	uint64_t autoclear = s->autoclear & QCOW2_AUTOCLEAR_DATA_FILE_RAW, incompat = s->incompat;
+	uint64_t autoclear = s->data_file_raw ? QCOW2_AUTOCLEAR_DATA_FILE_RAW : 0, incompat = s->incompat;
 	int rc;
 
 	if (s->crypt_method)
@@ -373,7 +373,8 @@ static int open_data_file(struct block *b, struct dict *opts, const struct block
 
 	if (rc < 0)
 		return rc;
-	s->data_file_raw = s->autoclear & QCOW2_AUTOCLEAR_DATA_FILE_RAW;
+	/* Without a data file the bit says nothing, and whoever writes next clears it. */
+	s->data_file_raw = (s->autoclear & QCOW2_AUTOCLEAR_DATA_FILE_RAW) && (s->incompat & QCOW2_INCOMPAT_DATA_FILE);
 	if (s->data_file)
 		return 0; /* just made, and handed to us */
 	if (!(s->incompat & QCOW2_INCOMPAT_DATA_FILE))
