@@ -393,3 +393,13 @@ int block_check(struct block *b, unsigned fix, struct check_report *r, struct er
 		return err_set(e, ERR_USAGE, "%s: opened read-only", b->name);
 	return b->drv->check(b, fix, r, e);
 }
+
+/* ---- debugging ---- */
+
+int block_debug(struct block *b, enum block_debug what, const char *event, const char *tag, struct err *e)
+{
+	for (struct block *n = b; n; n = n->file)
+		if (n->drv->debug)
+			return n->drv->debug(n, what, event, tag, e);
+	return err_set(e, ERR_UNSUPPORTED, "%s: there is no blkdebug node in it", b->name);
+}

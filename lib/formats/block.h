@@ -242,4 +242,15 @@ int block_window(struct block *over, uint64_t off, uint64_t size, struct block *
 /* Writes go to an unlinked temporary file in TMPDIR (default /var/tmp); `over` is only read. */
 int block_overlay(struct block *over, struct block **out, struct err *e);
 
+/* ---- breakpoints of the blkdebug filter, for the exerciser ---- */
+
+enum block_debug {
+	BLOCK_DEBUG_BREAK,	  /* the next request that reports `event` waits, under the name `tag` */
+	BLOCK_DEBUG_REMOVE_BREAK, /* no more breakpoints of that tag; those that wait under it go on */
+	BLOCK_DEBUG_RESUME,	  /* the request that waits under `tag` goes on; ERR_NOT_FOUND when there is none */
+	BLOCK_DEBUG_IS_SUSPENDED, /* 1 when a request waits under `tag`, 0 when not */
+};
+/* Reaches the first blkdebug node beneath b; ERR_UNSUPPORTED when there is none. */
+int block_debug(struct block *b, enum block_debug what, const char *event, const char *tag, struct err *e);
+
 #endif

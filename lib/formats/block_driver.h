@@ -46,6 +46,7 @@ struct block_driver {
 	const char *name;	/* "qcow2", as the user types it */
 	size_t state_size;
 	bool is_protocol;	/* opens a host file by itself: no b->file, no probing beneath */
+	bool takes_names;	/* protocol: "NAME:..." as a file name is for it, as its option "filename" */
 	bool supports_backing;	/* what is not allocated comes from the backing file */
 	struct magic magic[3];	/* ends at len 0; none: only by name, or by default (raw) */
 	/* A second look when a magic has matched: 1 mine, 0 not, < 0 error.  NULL: the magic is enough. */
@@ -89,6 +90,13 @@ struct block_driver {
 		      struct err *e);
 	int (*measure)(struct dict *opts, struct block *src, struct measure_report *out, struct err *e);
 
+	/*
+	 * A debugging filter hears of an event ("l2_update") that a format driver reports with block_event(), and
+	 * takes orders about it (struct block_debug).  NULL: nobody listens.
+	 */
+	void (*event)(struct block *b, const char *name);
+	int (*debug)(struct block *b, enum block_debug what, const char *event, const char *tag, struct err *e);
+
 	/* Protocol drivers only: the descriptor, and whether two nodes are the same host file. */
 	int (*host_fd)(const struct block *b);
 	bool (*same_host)(const struct block *a, const struct block *b);
@@ -115,13 +123,23 @@ int block_pread_backing(struct block *b, void *buf, size_t len, uint64_t off, st
 int block_open_host(const char *path, unsigned flags, bool *make, struct block **out, struct err *e);
 /* A protocol node over a descriptor, which it owns from now on (on failure too); no locks. */
 int block_host_fd_open(int fd, const char *name, unsigned flags, struct block **out, struct err *e);
+/* Opens the child that the options "KEY.*" describe; without a "driver" there it is a host file.  For filters. */
+int block_open_child(struct dict *opts, const char *key, const struct block_env *env, unsigned flags, struct block **out,
+		     struct err *e);
+/* Reports a step of a format driver's metadata work to the node beneath it. */
+static inline void block_event(struct block *file, const char *name)
+{
+	if (file->drv->event)
+		file->drv->event(file, name);
+}
 /* A new node without a driver's open: for filters.  Takes a reference on file (may be NULL). */
 int block_new_filter(const struct block_driver *drv, struct block *file, struct block **out, struct err *e);
 
 /* registry.c: ends at NULL. */
 extern const struct block_driver *const block_drivers[];
 const struct block_driver *block_driver_find(const char *name);
-extern const struct block_driver block_host, block_host_device, block_raw, block_qcow2;
+extern const struct block_driver block_host, block_host_device, block_raw, block_qcow2, block_null_co, block_null_aio,
+	block_blkdebug, block_quorum, block_copy_on_read, block_throttle;
 
 /* ---- the fault filter: tests only ---- */
 

@@ -31,13 +31,30 @@ static bool names_protocol(const char *name)
 	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-") == (size_t)(colon - name);
 }
 
-/* A name as people type it, turned into options: json:{...}, file:PATH, or a path. */
+/* "blkdebug:...", "null-co://": a protocol driver that takes a name of its own apart; NULL for none. */
+static const struct block_driver *driver_of_name(const char *name)
+{
+	for (size_t i = 0; block_drivers[i]; i++) {
+		const char *rest;
+		if (block_drivers[i]->takes_names && text_starts(name, block_drivers[i]->name, &rest) && *rest == ':')
+			return block_drivers[i];
+	}
+	return NULL;
+}
+
+/* A name as people type it, turned into options: json:{...}, file:PATH, DRIVER:..., or a path. */
 static int name_to_opts(const char *name, bool to_protocol, struct dict *opts, struct err *e)
 {
+	const struct block_driver *drv = driver_of_name(name);
 	const char *rest = name;
+	int rc;
 
 	if (text_starts(name, "json:", &rest))
 		return dict_from_json(opts, rest, e);
+	if (drv) {
+		rc = dict_set(opts, to_protocol ? "driver" : "file.driver", drv->name, e);
+		return rc < 0 ? rc : dict_set(opts, to_protocol ? "filename" : "file.filename", name, e);
+	}
 	if (text_starts(name, "file://", &rest) && *rest == '/')
 		name = rest;
 	else if (text_starts(name, "file:", &rest))
@@ -57,22 +74,22 @@ static struct block *node_new(const struct block_driver *drv, unsigned flags, st
 	return b;
 }
 
-/* The node a format lies on: its "file.*" options. */
-static int open_file_child(struct dict *opts, const struct block_env *env, unsigned flags, struct block **out, struct err *e)
+int block_open_child(struct dict *opts, const char *key, const struct block_env *env, unsigned flags, struct block **out,
+		     struct err *e)
 {
 	CLEANUP(dict_free) struct dict sub = DICT_INIT;
-	CLEANUP(free_ptr) char *node = dict_take(opts, "file");
+	CLEANUP(free_ptr) char *node = dict_take(opts, key);
 	CLEANUP(free_ptr) char *filename = NULL;
 	struct block_env down = *env;
 	int rc;
 
 	if (node)
-		return err_set(e, ERR_UNSUPPORTED, "option \"file\": references to named nodes (\"%s\")", node);
-	rc = dict_take_sub(opts, "file", &sub, e);
+		return err_set(e, ERR_UNSUPPORTED, "option \"%s\": references to named nodes (\"%s\")", key, node);
+	rc = dict_take_sub(opts, key, &sub, e);
 	if (rc < 0)
 		return rc;
 	if (!sub.n)
-		return err_set(e, ERR_USAGE, "no file is given for the image");
+		return err_set(e, ERR_USAGE, "no \"%s\" is given for the image", key);
 	filename = dict_take(&sub, "filename");
 	if (filename && !dict_get(&sub, "driver") && text_starts(filename, "json:", NULL))
 		rc = dict_from_json(&sub, filename + strlen("json:"), e);
@@ -82,6 +99,12 @@ static int open_file_child(struct dict *opts, const struct block_env *env, unsig
 		return rc;
 	down.depth++;
 	return node_open(&sub, &down, flags & ~(unsigned)BLOCK_FACTS, true, out, e);
+}
+
+/* The node a format lies on. */
+static int open_file_child(struct dict *opts, const struct block_env *env, unsigned flags, struct block **out, struct err *e)
+{
+	return block_open_child(opts, "file", env, flags, out, e);
 }
 
 /* What a format's file must allow, beyond what was asked of the image itself.  drv NULL: not known yet. */

@@ -9,6 +9,12 @@ const struct block_driver *const block_drivers[] = {
 	&block_host_device,
 	&block_qcow2,
 	&block_raw,
+	&block_null_co,
+	&block_null_aio,
+	&block_blkdebug,
+	&block_quorum,
+	&block_copy_on_read,
+	&block_throttle,
 	NULL,
 };
 
