@@ -93,6 +93,8 @@ enum {
 	DRY_OPEN_GUESS_WRITE = 1u << 5, /* write also where raw was only guessed (else DRY_USAGE) */
 	DRY_OPEN_SHARE_WRITE = 1u << 6, /* for facts, not for content: others may write to a raw image meanwhile */
 	DRY_OPEN_FACTS = 1u << 7,	/* no data file is opened; only facts and snapshots may be asked */
+	DRY_OPEN_TEMPORARY = 1u << 8,	/* writes go to an unlinked temporary file; the image itself is only read */
+	DRY_OPEN_COPY_ON_READ = 1u << 9, /* what is read from a backing file is written into the image */
 };
 
 /* What the peers call cache modes. */
@@ -179,6 +181,24 @@ DRY_API int dry_image_zero(struct dry_image *img, uint64_t len, uint64_t off, un
 /* The content is no longer needed: a hint. */
 DRY_API int dry_image_discard(struct dry_image *img, uint64_t len, uint64_t off, struct dry_error *e);
 DRY_API int dry_image_flush(struct dry_image *img, struct dry_error *e);
+
+/*
+ * The area behind the guest's disk where a VM's state is kept with a snapshot; off counts from its beginning.
+ * DRY_UNSUPPORTED: the format has none.
+ */
+DRY_API int dry_image_vmstate_read(struct dry_image *img, void *buf, size_t len, uint64_t off, struct dry_error *e);
+DRY_API int dry_image_vmstate_write(struct dry_image *img, const void *buf, size_t len, uint64_t off,
+				    struct dry_error *e);
+
+/*
+ * Breakpoints, for an image over a "blkdebug" node (else DRY_UNSUPPORTED): the next request that reaches `event` waits
+ * under the name `tag` until it is resumed.  DRY_NOT_FOUND: nothing has this tag.
+ */
+DRY_API int dry_image_break(struct dry_image *img, const char *event, const char *tag, struct dry_error *e);
+DRY_API int dry_image_remove_break(struct dry_image *img, const char *tag, struct dry_error *e);
+DRY_API int dry_image_resume(struct dry_image *img, const char *tag, struct dry_error *e);
+/* 1: a request waits under this tag; 0: none does. */
+DRY_API int dry_image_is_suspended(struct dry_image *img, const char *tag, struct dry_error *e);
 
 /* ---- where the bytes are ---- */
 

@@ -11,9 +11,11 @@ _Static_assert((int)DRY_OPEN_WRITE == (int)BLOCK_WRITE && (int)DRY_OPEN_RESIZE =
 
 static unsigned open_flags(const struct dry_open *how)
 {
+	/* A temporary overlay takes the writes in the image's place. */
+	unsigned asked = how->flags & DRY_OPEN_TEMPORARY ? how->flags & ~(unsigned)(DRY_OPEN_WRITE | DRY_OPEN_RESIZE) : how->flags;
 	unsigned same = DRY_OPEN_WRITE | DRY_OPEN_RESIZE | DRY_OPEN_NO_BACKING | DRY_OPEN_FORCE_SHARE;
 
-	return (how->flags & same) | (how->flags & DRY_OPEN_CHECK ? BLOCK_CHECK : 0) |
+	return (asked & same) | (how->flags & DRY_OPEN_CHECK ? BLOCK_CHECK : 0) |
 	       (how->flags & DRY_OPEN_GUESS_WRITE ? BLOCK_GUESS_WRITE : 0) |
 	       (how->flags & DRY_OPEN_FACTS ? BLOCK_FACTS : 0) |
 	       (how->flags & DRY_OPEN_SHARE_WRITE ? BLOCK_SHARE_WRITE : 0) | image_cache_flags(how->cache);
@@ -31,6 +33,23 @@ static int image_new(struct block *block, struct dry_image **out, struct err *e)
 	img->block = block;
 	*out = img;
 	return 0;
+}
+
+/* Puts the filter over *block that the caller asked for. */
+static int wrap(struct block **block, unsigned flags, struct err *e)
+{
+	struct block *over = NULL;
+	int rc = 0;
+
+	if (flags & DRY_OPEN_TEMPORARY)
+		rc = block_overlay(*block, &over, e);
+	else if (flags & DRY_OPEN_COPY_ON_READ)
+		rc = block_copy_on_reads(*block, &over, e);
+	if (rc == 0 && over) {
+		block_unref(*block);
+		*block = over;
+	}
+	return rc;
 }
 
 int dry_image_open(const char *name, const struct dry_open *how, struct dry_image **out, struct dry_error *error)
@@ -51,6 +70,8 @@ int dry_image_open(const char *name, const struct dry_open *how, struct dry_imag
 	rc = block_open(name, &open, &block, e);
 	if (rc == 0 && how->snapshot)
 		rc = block_snapshot_load(block, how->snapshot, e);
+	if (rc == 0)
+		rc = wrap(&block, how->flags, e);
 	if (rc == 0)
 		rc = image_new(take(block), out, e);
 	if (rc == 0)

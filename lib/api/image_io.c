@@ -186,3 +186,47 @@ int dry_image_resize(struct dry_image *img, uint64_t size, enum dry_prealloc pre
 
 	return block_truncate(img->block, size, (enum block_prealloc)prealloc, e);
 }
+
+int dry_image_vmstate_read(struct dry_image *img, void *buf, size_t len, uint64_t off, struct dry_error *error)
+{
+	API_ERR(e, error);
+
+	return block_vmstate_pread(img->block, buf, len, off, e);
+}
+
+int dry_image_vmstate_write(struct dry_image *img, const void *buf, size_t len, uint64_t off, struct dry_error *error)
+{
+	API_ERR(e, error);
+
+	return block_vmstate_pwrite(img->block, buf, len, off, e);
+}
+
+/* ---- breakpoints ---- */
+
+int dry_image_break(struct dry_image *img, const char *event, const char *tag, struct dry_error *error)
+{
+	API_ERR(e, error);
+
+	return block_debug(img->block, BLOCK_DEBUG_BREAK, event, tag, e);
+}
+
+int dry_image_remove_break(struct dry_image *img, const char *tag, struct dry_error *error)
+{
+	API_ERR(e, error);
+
+	return block_debug(img->block, BLOCK_DEBUG_REMOVE_BREAK, NULL, tag, e);
+}
+
+int dry_image_resume(struct dry_image *img, const char *tag, struct dry_error *error)
+{
+	API_ERR(e, error);
+
+	return block_debug(img->block, BLOCK_DEBUG_RESUME, NULL, tag, e);
+}
+
+int dry_image_is_suspended(struct dry_image *img, const char *tag, struct dry_error *error)
+{
+	API_ERR(e, error);
+
+	return block_debug(img->block, BLOCK_DEBUG_IS_SUSPENDED, NULL, tag, e);
+}

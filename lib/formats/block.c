@@ -356,6 +356,28 @@ int block_extent_merged(struct block *b, struct block *base, uint64_t len, uint6
 	return rc;
 }
 
+/* ---- VM state ---- */
+
+int block_vmstate_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err *e)
+{
+	if (!b->drv->vmstate_pread)
+		return err_set(e, ERR_UNSUPPORTED, "%s: %s images keep no VM state", b->name, b->drv->name);
+	if (!range_in(off, len, LIMIT_IMAGE_SIZE))
+		return err_set(e, ERR_LIMIT, "%s: VM state of more than %" PRIu64 " bytes", b->name, off);
+	return len ? b->drv->vmstate_pread(b, buf, len, off, e) : 0;
+}
+
+int block_vmstate_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
+{
+	if (!b->drv->vmstate_pwrite)
+		return err_set(e, ERR_UNSUPPORTED, "%s: %s images keep no VM state", b->name, b->drv->name);
+	if (!block_writable(b))
+		return err_set(e, ERR_USAGE, "%s: opened read-only", b->name);
+	if (!range_in(off, len, LIMIT_IMAGE_SIZE))
+		return err_set(e, ERR_LIMIT, "%s: VM state of more than %" PRIu64 " bytes", b->name, off);
+	return len ? b->drv->vmstate_pwrite(b, buf, len, off, e) : 0;
+}
+
 /* ---- snapshots, check ---- */
 
 void block_snapshots_free(struct block_snapshots *s)

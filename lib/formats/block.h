@@ -168,6 +168,13 @@ int block_snapshots(struct block *b, struct block_snapshots *out, struct err *e)
 /* Makes this (read-only) block show a snapshot, found by id or else by name; its size becomes the snapshot's. */
 int block_snapshot_load(struct block *b, const char *id_or_name, struct err *e);
 
+/*
+ * The area behind the guest's disk where a VM's state is kept with a snapshot; off counts from its beginning.  Reading
+ * what was never written gives zeros.  ERR_UNSUPPORTED when the format has none.
+ */
+int block_vmstate_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err *e);
+int block_vmstate_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
+
 /* ---- check ---- */
 
 /* CHECK_FIX_ERRORS repairs leaks too. */
@@ -241,6 +248,8 @@ bool block_format_compresses(const char *format);
 int block_window(struct block *over, uint64_t off, uint64_t size, struct block **out, struct err *e);
 /* Writes go to an unlinked temporary file in TMPDIR (default /var/tmp); `over` is only read. */
 int block_overlay(struct block *over, struct block **out, struct err *e);
+/* What is read from `over`'s backing file is written into `over`, which must be writable. */
+int block_copy_on_reads(struct block *over, struct block **out, struct err *e);
 
 /* ---- breakpoints of the blkdebug filter, for the exerciser ---- */
 

@@ -81,6 +81,10 @@ struct block_driver {
 	int (*snapshots)(struct block *b, struct block_snapshots *out, struct err *e);
 	int (*snapshot_load)(struct block *b, const char *id_or_name, struct err *e);
 
+	/* The VM state area (block_vmstate_pread()); NULL: none. */
+	int (*vmstate_pread)(struct block *b, void *buf, size_t len, uint64_t off, struct err *e);
+	int (*vmstate_pwrite)(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
+
 	const struct create_opt *create_opts; /* NULL: cannot be created */
 	/*
 	 * Makes an empty image in `file`, an empty writable block; takes its options, "size" among them, out of opts.

@@ -18,17 +18,22 @@ struct cor_state {
 	pthread_mutex_t lock; /* one copy at a time, so that a copy never overwrites a newer write */
 };
 
-static int cor_open(struct block *b, struct dict *opts, const struct block_env *env, struct err *e)
+static int cor_start(struct block *b, struct err *e)
 {
 	struct cor_state *s = b->state;
 
-	(void)opts;
-	(void)env;
 	s->has_lock = pthread_mutex_init(&s->lock, NULL) == 0;
 	if (!s->has_lock)
 		return err_nomem(e);
 	b->size = block_size(b->file);
 	return 0;
+}
+
+static int cor_open(struct block *b, struct dict *opts, const struct block_env *env, struct err *e)
+{
+	(void)opts;
+	(void)env;
+	return cor_start(b, e);
 }
 
 static void cor_close(struct block *b)
@@ -141,3 +146,15 @@ const struct block_driver block_copy_on_read = {
 	.extent = cor_extent,
 	.truncate = cor_truncate,
 };
+
+int block_copy_on_reads(struct block *over, struct block **out, struct err *e)
+{
+	CLEANUP(block_unrefp) struct block *b = NULL;
+	int rc = block_new_filter(&block_copy_on_read, over, &b, e);
+
+	if (rc == 0)
+		rc = cor_start(b, e);
+	if (rc == 0)
+		*out = take(b);
+	return rc;
+}

@@ -55,3 +55,15 @@ int probe_format(struct block *file, const struct block_driver **out, struct err
 	}
 	return 0;
 }
+
+const struct block_driver *probe_bytes(const void *head, size_t len)
+{
+	for (size_t i = 0; block_drivers[i]; i++) {
+		const struct magic *m = block_drivers[i]->magic;
+		for (size_t k = 0; k < ARRAY_LEN(block_drivers[i]->magic) && m[k].len; k++)
+			if (m[k].offset >= 0 && range_in((uint64_t)m[k].offset, m[k].len, len) &&
+			    memcmp((const char *)head + m[k].offset, m[k].bytes, m[k].len) == 0)
+				return block_drivers[i];
+	}
+	return NULL;
+}

@@ -8,4 +8,7 @@
 /* *out is the one driver that claims the file, NULL when none does; two claims are ERR_CORRUPT. */
 int probe_format(struct block *file, const struct block_driver **out, struct err *e);
 
+/* The first driver that would claim a disk beginning with these bytes, by magic alone; NULL: none. */
+const struct block_driver *probe_bytes(const void *head, size_t len);
+
 #endif

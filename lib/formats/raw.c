@@ -12,7 +12,9 @@
 #include "alloc.h"
 #include "checked.h"
 #include "limits.h"
+#include "probe.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 enum { RAW_SECTOR = 512 };
@@ -62,11 +64,35 @@ static int raw_pread(struct block *b, void *buf, size_t len, uint64_t off, struc
 	return 0;
 }
 
+/*
+ * A disk that is raw only by default stays raw: if its guest could write another format's header into it, the next
+ * guess would obey that header, and whatever files it names.
+ */
+static int refuse_disguise(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
+{
+	uint8_t head[RAW_SECTOR];
+	const struct block_driver *drv;
+	int rc = raw_pread(b, head, (size_t)MIN_OF(sizeof head, block_size(b)), 0, e);
+
+	if (rc < 0)
+		return rc;
+	memcpy(head + off, buf, MIN_OF(len, sizeof head - (size_t)off));
+	drv = probe_bytes(head, sizeof head);
+	if (!drv)
+		return 0;
+	err_set(e, ERR_SYSTEM, "%s: its format was guessed, so nothing that looks like a %s header is written to its first "
+		"sector; open it as raw to allow it", b->name, drv->name);
+	if (e)
+		e->sys_errno = EPERM;
+	return -(int)ERR_SYSTEM;
+}
+
 static int raw_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
 {
 	const struct raw_state *s = b->state;
+	int rc = b->guessed && off < RAW_SECTOR ? refuse_disguise(b, buf, len, off, e) : 0;
 
-	return block_pwrite(b->file, buf, len, s->off + off, e);
+	return rc < 0 ? rc : block_pwrite(b->file, buf, len, s->off + off, e);
 }
 
 static int raw_zero(struct block *b, uint64_t len, uint64_t off, unsigned how, struct err *e)
