@@ -26,6 +26,7 @@ int cmd_cp(int argc, char **argv);
 int cmd_create(int argc, char **argv);
 int cmd_df(int argc, char **argv);
 int cmd_info(int argc, char **argv);
+int cmd_io(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_measure(int argc, char **argv);
@@ -48,6 +49,7 @@ struct compat {
 	int (*run)(int argc, char **argv);
 };
 int cmd_qemu_img(int argc, char **argv);
+int cmd_qemu_io(int argc, char **argv);
 
 /* One per peer's name: cmd/virt_NAME.c. */
 int virt_cat(int argc, char **argv);

@@ -20,6 +20,7 @@ static const struct command commands[] = {
 	{ "compare", "tell whether two images hold the same disk", cmd_compare },
 	{ "measure", "tell the room that a new image will need", cmd_measure },
 	{ "resize", "make an image's disk larger or smaller", cmd_resize },
+	{ "io", "read and write an image by hand or by script", cmd_io },
 	{ "volumes", "list partitions and filesystems", cmd_volumes },
 	{ "df", "show how full the filesystems are", cmd_df },
 	{ "ls", "list files", cmd_ls },
@@ -31,6 +32,7 @@ static const struct command commands[] = {
 /* One row a peer's name. */
 static const struct compat compats[] = {
 	{ "qemu-img", cmd_qemu_img },
+	{ "qemu-io", cmd_qemu_io },
 	{ "virt-cat", virt_cat },
 	{ "virt-df", virt_df },
 	{ "virt-filesystems", virt_filesystems },

@@ -43,15 +43,17 @@ static void print_names(const struct opt *opts, bool want_long)
 		puts("--help");
 }
 
-static int list_add(struct opt_list *l, const char *s)
+bool opt_list_add(struct opt_list *l, const char *s)
 {
 	const char **items = alloc_resize(l->items, l->n + 1, sizeof *items);
 
-	if (!items)
-		return -1;
+	if (!items) {
+		cmd_warn("out of memory");
+		return false;
+	}
 	l->items = items;
 	l->items[l->n++] = s;
-	return 0;
+	return true;
 }
 
 void opt_list_free(struct opt_list *l)
@@ -71,10 +73,7 @@ static bool opt_store(const struct usage *u, const struct opt *o, const char *va
 		*(const char **)o->dest = value;
 		return true;
 	case OPT_KIND_LIST:
-		if (list_add(o->dest, value) == 0)
-			return true;
-		cmd_warn("out of memory");
-		return false;
+		return opt_list_add(o->dest, value);
 	case OPT_KIND_SIZE:
 		if (text_parse_size(value, o->dest))
 			return true;

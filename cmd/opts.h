@@ -61,5 +61,7 @@ enum opts_answer { OPTS_OK, OPTS_DONE, OPTS_BAD };
  */
 enum opts_answer opts_parse(const struct usage *u, const struct opt *opts, int *argc, char ***argv);
 void opt_list_free(struct opt_list *l); /* for CLEANUP */
+/* For programs that parse by themselves, under a peer's name; false with a sentence printed when memory is out. */
+bool opt_list_add(struct opt_list *l, const char *s);
 
 #endif
