@@ -150,8 +150,8 @@ static int landlock_restrict(const struct confine_how *how, int abi)
 /* Calls without a look at their arguments.  Names that an architecture does not have are skipped. */
 static const int calls_always[] = {
 	/* memory and threads */
-	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex),
-	SCMP_SYS(futex_waitv), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield),
+	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(munlock),
+	SCMP_SYS(futex), SCMP_SYS(futex_waitv), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield),
 	SCMP_SYS(sched_getaffinity), SCMP_SYS(membarrier), SCMP_SYS(exit), SCMP_SYS(exit_group),
 	SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(restart_syscall),
 	/* signals to and in ourselves */

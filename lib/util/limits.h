@@ -75,4 +75,7 @@
 #define LIMIT_FSTAB_BYTES (1 * MiB)
 #define LIMIT_FSTAB_LINES 4096
 
+/* A passphrase or key file; cryptsetup reads no more of a key file either. */
+#define LIMIT_SECRET (8 * MiB)
+
 #endif
