@@ -17,6 +17,7 @@
 
 struct block;
 struct json;
+struct secrets; /* secret.h */
 
 /* ---- opening ---- */
 
@@ -33,6 +34,7 @@ enum {
 	BLOCK_GUESS_WRITE = 1u << 9,  /* allow writing to an image whose raw format was only guessed (the peers do) */
 	BLOCK_FACTS = 1u << 11, /* for facts only: a data file is not opened, and nothing of the content can be asked */
 	BLOCK_SHARE_WRITE = 1u << 10, /* others may write to a raw image meanwhile: for facts, not for content */
+	BLOCK_NO_IO = 1u << 11,	      /* for facts: an encrypted image opens without its key, and data is not touched */
 };
 
 /* Which host files an image may name as its backing, data or extent file. */
@@ -48,6 +50,7 @@ struct block_open {
 	const struct dict *opts;	   /* further options of the tree ("file.offset" ...); NULL: none */
 	unsigned flags;
 	const struct block_policy *policy; /* NULL: only beside the image */
+	const struct secrets *secrets;	   /* what key-secret options name; NULL: none.  Lent until the call returns */
 };
 
 /*
@@ -74,6 +77,8 @@ uint64_t block_size(const struct block *b);
 const char *block_format(const struct block *b); /* "qcow2" */
 const char *block_name(const struct block *b);	 /* as a person would name it; lent */
 bool block_writable(const struct block *b);
+/* Growth, and a new image, read as zeros.  Not where the stored bytes are decrypted: there it is noise until written. */
+bool block_zero_init(const struct block *b);
 bool block_guessed(const struct block *b); /* its format was not given, and no magic named it: raw by default */
 struct block *block_file(const struct block *b);    /* the node beneath, lent; NULL for a host file */
 struct block *block_backing(const struct block *b); /* lent; NULL when there is none */
@@ -114,7 +119,7 @@ int block_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64
 int block_flush(struct block *b, struct err *e);
 
 enum block_prealloc { PREALLOC_OFF, PREALLOC_METADATA, PREALLOC_FALLOC, PREALLOC_FULL };
-/* Changes the size.  Growth reads as zeros (even over a longer backing file); shrinking cuts. */
+/* Changes the size.  Growth reads as zeros (even over a longer backing file) if block_zero_init(); shrinking cuts. */
 int block_truncate(struct block *b, uint64_t size, enum block_prealloc prealloc, struct err *e);
 
 /* ---- where the bytes are ---- */
@@ -209,6 +214,16 @@ struct check_report {
 /* ERR_UNSUPPORTED when the format cannot be checked.  Findings are not an error: they are in the report. */
 int block_check(struct block *b, unsigned fix, struct check_report *r, struct err *e);
 
+/* ---- changing the format's own settings ---- */
+
+/*
+ * opts as the format's amend options name them; secrets (may be NULL) holds what *-secret options name.  force allows
+ * what loses data for good.  ERR_UNSUPPORTED when the format has nothing to amend.
+ */
+int block_amend(struct block *b, const struct dict *opts, const struct secrets *secrets, bool force, struct err *e);
+/* The table of a format's amend options ends at name NULL; NULL when it has none. */
+const struct create_opt *block_amend_opts(const char *format);
+
 /* ---- creating and measuring ---- */
 
 /*
@@ -218,6 +233,13 @@ int block_check(struct block *b, unsigned fix, struct check_report *r, struct er
  */
 int block_create(const char *path, const char *format, const struct dict *opts, const struct block_policy *policy,
 		 struct err *e);
+/* The same for formats that may need keys.  how is lent until the call returns. */
+struct block_create_how {
+	const struct block_policy *policy; /* NULL: only beside the image */
+	const struct secrets *secrets;	   /* what key-secret options name; NULL: none */
+};
+int block_create_with(const char *path, const char *format, const struct dict *opts,
+		      const struct block_create_how *how, struct err *e);
 /* One option of a format's create, for help and for the "Formatting" line. */
 struct create_opt {
 	const char *name, *help;

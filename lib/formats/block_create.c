@@ -13,7 +13,7 @@ const char *block_format_at(size_t n, bool writable_only)
 {
 	for (size_t i = 0; block_drivers[i]; i++) {
 		const struct block_driver *drv = block_drivers[i];
-		if (!drv->is_protocol && (drv->create || !writable_only) && n-- == 0)
+		if (!drv->is_protocol && (drv->create || drv->create_how || !writable_only) && n-- == 0)
 			return drv->name;
 	}
 	return NULL;
@@ -38,12 +38,19 @@ const struct create_opt *block_create_opts(const char *format)
 	return drv ? drv->create_opts : NULL;
 }
 
+const struct create_opt *block_amend_opts(const char *format)
+{
+	const struct block_driver *drv = block_driver_find(format);
+
+	return drv ? drv->amend_opts : NULL;
+}
+
 static int find_creator(const char *format, const struct block_driver **out, struct err *e)
 {
 	*out = block_driver_find(format);
 	if (!*out)
 		return err_set(e, ERR_USAGE, "unknown format \"%s\"", format);
-	if (!(*out)->create)
+	if (!(*out)->create && !(*out)->create_how)
 		return err_set(e, ERR_UNSUPPORTED, "%s images cannot be created", format);
 	return 0;
 }
@@ -91,7 +98,14 @@ static int host_hints(struct block *file, struct dict *opts, struct err *e)
 int block_create(const char *path, const char *format, const struct dict *opts, const struct block_policy *policy,
 		 struct err *e)
 {
+	return block_create_with(path, format, opts, &(struct block_create_how){ .policy = policy }, e);
+}
+
+int block_create_with(const char *path, const char *format, const struct dict *opts,
+		      const struct block_create_how *how, struct err *e)
+{
 	static const struct block_policy beside = { .allow_all = false };
+	struct block_create_how h = { .policy = how->policy ? how->policy : &beside, .secrets = how->secrets };
 	CLEANUP(block_unrefp) struct block *file = NULL;
 	CLEANUP(dict_free) struct dict o = DICT_INIT;
 	const struct block_driver *drv;
@@ -107,7 +121,7 @@ int block_create(const char *path, const char *format, const struct dict *opts, 
 	if (rc == 0)
 		rc = host_hints(file, &o, e);
 	if (rc == 0)
-		rc = drv->create(file, path, &o, policy ? policy : &beside, e);
+		rc = drv->create_how ? drv->create_how(file, path, &o, &h, e) : drv->create(file, path, &o, h.policy, e);
 	if (rc == 0 && o.n)
 		rc = err_set(e, ERR_USAGE, "%s: %s took no notice of option \"%s\"", path, format, dict_first_key(&o));
 	if (rc == 0)

@@ -24,6 +24,7 @@ struct magic {
 struct block_env {
 	unsigned flags;			   /* BLOCK_* the user asked for */
 	const struct block_policy *policy; /* never NULL here */
+	const struct secrets *secrets;	   /* NULL: none; lent until the open returns */
 	const struct block_env *above;	   /* the image whose backing (or data) file this is; NULL at the top */
 	const struct block *node;	   /* that image's node, for the search of loops; NULL at the top */
 	unsigned depth;			   /* of nesting and chain */
@@ -47,6 +48,7 @@ struct block_driver {
 	size_t state_size;
 	bool is_protocol;	/* opens a host file by itself: no b->file, no probing beneath */
 	bool takes_names;	/* protocol: "NAME:..." as a file name is for it, as its option "filename" */
+	bool noise_init;	/* what was never written does not read as zeros: block_zero_init() */
 	bool supports_backing;	/* what is not allocated comes from the backing file */
 	struct magic magic[3];	/* ends at len 0; none: only by name, or by default (raw) */
 	/* A second look when a magic has matched: 1 mine, 0 not, < 0 error.  NULL: the magic is enough. */
@@ -92,6 +94,11 @@ struct block_driver {
 	 */
 	int (*create)(struct block *file, const char *path, struct dict *opts, const struct block_policy *policy,
 		      struct err *e);
+	/* In place of create, for formats that take keys: how->policy is never NULL here. */
+	int (*create_how)(struct block *file, const char *path, struct dict *opts, const struct block_create_how *how,
+			  struct err *e);
+	const struct create_opt *amend_opts; /* NULL: nothing can be amended */
+	int (*amend)(struct block *b, struct dict *opts, const struct secrets *secrets, bool force, struct err *e);
 	int (*measure)(struct dict *opts, struct block *src, struct measure_report *out, struct err *e);
 
 	/*
@@ -142,8 +149,8 @@ int block_new_filter(const struct block_driver *drv, struct block *file, struct 
 /* registry.c: ends at NULL. */
 extern const struct block_driver *const block_drivers[];
 const struct block_driver *block_driver_find(const char *name);
-extern const struct block_driver block_host, block_host_device, block_raw, block_qcow2, block_null_co, block_null_aio,
-	block_blkdebug, block_quorum, block_copy_on_read, block_throttle;
+extern const struct block_driver block_host, block_host_device, block_raw, block_qcow2, block_luks, block_null_co,
+	block_null_aio, block_blkdebug, block_quorum, block_copy_on_read, block_throttle;
 
 /* ---- the fault filter: tests only ---- */
 

@@ -204,7 +204,9 @@ static int node_open(struct dict *opts, const struct block_env *env, unsigned fl
 int block_open(const char *name, const struct block_open *how, struct block **out, struct err *e)
 {
 	CLEANUP(dict_free) struct dict opts = DICT_INIT;
-	struct block_env env = { .flags = how->flags, .policy = how->policy ? how->policy : &default_policy };
+	struct block_env env = { .flags = how->flags,
+				 .policy = how->policy ? how->policy : &default_policy,
+				 .secrets = how->secrets };
 	const struct block_driver *drv = how->format ? block_driver_find(how->format) : NULL;
 	int rc = 0;
 
@@ -290,7 +292,8 @@ int block_open_named(struct block *b, const char *name, const char *format, unsi
 		     const struct block_env *env, struct block **out, struct err *e)
 {
 	CLEANUP(dict_free) struct dict all = DICT_INIT;
-	struct block_env down = { .flags = flags, .policy = env->policy, .above = env, .node = NULL, .depth = env->depth + 1 };
+	struct block_env down = { .flags = flags, .policy = env->policy, .secrets = env->secrets, .above = env,
+				  .node = NULL, .depth = env->depth + 1 };
 	struct block_env here = *env;
 	bool to_protocol = !format;
 	int rc = 0;
