@@ -197,7 +197,8 @@ static int info_image(const struct info_args *a, const char *name, struct json *
 {
 	CLEANUP(image_closep) struct dry_image *img = NULL;
 	unsigned depth = 0;
-	int status = image_open(name, &a->how, DRY_OPEN_SHARE_WRITE | (a->chain ? 0 : DRY_OPEN_NO_BACKING), &img);
+	unsigned facts = DRY_OPEN_SHARE_WRITE | DRY_OPEN_FACTS;
+	int status = image_open(name, &a->how, facts | (a->chain ? 0 : DRY_OPEN_NO_BACKING), &img);
 
 	/* Ends: a chain that was opened is finite. */
 	for (struct dry_image *at = img; status == EXIT_DONE && at; at = dry_image_backing(at), depth++) {

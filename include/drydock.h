@@ -92,7 +92,7 @@ enum {
 	DRY_OPEN_CHECK = 1u << 4,	/* for dry_image_check: open in spite of damage where possible */
 	DRY_OPEN_GUESS_WRITE = 1u << 5, /* write also where raw was only guessed (else DRY_USAGE) */
 	DRY_OPEN_SHARE_WRITE = 1u << 6, /* for facts, not for content: others may write to a raw image meanwhile */
-	DRY_OPEN_FACTS = 1u << 7,	/* no data file is opened; only facts and snapshots may be asked */
+	DRY_OPEN_FACTS = 1u << 7,	/* no data file is opened, no key is needed; only facts and snapshots may be asked */
 	DRY_OPEN_TEMPORARY = 1u << 8,	/* writes go to an unlinked temporary file; the image itself is only read */
 	DRY_OPEN_COPY_ON_READ = 1u << 9, /* what is read from a backing file is written into the image */
 };

@@ -46,7 +46,8 @@ int dry_create_plan(const char *path, const struct dry_create *how, struct dry_o
 {
 	API_ERR(e, error);
 	struct block_policy policy = image_policy(&how->policy);
-	struct create_plan plan = { how->format, image_dict(how->opts), &policy, how->no_backing };
+	struct create_plan plan = { .format = how->format, .opts = image_dict(how->opts), .policy = &policy,
+				    .no_backing = how->no_backing };
 	struct dry_opts *opts = dry_opts_new();
 	int rc;
 
@@ -64,7 +65,8 @@ int dry_create(const char *path, const struct dry_create *how, struct dry_error 
 {
 	API_ERR(e, error);
 	struct block_policy policy = image_policy(&how->policy);
-	struct create_plan plan = { how->format, image_dict(how->opts), &policy, how->no_backing };
+	struct create_plan plan = { .format = how->format, .opts = image_dict(how->opts), .policy = &policy,
+				    .no_backing = how->no_backing };
 
 	return convert_create(path, &plan, e);
 }

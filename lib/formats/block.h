@@ -34,7 +34,6 @@ enum {
 	BLOCK_GUESS_WRITE = 1u << 9,  /* allow writing to an image whose raw format was only guessed (the peers do) */
 	BLOCK_FACTS = 1u << 11, /* for facts only: a data file is not opened, and nothing of the content can be asked */
 	BLOCK_SHARE_WRITE = 1u << 10, /* others may write to a raw image meanwhile: for facts, not for content */
-	BLOCK_NO_IO = 1u << 11,	      /* for facts: an encrypted image opens without its key, and data is not touched */
 };
 
 /* Which host files an image may name as its backing, data or extent file. */

@@ -183,12 +183,13 @@ static int create_at(struct target *t, const struct create_plan *plan, const str
 		     struct err *e)
 {
 	CLEANUP(wider_policy_free) struct wider_policy wider = { .allowed = NULL };
+	struct block_create_how how = { .policy = &wider.policy, .secrets = plan->secrets };
 	int rc = extra_file_note(extra, t->path, opts, e);
 
 	if (rc == 0)
 		rc = widen_policy(&wider, plan->policy, t->path, opts, e);
 	if (rc == 0)
-		rc = block_create(t->path, plan->format, opts, &wider.policy, e);
+		rc = block_create_with(t->path, plan->format, opts, &how, e);
 	return target_err(t, rc, e);
 }
 
@@ -298,7 +299,7 @@ static int run_copy(const struct convert *how, struct copy_job *job, struct conv
 static int convert_into(const struct convert *how, struct convert_result *result, struct err *e)
 {
 	struct block_open open = { .format = how->format, .opts = how->opts, .flags = BLOCK_WRITE | how->open_flags,
-				   .policy = how->policy };
+				   .policy = how->policy, .secrets = how->secrets };
 	CLEANUP(block_unrefp) struct block *target = NULL;
 	struct copy_job job = how->copy;
 	struct stat at;
@@ -323,7 +324,7 @@ static int convert_into(const struct convert *how, struct convert_result *result
 static int plan_target(const struct convert *how, struct dict *opts, struct err *e)
 {
 	CLEANUP(dict_free) struct dict given = DICT_INIT;
-	struct create_plan plan = { how->format, &given, how->policy, false };
+	struct create_plan plan = { .format = how->format, .opts = &given, .policy = how->policy };
 	uint64_t total, size = 0;
 	char text[24];
 	int rc;
@@ -341,13 +342,29 @@ static int plan_target(const struct convert *how, struct dict *opts, struct err 
 	return rc < 0 ? rc : convert_plan_create(how->target, &plan, opts, e);
 }
 
+/* An image that was made under a key is opened with it. */
+static int keys_of(const struct dict *create, struct dict *open, struct err *e)
+{
+	static const char *const keys[] = { "key-secret", "encrypt.key-secret" };
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const char *id = dict_get(create, keys[i]);
+		int rc = id ? dict_set(open, keys[i], id, e) : 0;
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
 /* Fills a target that was just made; its locks are its own: nobody knows its name yet. */
 static int fill_target(const struct convert *how, const struct target *t, const struct dict *opts,
 		       struct convert_result *result, struct err *e)
 {
 	CLEANUP(wider_policy_free) struct wider_policy wider = { .allowed = NULL };
-	struct block_open open = { .format = how->format, .flags = BLOCK_WRITE | how->open_flags,
-				   .policy = &wider.policy };
+	CLEANUP(dict_free) struct dict keys = DICT_INIT;
+	struct block_open open = { .format = how->format, .opts = &keys, .flags = BLOCK_WRITE | how->open_flags,
+				   .policy = &wider.policy, .secrets = how->secrets };
 	CLEANUP(block_unrefp) struct block *target = NULL;
 	struct copy_job job = how->copy;
 	bool raw = strcmp(how->format, "raw") == 0;
@@ -356,11 +373,13 @@ static int fill_target(const struct convert *how, const struct target *t, const 
 	result->stage = CONVERT_OPEN;
 	rc = widen_policy(&wider, how->policy, t->path, opts, e);
 	if (rc == 0)
+		rc = keys_of(opts, &keys, e);
+	if (rc == 0)
 		rc = block_open(t->path, &open, &target, e);
 	if (rc < 0)
 		return rc;
 	job.target = target;
-	job.target_is_zero = !(raw && t->in_place);
+	job.target_is_zero = block_zero_init(target) && !(raw && t->in_place);
 	job.plain_target = raw && !t->in_place;
 	return run_copy(how, &job, result, e);
 }
@@ -370,7 +389,7 @@ static int convert_new(const struct convert *how, struct convert_result *result,
 	CLEANUP(target_abort) struct target t = TARGET_INIT;
 	CLEANUP(extra_file_remove) struct extra_file extra = { NULL };
 	CLEANUP(dict_free) struct dict opts = DICT_INIT;
-	struct create_plan plan = { how->format, NULL, how->policy, false };
+	struct create_plan plan = { .format = how->format, .policy = how->policy, .secrets = how->secrets };
 	int rc = plan_target(how, &opts, e);
 
 	if (rc < 0)

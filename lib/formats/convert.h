@@ -11,6 +11,7 @@ struct create_plan {
 	const struct dict *opts; /* NULL: none */
 	const struct block_policy *policy;
 	bool no_backing; /* do not look at the backing file */
+	const struct secrets *secrets; /* what key-secret options name; NULL: none */
 };
 
 /*
@@ -39,6 +40,7 @@ struct convert {
 	const char *format;	 /* NULL with keep: guess */
 	const struct dict *opts; /* of create; with keep: of opening */
 	const struct block_policy *policy;
+	const struct secrets *secrets; /* what key-secret options name; NULL: none */
 	unsigned open_flags;	 /* BLOCK_DIRECT, _WRITETHROUGH, _UNSAFE, _GUESS_WRITE for the target */
 	bool keep;		 /* write into what is there */
 	bool keep_is_zero;

@@ -123,7 +123,7 @@ END_TEST
 START_TEST(options_of_create_are_judged_before_anything_is_made)
 {
 	struct dict opts = DICT_INIT, out = DICT_INIT;
-	struct create_plan plan = { "raw", &opts, NULL, false };
+	struct create_plan plan = { .format = "raw", .opts = &opts };
 
 	ok(dict_parse(&opts, "size=1M,nocow=yes", NULL, &e));
 	ok(convert_plan_create("x", &plan, &out, &e));
