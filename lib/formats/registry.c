@@ -15,6 +15,7 @@ const struct block_driver *const block_drivers[] = {
 	&block_quorum,
 	&block_copy_on_read,
 	&block_throttle,
+	&block_luks,
 	NULL,
 };
 

@@ -77,5 +77,12 @@
 
 /* A passphrase or key file; cryptsetup reads no more of a key file either. */
 #define LIMIT_SECRET (8 * MiB)
+/* LUKS writes 4000 stripes since its first day; the format has room for more. */
+#define LIMIT_LUKS_STRIPES 65536
+/*
+ * Hash computations (HMACs) that unlocking one header may cost, all tried slots together: some minutes.  A slot made for
+ * two seconds of a fast processor takes about 20 million; none of ours takes more than a tenth of the limit.
+ */
+#define LIMIT_LUKS_WORK (1ULL << 30)
 
 #endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* luks_ondisk.h - the LUKS header as it lies on a disk, and what luks*.c share beside luks.h. */
+#ifndef DRYDOCK_LUKS_ONDISK_H
+#define DRYDOCK_LUKS_ONDISK_H
+
+#include "luks.h"
+#include "ondisk.h"
+
+#define LUKS_MAGIC "LUKS\xba\xbe"
+enum { LUKS_MAGIC_LEN = 6 };
+#define LUKS_SLOT_ACTIVE   0x00ac71f3U
+#define LUKS_SLOT_INACTIVE 0x0000deadU
+
+struct luks_ondisk_slot {
+	be32 active, iterations;
+	uint8_t salt[32];
+	be32 off, stripes; /* off in sectors */
+};
+struct luks_ondisk {
+	char magic[6];
+	be16 version;
+	char cipher[32], mode[32], hash[32];
+	be32 payload_off; /* in sectors */
+	be32 key_bytes;
+	uint8_t digest[20], digest_salt[32];
+	be32 digest_iterations;
+	char uuid[40];
+	struct luks_ondisk_slot slots[LUKS_SLOTS];
+};
+_Static_assert(sizeof(struct luks_ondisk) == 592, "LUKS header");
+
+/* Bytes of a slot's key material, whole sectors. */
+uint64_t luks_material_bytes(uint32_t key_bytes, uint32_t stripes);
+/* Writes one slot's entry, or the whole header, from the facts; syncs. */
+int luks_write_slot(struct luks *l, unsigned slot, struct err *e);
+int luks_write_header(struct luks *l, struct err *e);
+
+#endif
