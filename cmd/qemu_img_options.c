@@ -54,6 +54,28 @@ static const struct row raw_rows[] = {
 	{ NULL, NULL, 0, NULL },
 };
 
+static const struct row luks_rows[] = {
+	{ "size", "Virtual disk size", DRY_OPT_SIZE, NULL },
+	{ "key-secret", "ID of the secret that provides the keyslot passphrase", DRY_OPT_STRING, NULL },
+	{ "cipher-alg", "Name of encryption cipher algorithm", DRY_OPT_STRING, NULL },
+	{ "cipher-mode", "Name of encryption cipher mode", DRY_OPT_STRING, NULL },
+	{ "ivgen-alg", "Name of IV generator algorithm", DRY_OPT_STRING, NULL },
+	{ "ivgen-hash-alg", "Name of IV generator hash algorithm", DRY_OPT_STRING, NULL },
+	{ "hash-alg", "Name of encryption hash algorithm", DRY_OPT_STRING, NULL },
+	{ "iter-time", "Time to spend in PBKDF in milliseconds", DRY_OPT_NUMBER, NULL },
+	{ NULL, NULL, 0, NULL },
+};
+
+/* The tables above, by format. */
+static const struct {
+	const char *format;
+	const struct row *rows;
+} own_rows[] = {
+	{ "qcow2", qcow2_rows },
+	{ "raw", raw_rows },
+	{ "luks", luks_rows },
+};
+
 /* Options of every host file, behind those of the format. */
 static const struct row file_rows[] = {
 	{ "nocow", "Turn off copy-on-write (valid only on btrfs)", DRY_OPT_BOOL, NULL },
@@ -84,8 +106,11 @@ static void add(struct table *t, const struct row *r)
 
 static void table_of(struct table *t, const char *format, bool protocol)
 {
-	const struct row *own = strcmp(format, "qcow2") == 0 ? qcow2_rows : strcmp(format, "raw") == 0 ? raw_rows : NULL;
+	const struct row *own = NULL;
 
+	for (size_t i = 0; i < ARRAY_LEN(own_rows); i++)
+		if (strcmp(own_rows[i].format, format) == 0)
+			own = own_rows[i].rows;
 	t->n = 0;
 	for (; own && own->name; own++)
 		add(t, own);
