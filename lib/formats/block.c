@@ -431,20 +431,3 @@ int block_debug(struct block *b, enum block_debug what, const char *event, const
 			return n->drv->debug(n, what, event, tag, e);
 	return err_set(e, ERR_UNSUPPORTED, "%s: there is no blkdebug node in it", b->name);
 }
-
-int block_amend(struct block *b, const struct dict *opts, const struct secrets *secrets, bool force, struct err *e)
-{
-	CLEANUP(dict_free) struct dict o = DICT_INIT;
-	int rc;
-
-	if (!b->drv->amend)
-		return err_set(e, ERR_UNSUPPORTED, "%s: %s images have nothing to amend", b->name, b->drv->name);
-	if (!block_writable(b))
-		return err_set(e, ERR_USAGE, "%s: opened read-only", b->name);
-	if ((rc = dict_merge(&o, opts, e)) < 0)
-		return rc;
-	rc = b->drv->amend(b, &o, secrets, force, e);
-	if (rc == 0 && dict_first_key(&o))
-		rc = err_set(e, ERR_USAGE, "invalid parameter '%s'", dict_first_key(&o));
-	return rc < 0 ? err_in(e, rc, "%s", b->name) : 0;
-}

@@ -171,6 +171,16 @@ void block_snapshots_free(struct block_snapshots *s);
 int block_snapshots(struct block *b, struct block_snapshots *out, struct err *e);
 /* Makes this (read-only) block show a snapshot, found by id or else by name; its size becomes the snapshot's. */
 int block_snapshot_load(struct block *b, const char *id_or_name, struct err *e);
+/*
+ * Keeps what the (writable) disk holds now.  what: name, date, clocks, vm_state_size; its id may be NULL: then one more
+ * than the largest number that is an id becomes it.  disk_size is that of the disk.  ERR_USAGE when the id is taken;
+ * names need not differ.
+ */
+int block_snapshot_create(struct block *b, const struct block_snapshot *what, struct err *e);
+/* The disk becomes what it was, its size too.  Found by id or else by name; ERR_NOT_FOUND when there is none. */
+int block_snapshot_apply(struct block *b, const char *id_or_name, struct err *e);
+/* Found in the same way. */
+int block_snapshot_delete(struct block *b, const char *id_or_name, struct err *e);
 
 /*
  * The area behind the guest's disk where a VM's state is kept with a snapshot; off counts from its beginning.  Reading
@@ -178,6 +188,39 @@ int block_snapshot_load(struct block *b, const char *id_or_name, struct err *e);
  */
 int block_vmstate_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err *e);
 int block_vmstate_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
+
+/* ---- dirty bitmaps kept in the image ---- */
+
+/*
+ * A bitmap tells which parts of the disk were written since it was made or cleared.  Enabled ones take part in every
+ * write.  One that a writer left open (in_use on disk) is inconsistent: it can only be removed.
+ */
+struct block_bitmap {
+	char *name;
+	uint64_t granularity;	 /* bytes of the disk that one bit stands for, a power of two */
+	bool enabled;		 /* writes are recorded ("auto") */
+	bool inconsistent;	 /* a writer died, or did not know bitmaps */
+	uint64_t dirty;		 /* bytes of the disk that are marked; 0 when inconsistent */
+};
+struct block_bitmaps {
+	struct block_bitmap *items;
+	size_t n;
+};
+void block_bitmaps_free(struct block_bitmaps *s);
+/* All of these: ERR_UNSUPPORTED when the format has none, ERR_NOT_FOUND when there is no bitmap of that name. */
+int block_bitmaps(struct block *b, struct block_bitmaps *out, struct err *e);
+/* A new empty bitmap.  granularity 0: 64 KiB, or the cluster size between 4 KiB and that.  ERR_USAGE: name taken. */
+int block_bitmap_add(struct block *b, const char *name, uint64_t granularity, bool disabled, struct err *e);
+int block_bitmap_remove(struct block *b, const char *name, struct err *e);
+/* No bit is set any more. */
+int block_bitmap_clear(struct block *b, const char *name, struct err *e);
+int block_bitmap_enable(struct block *b, const char *name, bool enable, struct err *e);
+/* What is marked in src_name of src (which may be b) is marked in dst too.  The granularities may differ. */
+int block_bitmap_merge(struct block *b, const char *dst, struct block *src, const char *src_name, struct err *e);
+/* Marks a part of the disk. */
+int block_bitmap_mark(struct block *b, const char *name, uint64_t len, uint64_t off, struct err *e);
+/* The first marked run at or behind off: *len 0 when there is none.  Bounds are those of bits, cut at the disk's end. */
+int block_bitmap_next(struct block *b, const char *name, uint64_t off, uint64_t *run_off, uint64_t *len, struct err *e);
 
 /* ---- check ---- */
 
@@ -220,8 +263,24 @@ int block_check(struct block *b, unsigned fix, struct check_report *r, struct er
  * what loses data for good.  ERR_UNSUPPORTED when the format has nothing to amend.
  */
 int block_amend(struct block *b, const struct dict *opts, const struct secrets *secrets, bool force, struct err *e);
+struct block_amend_how {
+	const struct secrets *secrets; /* NULL: none */
+	bool force;
+	/* Called now and then with what is done of what there is to do; may be NULL. */
+	void (*progress)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
+};
+int block_amend_with(struct block *b, const struct dict *opts, const struct block_amend_how *how, struct err *e);
 /* The table of a format's amend options ends at name NULL; NULL when it has none. */
 const struct create_opt *block_amend_opts(const char *format);
+
+/*
+ * The image names another backing file (NULL: none) of that format (NULL: it does not say).  The open one (block_backing)
+ * stays as it is, and so does every byte of data: what shines through is the caller's business.
+ */
+int block_change_backing(struct block *b, const char *name, const char *format, struct err *e);
+/* Everything is unallocated again, as in a new image of the same size; its space is free.  Snapshots stay. */
+int block_make_empty(struct block *b, struct err *e);
 
 /* ---- creating and measuring ---- */
 

@@ -43,6 +43,17 @@ struct block {
 	void *state;		/* drv->state_size zeroed bytes */
 };
 
+/* Bitmaps in the image: as the functions of block.h of the same names. */
+struct block_bitmap_ops {
+	int (*list)(struct block *b, struct block_bitmaps *out, struct err *e);
+	int (*add)(struct block *b, const char *name, uint64_t granularity, bool disabled, struct err *e);
+	int (*remove)(struct block *b, const char *name, struct err *e);
+	int (*clear)(struct block *b, const char *name, struct err *e);
+	int (*enable)(struct block *b, const char *name, bool enable, struct err *e);
+	int (*mark)(struct block *b, const char *name, uint64_t len, uint64_t off, struct err *e);
+	int (*next)(struct block *b, const char *name, uint64_t off, uint64_t *run_off, uint64_t *len, struct err *e);
+};
+
 struct block_driver {
 	const char *name;	/* "qcow2", as the user types it */
 	size_t state_size;
@@ -82,6 +93,12 @@ struct block_driver {
 	int (*check)(struct block *b, unsigned fix, struct check_report *r, struct err *e);
 	int (*snapshots)(struct block *b, struct block_snapshots *out, struct err *e);
 	int (*snapshot_load)(struct block *b, const char *id_or_name, struct err *e);
+	int (*snapshot_create)(struct block *b, const struct block_snapshot *what, struct err *e);
+	int (*snapshot_apply)(struct block *b, const char *id_or_name, struct err *e);
+	int (*snapshot_delete)(struct block *b, const char *id_or_name, struct err *e);
+	const struct block_bitmap_ops *bitmaps; /* NULL: none */
+	int (*change_backing)(struct block *b, const char *name, const char *format, struct err *e);
+	int (*make_empty)(struct block *b, struct err *e);
 
 	/* The VM state area (block_vmstate_pread()); NULL: none. */
 	int (*vmstate_pread)(struct block *b, void *buf, size_t len, uint64_t off, struct err *e);
@@ -98,7 +115,7 @@ struct block_driver {
 	int (*create_how)(struct block *file, const char *path, struct dict *opts, const struct block_create_how *how,
 			  struct err *e);
 	const struct create_opt *amend_opts; /* NULL: nothing can be amended */
-	int (*amend)(struct block *b, struct dict *opts, const struct secrets *secrets, bool force, struct err *e);
+	int (*amend)(struct block *b, struct dict *opts, const struct block_amend_how *how, struct err *e);
 	int (*measure)(struct dict *opts, struct block *src, struct measure_report *out, struct err *e);
 
 	/*

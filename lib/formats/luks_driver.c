@@ -239,11 +239,11 @@ static void luks_info_specific(struct block *b, struct json *j)
 	luks_info(s->luks, false, j);
 }
 
-static int luks_drv_amend(struct block *b, struct dict *opts, const struct secrets *secrets, bool force, struct err *e)
+static int luks_drv_amend(struct block *b, struct dict *opts, const struct block_amend_how *how, struct err *e)
 {
 	struct luks_state *s = b->state;
 
-	return luks_amend(s->luks, opts, secrets, force, e);
+	return luks_amend(s->luks, opts, how->secrets, how->force, e);
 }
 
 /* ---- create, measure ---- */
