@@ -68,7 +68,7 @@ static int luks_drv_open(struct block *b, struct dict *opts, const struct block_
 		return rc;
 	/* As of a raw disk, the missing bytes of a last sector read as zeros before they are decrypted. */
 	b->size = round_up(io.size - s->luks->facts.payload_off, CRYPT_SECTOR);
-	if (env->flags & BLOCK_NO_IO)
+	if (env->flags & BLOCK_FACTS)
 		return 0;
 	return luks_unlock_secret(s->luks, env->secrets, key_secret, e);
 }

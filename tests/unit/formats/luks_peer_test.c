@@ -154,7 +154,7 @@ static void same_info(const char *path)
 	struct block *b;
 	FILE *f;
 
-	open_luks(path, "s", BLOCK_NO_IO, &b);
+	open_luks(path, "s", BLOCK_FACTS, &b);
 	json_object(&j, NULL);
 	ck_assert(block_info_specific(b, &j));
 	json_object_end(&j);

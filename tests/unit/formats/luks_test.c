@@ -477,7 +477,7 @@ static int open_luks(const char *path, const char *secret, unsigned flags, struc
 
 START_TEST(an_image_opens_with_its_secret_or_for_facts_only)
 {
-	struct block_open guess = { .flags = BLOCK_NO_IO };
+	struct block_open guess = { .flags = BLOCK_FACTS };
 	struct block_info info;
 	struct block *b;
 	char c;
