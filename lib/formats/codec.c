@@ -1,82 +1,98 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* codec.c - deflate by zlib, zstd by libzstd. */
-#include "codec.h"
+/* codec.c - which library does what, and the workspaces they are lent. */
+#include "codec_internal.h"
 
-#include <stdint.h>
-#include <zlib.h>
-#include <zstd.h>
-#include <zstd_errors.h>
+#include "alloc.h"
 
-int codec_inflate_raw(void *dst, size_t dst_len, const void *src, size_t src_len, struct err *e)
+struct codec *codec_new(struct err *e)
 {
-	z_stream z = { .next_in = (Bytef *)(uintptr_t)src, .avail_in = (uInt)src_len,
-		       .next_out = dst, .avail_out = (uInt)dst_len };
-	int rc = inflateInit2(&z, -15);
+	struct codec *c = alloc_zero(sizeof *c);
 
-	if (rc != Z_OK)
-		return rc == Z_MEM_ERROR ? err_nomem(e) : err_set(e, ERR_UNSUPPORTED, "zlib: error %d", rc);
-	rc = inflate(&z, Z_FINISH);
-	inflateEnd(&z);
-	if (rc == Z_MEM_ERROR)
-		return err_nomem(e);
-	/* Some writers leave the end mark out, or bytes behind it: a full buffer is what counts. */
-	if ((rc == Z_STREAM_END || rc == Z_BUF_ERROR || rc == Z_OK) && z.avail_out == 0)
-		return 0;
-	if (rc == Z_STREAM_END || rc == Z_BUF_ERROR || rc == Z_OK)
-		return err_set(e, ERR_CORRUPT, "compressed data ends after %zu of %zu bytes", dst_len - z.avail_out,
-			       dst_len);
-	return err_set(e, ERR_CORRUPT, "broken deflate data");
+	if (!c)
+		err_nomem(e);
+	return c;
 }
 
-long codec_deflate_raw(void *dst, size_t cap, const void *src, size_t src_len, struct err *e)
+void codec_free(struct codec *c)
 {
-	z_stream z = { .next_in = (Bytef *)(uintptr_t)src, .avail_in = (uInt)src_len,
-		       .next_out = dst, .avail_out = (uInt)cap };
-	int rc = deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -12, 9, Z_DEFAULT_STRATEGY);
-
-	if (rc != Z_OK)
-		return rc == Z_MEM_ERROR ? err_nomem(e) : err_set(e, ERR_UNSUPPORTED, "zlib: error %d", rc);
-	rc = deflate(&z, Z_FINISH);
-	deflateEnd(&z);
-	return rc == Z_STREAM_END ? (long)(cap - z.avail_out) : 0;
+	if (!c)
+		return;
+	deflate_work_free(c->deflate);
+	zstd_work_free(c->zstd);
+	for (unsigned i = 0; i < CODEC_BUFFERS; i++)
+		free(c->buffers[i]);
+	free(c);
 }
 
-int codec_zstd_decompress(void *dst, size_t dst_len, const void *src, size_t src_len, struct err *e)
+int codec_decompress(struct codec *c, enum codec_method method, void *dst, size_t dst_len, const void *src,
+		     size_t src_len, struct err *e)
 {
-	ZSTD_outBuffer out = { .dst = dst, .size = dst_len };
-	ZSTD_inBuffer in = { .src = src, .size = src_len };
-	ZSTD_DCtx *d = ZSTD_createDCtx();
-	size_t rc = 0;
+	return method == CODEC_ZSTD ? zstd_decompress(c, dst, dst_len, src, src_len, e)
+				    : deflate_decompress(c, dst, dst_len, src, src_len, e);
+}
 
-	if (!d)
+long codec_compress(struct codec *c, enum codec_method method, int level, void *dst, size_t cap, const void *src,
+		    size_t src_len, struct err *e)
+{
+	return method == CODEC_ZSTD ? zstd_compress(c, level, dst, cap, src, src_len, e)
+				    : deflate_compress(c, level, dst, cap, src, src_len, e);
+}
+
+uint8_t *codec_buffer(struct codec *c, unsigned i, size_t len, struct err *e)
+{
+	if (c->sizes[i] >= len)
+		return c->buffers[i];
+	free(c->buffers[i]);
+	c->buffers[i] = alloc_bytes(len);
+	c->sizes[i] = c->buffers[i] ? len : 0;
+	if (!c->buffers[i])
+		err_nomem(e);
+	return c->buffers[i];
+}
+
+int codecs_init(struct codecs *all, struct err *e)
+{
+	if (pthread_mutex_init(&all->lock, NULL) != 0)
 		return err_nomem(e);
-	/* Ends: a turn that neither eats nor gives is the last. */
-	while (out.pos < out.size) {
-		size_t before = in.pos + out.pos;
-
-		rc = ZSTD_decompressStream(d, &out, &in);
-		if (ZSTD_isError(rc) || in.pos + out.pos == before)
-			break;
-	}
-	ZSTD_freeDCtx(d);
-	if (ZSTD_isError(rc))
-		return ZSTD_getErrorCode(rc) == ZSTD_error_memory_allocation
-			       ? err_nomem(e)
-			       : err_set(e, ERR_CORRUPT, "broken zstd data: %s", ZSTD_getErrorName(rc));
-	if (out.pos < out.size)
-		return err_set(e, ERR_CORRUPT, "compressed data ends after %zu of %zu bytes", out.pos, dst_len);
+	all->idle = NULL;
+	all->made = true;
 	return 0;
 }
 
-long codec_zstd_compress(void *dst, size_t cap, const void *src, size_t src_len, struct err *e)
+void codecs_free(struct codecs *all)
 {
-	size_t rc = ZSTD_compress(dst, cap, src, src_len, ZSTD_CLEVEL_DEFAULT);
+	if (!all->made)
+		return;
+	while (all->idle) {
+		struct codec *c = all->idle;
 
-	if (!ZSTD_isError(rc))
-		return (long)rc;
-	if (ZSTD_getErrorCode(rc) == ZSTD_error_dstSize_tooSmall)
-		return 0;
-	return ZSTD_getErrorCode(rc) == ZSTD_error_memory_allocation
-		       ? err_nomem(e)
-		       : err_set(e, ERR_UNSUPPORTED, "zstd: %s", ZSTD_getErrorName(rc));
+		all->idle = c->next;
+		codec_free(c);
+	}
+	pthread_mutex_destroy(&all->lock);
+	all->made = false;
+}
+
+struct codec_lease codecs_take(struct codecs *all, struct err *e)
+{
+	struct codec_lease lease = { all, NULL };
+
+	pthread_mutex_lock(&all->lock);
+	lease.codec = all->idle;
+	if (lease.codec)
+		all->idle = lease.codec->next;
+	pthread_mutex_unlock(&all->lock);
+	if (!lease.codec)
+		lease.codec = codec_new(e);
+	return lease;
+}
+
+void codecs_give(struct codec_lease *lease)
+{
+	if (!lease->codec)
+		return;
+	pthread_mutex_lock(&lease->of->lock);
+	lease->codec->next = lease->of->idle;
+	lease->of->idle = take(lease->codec);
+	pthread_mutex_unlock(&lease->of->lock);
 }

@@ -37,6 +37,7 @@
 #include "alloc.h"
 #include "block_driver.h"
 #include "checked.h"
+#include "codec.h"
 #include "limits.h"
 #include "ondisk.h"
 
@@ -268,6 +269,9 @@ struct qcow2_state {
 	bool pass_discard[3];	 /* by enum qcow2_why */
 	bool discard_no_unref;
 	unsigned overlap; /* QCOW2_OL_* */
+	int compression_level; /* of compressed writes, as codec_compress() takes it */
+
+	struct codecs codecs; /* for (de)compression, outside the lock */
 
 	/* -- metadata: under the lock -- */
 	bool lock_made;

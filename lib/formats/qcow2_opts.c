@@ -112,6 +112,21 @@ static int take_overlap(struct block *b, struct dict *opts, struct err *e)
 	return 0;
 }
 
+/* How hard compressed writes try; 0 is the fast way. */
+static int take_level(struct block *b, struct dict *opts, struct err *e)
+{
+	struct qcow2_state *s = b->state;
+	unsigned max = s->compression == QCOW2_ZSTD ? CODEC_ZSTD_MAX : CODEC_DEFLATE_MAX;
+	CLEANUP(free_ptr) char *text = dict_take(opts, "compression-level");
+	uint64_t level = CODEC_FAST;
+
+	if (text && (!text_parse_u64(text, &level) || level < 1 || level > max))
+		return err_set(e, ERR_USAGE, "the compression level is a number from 1 to %u for %s", max,
+			       s->compression == QCOW2_ZSTD ? "zstd" : "zlib");
+	s->compression_level = (int)level;
+	return 0;
+}
+
 int qcow2_take_options(struct block *b, struct dict *opts, struct err *e)
 {
 	struct qcow2_state *s = b->state;
@@ -126,7 +141,8 @@ int qcow2_take_options(struct block *b, struct dict *opts, struct err *e)
 	    (rc = dict_take_bool(opts, "pass-discard-request", &s->pass_discard[QCOW2_FREE_REQUEST], e)) < 0 ||
 	    (rc = dict_take_bool(opts, "pass-discard-snapshot", &s->pass_discard[QCOW2_FREE_SNAPSHOT], e)) < 0 ||
 	    (rc = dict_take_bool(opts, "pass-discard-other", &s->pass_discard[QCOW2_FREE_OTHER], e)) < 0 ||
-	    (rc = dict_take_bool(opts, "discard-no-unref", &s->discard_no_unref, e)) < 0)
+	    (rc = dict_take_bool(opts, "discard-no-unref", &s->discard_no_unref, e)) < 0 ||
+	    (rc = take_level(b, opts, e)) < 0)
 		return rc;
 	if (asked && s->lazy_refcounts && s->version < 3)
 		return err_set(e, ERR_USAGE, "lazy refcounts need a qcow2 image of version 3");

@@ -7,7 +7,6 @@
  * nobody waits in a circle.
  */
 #include "qcow2.h"
-#include "codec.h"
 
 #include <inttypes.h>
 
@@ -97,19 +96,20 @@ static void zslot_keep(struct qcow2_state *s, uint64_t host_off, uint64_t gen, u
 static int decompress(struct block *b, const struct qcow2_run *run, uint8_t *dst, struct err *e)
 {
 	struct qcow2_state *s = b->state;
+	CLEANUP(codecs_give) struct codec_lease lease = codecs_take(&s->codecs, e);
 	uint64_t end = block_size(b->file);
 	/* The count is of whole sectors; the file may end in the middle of the last. */
 	size_t len = (size_t)MIN_OF((uint64_t)run->csize, end - MIN_OF(end, run->host_off));
-	CLEANUP(free_ptr) uint8_t *src = alloc_bytes(len + 1);
+	uint8_t *src = lease.codec ? codec_buffer(lease.codec, 0, run->csize, e) : NULL;
 	int rc;
 
 	if (!src)
-		return err_nomem(e);
-	rc = block_pread(b->file, src, len, run->host_off, e);
+		return -(int)ERR_NOMEM;
+	rc = len ? block_pread(b->file, src, len, run->host_off, e) : 0;
 	if (rc < 0)
 		return rc;
-	rc = s->compression == QCOW2_ZSTD ? codec_zstd_decompress(dst, s->cluster_size, src, len, e)
-					  : codec_inflate_raw(dst, s->cluster_size, src, len, e);
+	rc = codec_decompress(lease.codec, s->compression == QCOW2_ZSTD ? CODEC_ZSTD : CODEC_DEFLATE, dst,
+			      s->cluster_size, src, len, e);
 	if (rc < 0)
 		return err_in(e, rc, "the compressed cluster at %" PRIu64, round_down(run->off, s->cluster_size));
 	return 0;

@@ -9,7 +9,6 @@
  * failure on the way gives the clusters back; nothing has named them.
  */
 #include "qcow2.h"
-#include "codec.h"
 
 #include <inttypes.h>
 
@@ -400,12 +399,34 @@ static int store_compressed(struct block *b, const void *data, uint32_t size, ui
 	return 0;
 }
 
+/* Compresses one cluster, padded with zeros, into a buffer of the codec's; 0: it would not become smaller. */
+static long compress_cluster(struct block *b, struct codec *c, const void *buf, size_t len, uint8_t **out, struct err *e)
+{
+	const struct qcow2_state *s = b->state;
+
+	*out = codec_buffer(c, 0, s->cluster_size, e);
+	if (!*out)
+		return -(long)ERR_NOMEM;
+	if (len < s->cluster_size) {
+		uint8_t *padded = codec_buffer(c, 1, s->cluster_size, e);
+
+		if (!padded)
+			return -(long)ERR_NOMEM;
+		memcpy(padded, buf, len);
+		memset(padded + len, 0, s->cluster_size - len);
+		buf = padded;
+	}
+	/* Smaller by at least a byte. */
+	return codec_compress(c, s->compression == QCOW2_ZSTD ? CODEC_ZSTD : CODEC_DEFLATE, s->compression_level, *out,
+			      s->cluster_size - 1, buf, s->cluster_size, e);
+}
+
 int qcow2_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
 {
 	struct qcow2_state *s = b->state;
-	CLEANUP(free_ptr) uint8_t *out = NULL;
-	CLEANUP(free_ptr) uint8_t *padded = NULL;
+	CLEANUP(codecs_give) struct codec_lease lease = { &s->codecs, NULL };
 	struct qcow2_req req;
+	uint8_t *out;
 	long size;
 	int rc;
 
@@ -413,19 +434,8 @@ int qcow2_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64
 		return err_set(e, ERR_UNSUPPORTED, "%s: an image with a data file cannot be compressed", b->name);
 	if ((off & (s->cluster_size - 1)) || len > s->cluster_size || (len < s->cluster_size && off + len != b->size))
 		return err_set(e, ERR_USAGE, "%s: compressed writes are of one whole cluster", b->name);
-	out = alloc_bytes(s->cluster_size);
-	if (!out)
-		return err_nomem(e);
-	if (len < s->cluster_size) {
-		padded = alloc_zero(s->cluster_size);
-		if (!padded)
-			return err_nomem(e);
-		memcpy(padded, buf, len);
-	}
-	/* It must become smaller by at least a byte. */
-	size = s->compression == QCOW2_ZSTD
-		       ? codec_zstd_compress(out, s->cluster_size - 1, padded ? padded : buf, s->cluster_size, e)
-		       : codec_deflate_raw(out, s->cluster_size - 1, padded ? padded : buf, s->cluster_size, e);
+	lease = codecs_take(&s->codecs, e);
+	size = lease.codec ? compress_cluster(b, lease.codec, buf, len, &out, e) : -(long)ERR_NOMEM;
 	if (size < 0)
 		return (int)size;
 	if (size == 0)

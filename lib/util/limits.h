@@ -41,6 +41,12 @@
 /* Sentences of one check: an image can have millions of errors, and nobody reads them. */
 #define LIMIT_CHECK_FINDINGS 20000
 
+/*
+ * The window a zstd stream may ask for when it cannot be decompressed in one go: what libzstd's highest usual level (19)
+ * asks for.  It is allocated, once for each thread that decompresses.
+ */
+#define LIMIT_ZSTD_WINDOW_LOG 23
+
 /* Linux numbers at most 128 GPT partitions by default and 256 minors of a disk; an MBR chain longer than this is a loop. */
 #define LIMIT_MBR_LOGICAL 256
 /* The UEFI minimum is 128 entries of 128 bytes (16 KiB); sgdisk makes up to 1024.  The array is read whole. */
