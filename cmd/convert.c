@@ -11,12 +11,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum compress_how { COMPRESS_AUTO, COMPRESS_ZLIB, COMPRESS_ZSTD, COMPRESS_NONE };
+static const char *const compress_words[] = { "auto", "zlib", "zstd", "none", NULL };
+
 struct convert_args {
 	struct image_how how; /* of the sources */
 	const char *format, *backing, *backing_format, *prealloc, *cache;
 	struct opt_list options;
 	uint64_t sparse, rate, threads;
-	bool compress, keep, target_is_zero, salvage, offload, json, quiet;
+	int compress; /* enum compress_how */
+	bool keep, target_is_zero, salvage, offload, json, quiet;
 	int progress;
 	uint64_t given_up; /* stretches that --salvage has told about */
 };
@@ -58,10 +62,13 @@ static int open_sources(const struct convert_args *a, char *const names[], size_
 
 static int target_opts(const struct convert_args *a, struct dry_opts *opts)
 {
+	const bool named = a->compress == COMPRESS_ZLIB || a->compress == COMPRESS_ZSTD;
+	const char *const method = named && !a->keep ? compress_words[a->compress] : NULL;
 	const char *const pairs[][2] = {
 		{ "backing_file", a->backing },
 		{ "backing_fmt", a->backing_format },
 		{ "preallocation", a->prealloc },
+		{ "compression_type", method },
 	};
 	struct dry_error e;
 
@@ -79,7 +86,7 @@ static int target_opts(const struct convert_args *a, struct dry_opts *opts)
 /* What contradicts itself, before anything is opened. */
 static int judge(const struct convert_args *a, size_t nsources, const struct dry_opts *opts)
 {
-	bool backing = dry_opts_get(opts, "backing_file");
+	bool backing = dry_opts_get(opts, "backing_file"), compress = a->compress != COMPRESS_NONE;
 
 	if (a->keep && (a->prealloc || backing))
 		return cmd_usage("convert", "-n keeps the image that is there: it is given no options of a new one");
@@ -87,9 +94,13 @@ static int judge(const struct convert_args *a, size_t nsources, const struct dry
 		return cmd_usage("convert", "--target-is-zero is for an image that is there (-n)");
 	if (backing && nsources > 1)
 		return cmd_usage("convert", "a backing file goes with one source");
-	if (a->compress && a->format && dry_format_known(a->format) && !dry_format_compresses(a->format))
+	if (compress && a->format && dry_format_known(a->format) && !dry_format_compresses(a->format))
 		return cmd_usage("convert", "%s images have no compressed clusters", a->format);
-	if (a->compress && dry_opts_get(opts, "preallocation") && strcmp(dry_opts_get(opts, "preallocation"), "off") != 0)
+	if (compress && a->keep && a->compress != COMPRESS_AUTO)
+		return cmd_usage("convert", "-n keeps the image that is there, which has a way to compress: --compress alone");
+	if (!compress && dry_opts_get(opts, "compression_level"))
+		return cmd_usage("convert", "a compression level is for what is compressed (-c)");
+	if (compress && dry_opts_get(opts, "preallocation") && strcmp(dry_opts_get(opts, "preallocation"), "off") != 0)
 		return cmd_usage("convert", "compressed clusters are not preallocated");
 	if (a->sparse % 512)
 		return cmd_usage("convert", "--sparse: %" PRIu64 " is no multiple of 512", a->sparse);
@@ -142,7 +153,7 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 		.format = a->format,
 		.opts = opts,
 		.policy = image_policy_of(&a->how),
-		.flags = (a->compress ? DRY_CONVERT_COMPRESS : 0) | (a->keep ? DRY_CONVERT_KEEP : 0) |
+		.flags = (a->compress != COMPRESS_NONE ? DRY_CONVERT_COMPRESS : 0) | (a->keep ? DRY_CONVERT_KEEP : 0) |
 			 (a->target_is_zero ? DRY_CONVERT_TARGET_IS_ZERO : 0) | (a->salvage ? DRY_CONVERT_SALVAGE : 0) |
 			 (a->offload ? DRY_CONVERT_OFFLOAD : 0),
 		.sparse = a->sparse,
@@ -202,13 +213,15 @@ static int prepare(struct convert_args *a, int argc, char **argv)
 
 int cmd_convert(int argc, char **argv)
 {
-	CLEANUP(convert_args_free) struct convert_args a = { .sparse = DRY_SPARSE_DEFAULT, .progress = PROGRESS_AUTO };
+	CLEANUP(convert_args_free) struct convert_args a = { .sparse = DRY_SPARSE_DEFAULT, .progress = PROGRESS_AUTO,
+							       .compress = COMPRESS_NONE };
 	const struct usage u = { "convert", "[options] SOURCE... TARGET", "Copies a disk into another image." };
 	const struct opt opts[] = {
 		OPT_STRING('f', "format", "FMT", &a.how.format, "format of the sources (guessed if not given)"),
 		OPT_STRING('O', "output-format", "FMT", &a.format, "format of the copy (its suffix tells, if not given)"),
 		OPT_LIST('o', "option", "K=V,...", &a.options, "options of that format; -o help lists them"),
-		OPT_FLAG('c', "compress", &a.compress, "write compressed clusters"),
+		OPT_WHEN('c', "compress", "HOW", &a.compress, compress_words,
+			 "write compressed clusters: auto (if none is named), zlib, zstd, none"),
 		OPT_SIZE('S', "sparse", "SIZE", &a.sparse, "runs of zeros this long are left out (4k; 0: store everything)"),
 		OPT_STRING('B', "backing", "FILE", &a.backing, "leave out what this image holds, and name it in the copy"),
 		OPT_STRING('F', "backing-format", "FMT", &a.backing_format, "format of the backing file"),

@@ -320,8 +320,19 @@ static int convert_into(const struct convert *how, struct convert_result *result
 	return rc;
 }
 
-/* The options of create, with a size that holds all the sources. */
-static int plan_target(const struct convert *how, struct dict *opts, struct err *e)
+/* How hard to compress is nothing that an image keeps: it is an option of opening the new image. */
+static int split_level(const char *format, struct dict *given, struct dict *open, struct err *e)
+{
+	CLEANUP(free_ptr) char *level = NULL;
+
+	if (!block_format_compresses(format))
+		return 0; /* it is told that it has no such option */
+	level = dict_take(given, "compression_level");
+	return level ? dict_set(open, "compression-level", level, e) : 0;
+}
+
+/* The options of create, with a size that holds all the sources, and of opening what was created. */
+static int plan_target(const struct convert *how, struct dict *opts, struct dict *open, struct err *e)
 {
 	CLEANUP(dict_free) struct dict given = DICT_INIT;
 	struct create_plan plan = { .format = how->format, .opts = &given, .policy = how->policy };
@@ -332,6 +343,8 @@ static int plan_target(const struct convert *how, struct dict *opts, struct err 
 	if ((rc = total_size(&how->copy, &total, e)) < 0 || (how->opts && (rc = dict_merge(&given, how->opts, e)) < 0))
 		return rc;
 	rc = dict_take_size(&given, "size", &size, e);
+	if (rc == 0)
+		rc = split_level(how->format, &given, open, e);
 	if (rc < 0)
 		return rc;
 	if (size && size < total)
@@ -359,11 +372,10 @@ static int keys_of(const struct dict *create, struct dict *open, struct err *e)
 
 /* Fills a target that was just made; its locks are its own: nobody knows its name yet. */
 static int fill_target(const struct convert *how, const struct target *t, const struct dict *opts,
-		       struct convert_result *result, struct err *e)
+		       struct dict *open_opts, struct convert_result *result, struct err *e)
 {
 	CLEANUP(wider_policy_free) struct wider_policy wider = { .allowed = NULL };
-	CLEANUP(dict_free) struct dict keys = DICT_INIT;
-	struct block_open open = { .format = how->format, .opts = &keys, .flags = BLOCK_WRITE | how->open_flags,
+	struct block_open open = { .format = how->format, .opts = open_opts, .flags = BLOCK_WRITE | how->open_flags,
 				   .policy = &wider.policy, .secrets = how->secrets };
 	CLEANUP(block_unrefp) struct block *target = NULL;
 	struct copy_job job = how->copy;
@@ -373,7 +385,7 @@ static int fill_target(const struct convert *how, const struct target *t, const 
 	result->stage = CONVERT_OPEN;
 	rc = widen_policy(&wider, how->policy, t->path, opts, e);
 	if (rc == 0)
-		rc = keys_of(opts, &keys, e);
+		rc = keys_of(opts, open_opts, e);
 	if (rc == 0)
 		rc = block_open(t->path, &open, &target, e);
 	if (rc < 0)
@@ -389,8 +401,9 @@ static int convert_new(const struct convert *how, struct convert_result *result,
 	CLEANUP(target_abort) struct target t = TARGET_INIT;
 	CLEANUP(extra_file_remove) struct extra_file extra = { NULL };
 	CLEANUP(dict_free) struct dict opts = DICT_INIT;
+	CLEANUP(dict_free) struct dict open_opts = DICT_INIT;
 	struct create_plan plan = { .format = how->format, .policy = how->policy, .secrets = how->secrets };
-	int rc = plan_target(how, &opts, e);
+	int rc = plan_target(how, &opts, &open_opts, e);
 
 	if (rc < 0)
 		return rc;
@@ -400,7 +413,7 @@ static int convert_new(const struct convert *how, struct convert_result *result,
 		rc = create_at(&t, &plan, &opts, &extra, e);
 	if (rc < 0)
 		return rc;
-	rc = target_err(&t, fill_target(how, &t, &opts, result, e), e);
+	rc = target_err(&t, fill_target(how, &t, &opts, &open_opts, result, e), e);
 	if (rc < 0)
 		return rc;
 	result->stage = CONVERT_FINISH;

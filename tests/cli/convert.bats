@@ -268,3 +268,35 @@ programs()
 		[ $(($(stat -c %s ours.qcow2) * 100)) -le $(($(stat -c %s theirs.qcow2) * max)) ]
 	done
 }
+
+@test "--compress chooses the method, and compression_level how hard it tries" {
+	programs a.raw
+	truncate -s 8M a.raw
+	drydock convert -q --compress -f raw a.raw auto.qcow2
+	drydock convert -q --compress=zlib -f raw a.raw zlib.qcow2
+	drydock convert -q --compress=zstd -f raw a.raw zstd.qcow2
+	drydock convert -q --compress=none -f raw a.raw none.qcow2
+	drydock convert -q -c -o compression_level=9 -f raw a.raw zlib9.qcow2
+	drydock convert -q --compress=zstd -o compression_level=19 -f raw a.raw zstd19.qcow2
+	for i in auto zlib zstd none zlib9 zstd19; do
+		clean $i.qcow2
+		identical a.raw raw $i.qcow2 qcow2
+	done
+	drydock info auto.qcow2 | grep -q 'compression-type *zlib'
+	drydock info zstd.qcow2 | grep -q 'compression-type *zstd'
+	[ "$(stat -c %s zlib9.qcow2)" -lt "$(stat -c %s zlib.qcow2)" ]
+	[ "$(stat -c %s zstd19.qcow2)" -lt "$(stat -c %s zstd.qcow2)" ]
+	[ "$(stat -c %s zlib.qcow2)" -lt "$(stat -c %s none.qcow2)" ]
+}
+
+@test "a way to compress that cannot be had is refused" {
+	truncate -s 1M a.raw
+	fails_with 2 "compression_type is given twice" drydock convert --compress=zstd -o compression_type=zlib a.raw b.qcow2
+	fails_with 2 "from 1 to 9 for zlib" drydock convert -c -o compression_level=10 a.raw b.qcow2
+	fails_with 2 "from 1 to 19 for zstd" drydock convert --compress=zstd -o compression_level=20 a.raw b.qcow2
+	fails_with 2 "for what is compressed" drydock convert -o compression_level=1 a.raw b.qcow2
+	fails_with 2 "no option \"compression_level\"" drydock create -o compression_level=1 b.qcow2 1M
+	[ ! -e b.qcow2 ]
+	drydock create -q b.qcow2 1M
+	fails_with 2 "has a way" drydock convert -n --compress=zstd a.raw b.qcow2
+}
