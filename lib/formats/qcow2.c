@@ -94,6 +94,40 @@ int qcow2_begin_write(struct block *b, struct err *e)
 	return rc < 0 ? rc : block_flush(b->file, e);
 }
 
+int qcow2_dirty_begin(struct block *b, struct err *e)
+{
+	struct qcow2_state *s = b->state;
+	int rc;
+
+	if (s->version < 3 || (s->incompat & QCOW2_INCOMPAT_DIRTY))
+		return 0;
+	s->incompat |= QCOW2_INCOMPAT_DIRTY;
+	s->dirty_ours = true;
+	rc = qcow2_header_write(b, e);
+	return rc < 0 ? rc : block_flush(b->file, e);
+}
+
+int qcow2_dirty_end(struct block *b, struct err *e)
+{
+	struct qcow2_state *s = b->state;
+	int rc = qcow2_write_meta(b, e);
+
+	if (rc < 0 || !s->dirty_ours || s->lazy_refcounts || s->needs_recount)
+		return rc;
+	rc = qcow2_write_refs(b, e);
+	if (rc == 0)
+		rc = qcow2_sync(b, e);
+	if (rc < 0)
+		return rc;
+	s->incompat &= ~(uint64_t)QCOW2_INCOMPAT_DIRTY;
+	rc = qcow2_header_write(b, e);
+	if (rc < 0)
+		s->incompat |= QCOW2_INCOMPAT_DIRTY;
+	else
+		s->dirty_ours = false;
+	return rc;
+}
+
 /* ---- features and extensions ---- */
 
 /* The names, from the image's own table, of incompatible features we do not know. */
@@ -527,7 +561,7 @@ static int qcow2_finish(struct block *b, struct err *e)
 	rc = flush_locked(b, e);
 	if (rc == 0)
 		rc = qcow2_write_refs(b, e);
-	if (rc == 0 && s->dirty_ours) {
+	if (rc == 0 && s->dirty_ours && !s->needs_recount) {
 		rc = qcow2_sync(b, e);
 		if (rc == 0) {
 			s->incompat &= ~(uint64_t)QCOW2_INCOMPAT_DIRTY;
@@ -619,6 +653,11 @@ const struct block_driver block_qcow2 = {
 	.check = qcow2_check,
 	.snapshots = qcow2_snapshots,
 	.snapshot_load = qcow2_snapshot_load,
+	.snapshot_create = qcow2_snapshot_create,
+	.snapshot_apply = qcow2_snapshot_apply,
+	.snapshot_delete = qcow2_snapshot_delete,
+	.vmstate_pread = qcow2_vmstate_pread,
+	.vmstate_pwrite = qcow2_vmstate_pwrite,
 	.create_opts = qcow2_create_opts,
 	.create = qcow2_create,
 	.measure = qcow2_measure,

@@ -17,6 +17,9 @@
  *	qcow2_zero.c	zeroing, discarding
  *	qcow2_resize.c	truncate, growth of the L1 table, preallocation
  *	qcow2_snap.c	the snapshot table
+ *	qcow2_snap_write.c	snapshots made, applied, deleted; VM state
+ *	qcow2_paths.c	references from an L1 table, raised and lowered
+ *	qcow2_bitmap.c	the persistent bitmaps
  *	qcow2_create.c	create, measure
  *	qcow2_check.c	check and repair
  *
@@ -214,11 +217,15 @@ static inline void qcow2_note_dirty(struct qcow2_dirty *d, uint32_t idx)
 	d->hi = MAX_OF(d->hi, idx + 1);
 }
 
+/* What we know of the extra data of a snapshot: sizes of VM state and disk, instruction count. */
+#define QCOW2_SNAPSHOT_EXTRA 24
 struct qcow2_snapshot {
 	struct block_snapshot pub;
 	uint64_t l1_off;
 	uint32_t l1_size;
 	uint64_t entry_off; /* of its entry in the image file */
+	uint8_t *unknown;   /* the extra data behind what we know */
+	uint32_t unknown_len;
 };
 
 enum { /* what overlap-check looks at before a write */
@@ -293,6 +300,7 @@ struct qcow2_state {
 	bool l2_unsynced;   /* the same of L2 */
 	bool l1_unsynced;   /* the same of L1 */
 	bool data_unsynced; /* data that L2 entries point to was written and not flushed since */
+	bool needs_recount; /* a failure left counts or flags that do not fit: finish leaves the dirty bit set */
 	bool dirty_ours;    /* the dirty bit was set by this handle, so finish may clear it */
 	uint64_t free_hint; /* no free cluster below this index */
 	uint64_t free_byte; /* the next compressed cluster goes here, 0: nowhere yet */
@@ -363,6 +371,12 @@ int qcow2_header_write(struct block *b, struct err *e);
  * images, clears autoclear bits that would become untrue, sets the dirty bit for lazy refcounts.
  */
 int qcow2_begin_write(struct block *b, struct err *e);
+/*
+ * Around changes that are not whole before the last of them is on disk: the dirty bit is set (version 3) and stable, and
+ * cleared again once all metadata is.  A bit that lazy refcounts want anyway stays.
+ */
+int qcow2_dirty_begin(struct block *b, struct err *e);
+int qcow2_dirty_end(struct block *b, struct err *e);
 /* Sets the corrupt bit, so that nobody writes before a repair; returns ERR_CORRUPT with the sentence. */
 __attribute__((format(printf, 3, 4))) int qcow2_mark_corrupt(struct block *b, struct err *e, const char *fmt, ...);
 /* open for a header that was just written by create: flags of b are set, no backing file is opened. */
@@ -473,6 +487,8 @@ int qcow2_write_refs(struct block *b, struct err *e);
 int qcow2_write_meta(struct block *b, struct err *e);
 /* Writes metadata, flushes, lowers the counts of what was freed, and gives its space back to the host. */
 int qcow2_apply_frees(struct block *b, struct err *e);
+/* Gives the host space of those of n clusters back that have no reference left.  It is only a wish. */
+void qcow2_punch(struct block *b, uint64_t idx, uint64_t n);
 /* Flushes the image file (and the data file) and notes it. */
 int qcow2_sync(struct block *b, struct err *e);
 /* A cached L2 slice or refcount block for off: read from the image, or (fresh) zeroed and to be filled. */
@@ -517,8 +533,34 @@ int qcow2_preallocate(struct block *b, uint64_t off, uint64_t len, enum block_pr
 /* Reads and judges the snapshot table, once. */
 int qcow2_load_snapshots(struct block *b, struct err *e);
 void qcow2_snapshots_free(struct qcow2_state *s);
+void qcow2_snapshot_free(struct qcow2_snapshot *p);
+/* By id, or else by name, of those that are loaded; NULL: none. */
+const struct qcow2_snapshot *qcow2_find_snapshot(const struct qcow2_state *s, const char *id_or_name);
 int qcow2_snapshots(struct block *b, struct block_snapshots *out, struct err *e);
 int qcow2_snapshot_load(struct block *b, const char *id_or_name, struct err *e);
+
+/* ---- qcow2_snap_write.c ---- */
+
+int qcow2_snapshot_create(struct block *b, const struct block_snapshot *what, struct err *e);
+int qcow2_snapshot_apply(struct block *b, const char *id_or_name, struct err *e);
+int qcow2_snapshot_delete(struct block *b, const char *id_or_name, struct err *e);
+int qcow2_vmstate_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err *e);
+int qcow2_vmstate_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
+
+/* ---- qcow2_paths.c: with the lock ---- */
+
+/*
+ * One more reference for all that n entries of an L1 table lead to; with clear also their COPIED flags go (then l1 is
+ * the active table).  On error all is as it was.
+ */
+int qcow2_paths_raise(struct block *b, uint64_t *l1, uint32_t n, bool clear, struct err *e);
+/* One less; on error the rest leaks. */
+int qcow2_paths_lower(struct block *b, uint64_t *l1, uint32_t n, struct err *e);
+/* The COPIED flags of the active tables as the refcounts want them. */
+int qcow2_paths_flags(struct block *b, struct err *e);
+
+/* ---- qcow2_bitmap.c ---- */
+
 /* Writes the "bitmaps" array of info, if the image has valid bitmaps. */
 void qcow2_info_bitmaps(struct block *b, struct json *j);
 /* What a copy of the image's bitmaps takes in an image of another cluster size. */

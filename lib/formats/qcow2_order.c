@@ -171,11 +171,10 @@ void qcow2_free_entry(struct block *b, uint64_t entry, enum qcow2_why why)
 	}
 }
 
-/* Gives the host space of those clusters back that have no reference left.  It is only a wish. */
-static void punch(struct block *b, const struct qcow2_free *f)
+void qcow2_punch(struct block *b, uint64_t idx, uint64_t n)
 {
 	struct qcow2_state *s = b->state;
-	uint64_t end = f->idx + f->n, i = f->idx, size = block_size(b->file);
+	uint64_t end = idx + n, i = idx, size = block_size(b->file);
 
 	while (i < end) {
 		uint64_t from = i, count, off, len;
@@ -203,7 +202,7 @@ int qcow2_apply_frees(struct block *b, struct err *e)
 		int one = qcow2_ref_change(b, s->frees[i].idx, s->frees[i].n, -1, rc == 0 ? e : NULL);
 
 		if (one == 0 && s->pass_discard[s->frees[i].why])
-			punch(b, &s->frees[i]);
+			qcow2_punch(b, s->frees[i].idx, s->frees[i].n);
 		if (rc == 0)
 			rc = one;
 	}

@@ -223,14 +223,23 @@ static int cut_file(struct block *b, struct err *e)
 	return rc;
 }
 
+/* A VM state that was applied with a snapshot lies behind the disk: it must not come into view as part of it. */
+static int drop_vm_state(struct block *b, struct err *e)
+{
+	struct qcow2_state *s = b->state;
+	uint64_t from = round_up(b->size, s->cluster_size), until = (uint64_t)s->l1_size << (s->cluster_bits + s->l2_bits);
+
+	return from < until ? qcow2_drop(b, from, until - from, e) : 0;
+}
+
 static int shrink(struct block *b, uint64_t size, struct err *e)
 {
 	struct qcow2_state *s = b->state;
 	uint64_t from = round_up(size, s->cluster_size), until = round_up(b->size, s->cluster_size);
 	int rc = 0;
 
-	if (s->nsnapshots)
-		return err_set(e, ERR_UNSUPPORTED, "%s: an image with internal snapshots cannot be made smaller", b->name);
+	if (s->nsnapshots && s->version < 3)
+		return err_set(e, ERR_UNSUPPORTED, "%s: a version 2 image with internal snapshots cannot be resized", b->name);
 	if (from < until)
 		rc = qcow2_drop(b, from, until - from, e);
 	if (rc == 0)
@@ -302,6 +311,8 @@ int qcow2_truncate(struct block *b, uint64_t size, enum block_prealloc p, struct
 		return err_set(e, ERR_USAGE, "%s: preallocation is for images that grow", b->name);
 	pthread_mutex_lock(&s->lock);
 	rc = qcow2_begin_write(b, e);
+	if (rc == 0 && size != b->size)
+		rc = drop_vm_state(b, e);
 	if (rc == 0 && size < b->size)
 		rc = shrink(b, size, e);
 	pthread_mutex_unlock(&s->lock);

@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * qcow2_snap.c - internal snapshots and the list of persistent bitmaps.
+ * qcow2_snap.c - internal snapshots: the table read, a snapshot shown.
  *
  * The snapshot table is a row of entries of different lengths, each at a multiple of 8: a fixed part, extra data (the
  * size of the VM state, of the disk, the instruction count), the id, the name.  A snapshot is an L1 table of its own.
  */
 #include "qcow2.h"
-#include "json.h"
-#include "text.h"
 
 #include <inttypes.h>
 
-static void free_snapshot(struct block_snapshot *p)
+void qcow2_snapshot_free(struct qcow2_snapshot *p)
 {
-	free(p->id);
-	free(p->name);
+	free(p->pub.id);
+	free(p->pub.name);
+	free(p->unknown);
 }
 
 void qcow2_snapshots_free(struct qcow2_state *s)
 {
 	for (uint32_t i = 0; s->snapshots && i < s->nsnapshots; i++)
-		free_snapshot(&s->snapshots[i].pub);
+		qcow2_snapshot_free(&s->snapshots[i]);
 	free(s->snapshots);
 	s->snapshots = NULL;
 }
@@ -80,8 +79,12 @@ static int read_snapshot(struct block *b, uint32_t i, uint64_t *off, struct qcow
 	p->pub.icount = extra_len >= 24 ? be64_get(extra[2]) : UINT64_MAX;
 	p->pub.id = alloc_strndup((char *)text + extra_len, id_len);
 	p->pub.name = alloc_strndup((char *)text + extra_len + id_len, name_len);
-	if (!p->pub.id || !p->pub.name)
+	p->unknown_len = extra_len > QCOW2_SNAPSHOT_EXTRA ? extra_len - QCOW2_SNAPSHOT_EXTRA : 0;
+	p->unknown = p->unknown_len ? alloc_bytes(p->unknown_len) : NULL;
+	if (!p->pub.id || !p->pub.name || (p->unknown_len && !p->unknown))
 		return err_nomem(e);
+	if (p->unknown_len)
+		memcpy(p->unknown, text + QCOW2_SNAPSHOT_EXTRA, p->unknown_len);
 	*off = round_up(*off + sizeof h + extra_len + id_len + name_len, 8);
 	return judge_snapshot(b, i, p, e);
 }
@@ -140,7 +143,7 @@ int qcow2_snapshots(struct block *b, struct block_snapshots *out, struct err *e)
 	return rc;
 }
 
-static const struct qcow2_snapshot *find_snapshot(const struct qcow2_state *s, const char *id_or_name)
+const struct qcow2_snapshot *qcow2_find_snapshot(const struct qcow2_state *s, const char *id_or_name)
 {
 	for (uint32_t i = 0; i < s->nsnapshots; i++)
 		if (strcmp(s->snapshots[i].pub.id, id_or_name) == 0)
@@ -187,7 +190,7 @@ int qcow2_snapshot_load(struct block *b, const char *id_or_name, struct err *e)
 		return err_set(e, ERR_USAGE, "%s: a snapshot is only shown read-only", b->name);
 	pthread_mutex_lock(&s->lock);
 	rc = qcow2_load_snapshots(b, e);
-	snap = rc == 0 ? find_snapshot(s, id_or_name) : NULL;
+	snap = rc == 0 ? qcow2_find_snapshot(s, id_or_name) : NULL;
 	if (rc == 0 && !snap)
 		rc = err_set(e, ERR_NOT_FOUND, "%s: no snapshot \"%s\"", b->name, id_or_name);
 	if (rc == 0) {
@@ -197,92 +200,4 @@ int qcow2_snapshot_load(struct block *b, const char *id_or_name, struct err *e)
 	}
 	pthread_mutex_unlock(&s->lock);
 	return rc;
-}
-
-/* ---- bitmaps ---- */
-
-enum { BITMAP_IN_USE = 1u << 0, BITMAP_AUTO = 1u << 1 };
-
-struct bitmap {
-	const uint8_t *name;
-	size_t name_len;
-	uint32_t flags;
-	unsigned granularity_bits;
-};
-
-/* The directory entry at *pos, which moves on; false when it goes past the end. */
-static bool next_bitmap(const uint8_t *dir, size_t len, size_t *pos, struct bitmap *out)
-{
-	struct qcow2_bitmap_entry x;
-	uint64_t total;
-
-	if (len - *pos < sizeof x)
-		return false;
-	memcpy(&x, dir + *pos, sizeof x);
-	total = sizeof x + (uint64_t)be32_get(x.extra_len) + be16_get(x.name_len);
-	if (total > len - *pos || x.granularity_bits > 31)
-		return false;
-	out->name = dir + *pos + sizeof x + be32_get(x.extra_len);
-	out->name_len = be16_get(x.name_len);
-	out->flags = be32_get(x.flags);
-	out->granularity_bits = x.granularity_bits;
-	*pos += (size_t)MIN_OF(round_up(total, 8), (uint64_t)(len - *pos));
-	return true;
-}
-
-/* The directory of valid bitmaps; free() it.  NULL: none, or it cannot be read. */
-static uint8_t *read_bitmap_dir(struct block *b)
-{
-	const struct qcow2_state *s = b->state;
-	CLEANUP(free_ptr) uint8_t *dir = NULL;
-
-	if (!s->nbitmaps || !(s->autoclear & QCOW2_AUTOCLEAR_BITMAPS))
-		return NULL;
-	dir = alloc_bytes(s->bitmaps_dir_size + 1);
-	if (!dir || block_pread(b->file, dir, s->bitmaps_dir_size, s->bitmaps_dir_off, NULL) < 0)
-		return NULL;
-	return take(dir);
-}
-
-void qcow2_info_bitmaps(struct block *b, struct json *j)
-{
-	const struct qcow2_state *s = b->state;
-	CLEANUP(free_ptr) uint8_t *dir = read_bitmap_dir(b);
-	struct bitmap m;
-	size_t pos = 0;
-
-	if (!dir)
-		return;
-	json_array(j, "bitmaps");
-	for (uint32_t i = 0; i < s->nbitmaps && next_bitmap(dir, s->bitmaps_dir_size, &pos, &m); i++) {
-		json_object(j, NULL);
-		json_array(j, "flags");
-		if (m.flags & BITMAP_IN_USE)
-			json_str(j, NULL, "in-use");
-		if (m.flags & BITMAP_AUTO)
-			json_str(j, NULL, "auto");
-		json_array_end(j);
-		json_strn(j, "name", m.name, m.name_len);
-		json_u64(j, "granularity", 1ULL << m.granularity_bits);
-		json_object_end(j);
-	}
-	json_array_end(j);
-}
-
-uint64_t qcow2_bitmaps_bytes(struct block *b, uint64_t cluster_size)
-{
-	const struct qcow2_state *s = b->state;
-	CLEANUP(free_ptr) uint8_t *dir = read_bitmap_dir(b);
-	uint64_t total = 0, dir_bytes = 0;
-	struct bitmap m;
-	size_t pos = 0;
-
-	for (uint32_t i = 0; dir && i < s->nbitmaps && next_bitmap(dir, s->bitmaps_dir_size, &pos, &m); i++) {
-		uint64_t bits = div_round_up(b->size, 1ULL << m.granularity_bits);
-		uint64_t clusters = div_round_up(div_round_up(bits, 8), cluster_size);
-
-		total += clusters * cluster_size + round_up(clusters * 8, cluster_size);
-		dir_bytes += round_up(sizeof(struct qcow2_bitmap_entry) + m.name_len, 8);
-	}
-	return total + round_up(dir_bytes, cluster_size);
 }

@@ -4,21 +4,10 @@
  * that each prefix of them leaves (and between two flushes, some random subsets, with torn writes) must be clean or
  * merely leak, and must hold everything that had been flushed before.
  */
+#include "cut.h"
 #include "workload.h"
 
 #include <inttypes.h>
-
-struct event {
-	enum fault_kind kind;
-	uint64_t off, len;
-	uint8_t *data;
-};
-
-struct recording {
-	struct event *events;
-	size_t n, cap;
-	bool failed;
-};
 
 /* A flush the user asked for has returned: from event `at` on the image must read as the model, but for what is touched
  * by the operations until the next one. */
@@ -37,50 +26,6 @@ struct powercut {
 	uint64_t max_size;
 	size_t nchecked;
 };
-
-static void record(void *arg, enum fault_kind kind, const void *buf, uint64_t len, uint64_t off)
-{
-	struct recording *r = arg;
-	struct event *x;
-
-	if (r->n == r->cap) {
-		size_t cap = r->cap ? 2 * r->cap : 256;
-		struct event *p = realloc(r->events, cap * sizeof *p);
-
-		if (!p) {
-			r->failed = true;
-			return;
-		}
-		r->events = p;
-		r->cap = cap;
-	}
-	x = &r->events[r->n++];
-	*x = (struct event){ .kind = kind, .off = off, .len = len };
-	if (kind != FAULT_WRITE)
-		return;
-	x->data = malloc(len);
-	if (x->data)
-		memcpy(x->data, buf, len);
-	else
-		r->failed = true;
-}
-
-static int apply(const struct event *x, uint64_t len, struct block *file, struct err *e)
-{
-	switch (x->kind) {
-	case FAULT_WRITE:
-		return block_pwrite(file, x->data, len, x->off, e);
-	case FAULT_ZERO:
-		return block_zero(file, len, x->off, BLOCK_ZERO_UNMAP, e);
-	case FAULT_DISCARD:
-		return block_discard(file, len, x->off, e);
-	case FAULT_TRUNCATE:
-		return block_truncate(file, x->len, PREALLOC_OFF, e);
-	case FAULT_FLUSH:
-		break;
-	}
-	return 0;
-}
 
 /* What a machine finds that starts again with this file. */
 static int survives(struct powercut *p, const struct epoch *k, struct block *file, struct err *e)
@@ -128,7 +73,7 @@ static int subset(struct powercut *p, struct rng *r, size_t from, size_t to, con
 			continue;
 		if (x->kind == FAULT_WRITE && len > 512 && rng_one_in(r, 4))
 			len = 512 * (1 + rng_below(r, len / 512));
-		rc = apply(x, len, file, e);
+		rc = cut_apply(x, len, file, e);
 	}
 	return rc < 0 ? rc : survives(p, k, file, e);
 }
@@ -160,7 +105,7 @@ static int replay(struct powercut *p, struct rng *r, const uint8_t *bytes, size_
 			continue;
 		}
 		snprintf(where, size, "event %zu of %zu", i, p->rec.n);
-		rc = apply(x, x->len, file, e);
+		rc = cut_apply(x, x->len, file, e);
 		if (rc == 0)
 			rc = survives(p, &p->epochs[k], file, e);
 	}
@@ -197,7 +142,7 @@ static void epoch_end(struct powercut *p, const struct workload *w)
 
 static int work(struct powercut *p, struct workload *w, const uint8_t *bytes, size_t len, unsigned nops, struct err *e)
 {
-	struct fault_plan plan = { .record = record, .arg = &p->rec };
+	struct fault_plan plan = { .record = cut_record, .arg = &p->rec };
 	CLEANUP(block_unrefp) struct block *file = NULL;
 	CLEANUP(block_unrefp) struct block *fault = NULL;
 	CLEANUP(block_unrefp) struct block *b = NULL;
@@ -230,7 +175,7 @@ static int work(struct powercut *p, struct workload *w, const uint8_t *bytes, si
 
 static int cut_repair(struct powercut *p, struct rng *r, uint8_t *bytes, size_t len, uint64_t cluster_size, struct err *e)
 {
-	struct fault_plan plan = { .record = record, .arg = &p->rec };
+	struct fault_plan plan = { .record = cut_record, .arg = &p->rec };
 	CLEANUP(block_unrefp) struct block *file = NULL;
 	CLEANUP(block_unrefp) struct block *fault = NULL;
 	CLEANUP(block_unrefp) struct block *b = NULL;
@@ -248,7 +193,7 @@ static int cut_repair(struct powercut *p, struct rng *r, uint8_t *bytes, size_t 
 	if (rc == 0)
 		rc = memory_file(bytes, len, &again, e);
 	for (size_t i = 0; rc == 0 && i < p->rec.n; i++) {
-		rc = apply(&p->rec.events[i], p->rec.events[i].len, again, e);
+		rc = cut_apply(&p->rec.events[i], p->rec.events[i].len, again, e);
 		if (rc == 0)
 			rc = qcow2_mends(again, &p->start, e);
 		p->nchecked++;
@@ -272,9 +217,7 @@ static void run_repair(uint64_t seed)
 		rc = cut_repair(&p, &r, bytes, len, cluster_size, &e);
 	snprintf(name, sizeof name, "a repair is cut off, seed %" PRIu64 ":%s: %zu crashes", seed, about, p.nchecked);
 	tap_result(name, rc ? e.msg : NULL);
-	for (size_t i = 0; i < p.rec.n; i++)
-		free(p.rec.events[i].data);
-	free(p.rec.events);
+	cut_free(&p.rec);
 	free(p.start.bytes);
 }
 
@@ -305,9 +248,7 @@ static void run_case(uint64_t seed, unsigned nops)
 	if (rc < 0)
 		snprintf(why, sizeof why, "%s: %s", where, e.msg);
 	tap_result(name, rc < 0 ? why : NULL);
-	for (size_t i = 0; i < p.rec.n; i++)
-		free(p.rec.events[i].data);
-	free(p.rec.events);
+	cut_free(&p.rec);
 	for (size_t i = 0; i < p.nepochs; i++) {
 		free(p.epochs[i].model.bytes);
 		free(p.epochs[i].known);
