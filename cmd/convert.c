@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum compress_how { COMPRESS_AUTO, COMPRESS_ZLIB, COMPRESS_ZSTD, COMPRESS_NONE };
 static const char *const compress_words[] = { "auto", "zlib", "zstd", "none", NULL };
@@ -54,7 +55,7 @@ static int open_sources(const struct convert_args *a, char *const names[], size_
 		return EXIT_FAILED;
 	}
 	for (size_t i = 0; status == EXIT_DONE && i < n; i++) {
-		status = image_open(names[i], &a->how, 0, &out->items[i]);
+		status = image_open(names[i], &a->how, IMAGE_STREAM, &out->items[i]);
 		out->n += status == EXIT_DONE;
 	}
 	return status;
@@ -117,7 +118,13 @@ static void on_unreadable(void *arg, uint64_t off, uint64_t len, const char *tex
 	cmd_warn("%" PRIu64 " bytes at %" PRIu64 " cannot be read and are zeros in the copy: %s", len, off, text);
 }
 
-static int report(const struct convert_args *a, const char *target, uint64_t size, const struct dry_convert_result *r)
+/* Where the copy goes to standard output nothing else does. */
+static bool is_stream(const char *target)
+{
+	return strcmp(target, "-") == 0;
+}
+
+static int report(const struct convert_args *a, const char *target, const struct dry_convert_result *r)
 {
 	CLEANUP(strbuf_free) struct strbuf out = STRBUF_INIT;
 	struct json j = JSON_INIT(&out, true);
@@ -129,7 +136,7 @@ static int report(const struct convert_args *a, const char *target, uint64_t siz
 		json_str(&j, "image", target);
 		if (a->format)
 			json_str(&j, "format", a->format);
-		json_u64(&j, "size", size);
+		json_u64(&j, "size", r->size);
 		json_u64(&j, "copied", r->copied);
 		json_u64(&j, "unread", r->unread);
 		json_object_end(&j);
@@ -137,9 +144,11 @@ static int report(const struct convert_args *a, const char *target, uint64_t siz
 	} else if (!a->quiet) {
 		text_quote(&out, target, strlen(target));
 		strbuf_printf(&out, ": %s of data on a disk of %s\n", text_size(r->copied, human, sizeof human),
-			      text_size(size, of, sizeof of));
+			      text_size(r->size, of, sizeof of));
 	}
-	status = out_flush(&out);
+	if (is_stream(target) && a->json && out.len)
+		fputs(out.s, stderr);
+	status = is_stream(target) ? EXIT_DONE : out_flush(&out);
 	if (r->unread)
 		cmd_warn("%" PRIu64 " bytes could not be read", r->unread);
 	return r->unread ? EXIT_FAILED : status;
@@ -155,7 +164,8 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 		.policy = image_policy_of(&a->how),
 		.flags = (a->compress != COMPRESS_NONE ? DRY_CONVERT_COMPRESS : 0) | (a->keep ? DRY_CONVERT_KEEP : 0) |
 			 (a->target_is_zero ? DRY_CONVERT_TARGET_IS_ZERO : 0) | (a->salvage ? DRY_CONVERT_SALVAGE : 0) |
-			 (a->offload ? DRY_CONVERT_OFFLOAD : 0),
+			 (a->offload ? DRY_CONVERT_OFFLOAD : 0) | (is_stream(target) ? DRY_CONVERT_STREAM : 0),
+		.out_fd = STDOUT_FILENO,
 		.sparse = a->sparse,
 		.threads = (unsigned)a->threads,
 		.rate = a->rate,
@@ -165,7 +175,6 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 	struct dry_convert_result result;
 	struct progress p;
 	struct dry_error e;
-	uint64_t size = 0;
 	int rc;
 
 	if (a->cache && !dry_cache_parse(a->cache, &how.cache))
@@ -176,15 +185,13 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 		return rc;
 	how.sources = sources.items;
 	how.nsources = sources.n;
-	for (size_t i = 0; i < sources.n; i++)
-		size += dry_image_size(sources.items[i]);
 	progress_begin(&p, (enum progress_mode)a->progress);
 	how.progress = progress_watch(&p);
 	rc = dry_convert(&how, &result, &e);
 	progress_end(&p);
 	if (rc == -(int)DRY_CANCELED)
 		return progress_stopped();
-	return rc < 0 ? cmd_fail(&e) : report(a, target, size, &result);
+	return rc < 0 ? cmd_fail(&e) : report(a, target, &result);
 }
 
 static int prepare(struct convert_args *a, int argc, char **argv)
@@ -203,6 +210,8 @@ static int prepare(struct convert_args *a, int argc, char **argv)
 		return cmd_usage("convert", "needs at least one source, and a target");
 	if (!a->format && !a->keep)
 		a->format = image_format_of_name(target);
+	if (is_stream(target) && isatty(STDOUT_FILENO))
+		return cmd_usage("convert", "a disk is not written to a terminal");
 	if (!a->format && !a->keep)
 		return cmd_usage("convert", "the format of the copy is not given (-O), and the name \"%s\" does not tell", target);
 	status = target_opts(a, opts);

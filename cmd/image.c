@@ -5,6 +5,7 @@
 #include "out.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 void image_how_free(struct image_how *how)
 {
@@ -36,6 +37,9 @@ int image_open(const char *name, const struct image_how *how, unsigned flags, st
 		cmd_warn("\"%s\" is no cache mode (writeback, none, writethrough, directsync, unsafe)", how->cache);
 		return EXIT_USAGE;
 	}
+	open.flags &= ~IMAGE_STREAM;
+	if (flags & IMAGE_STREAM && strcmp(name, "-") == 0)
+		return dry_image_open_stream(STDIN_FILENO, &open, out, &e) == 0 ? EXIT_DONE : cmd_fail(&e);
 	return dry_image_open(name, &open, out, &e) == 0 ? EXIT_DONE : cmd_fail(&e);
 }
 

@@ -26,6 +26,8 @@ struct image_how {
 void image_how_free(struct image_how *how); /* for CLEANUP */
 /* The policy that --allow-backing makes; lent parts belong to how. */
 struct dry_policy image_policy_of(const struct image_how *how);
+/* A flag for image_open(): "-" is standard input. */
+#define IMAGE_STREAM (1u << 31)
 /* Opens an image with DRY_OPEN_* flags; a failure is printed and its exit status returned, else EXIT_DONE. */
 int image_open(const char *name, const struct image_how *how, unsigned flags, struct dry_image **out);
 /* For CLEANUP. */

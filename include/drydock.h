@@ -123,6 +123,12 @@ struct dry_open {
  * writing to the image, EAGAIN when another has it open and does not share it.  *out is ended by dry_image_close().
  */
 DRY_API int dry_image_open(const char *name, const struct dry_open *how, struct dry_image **out, struct dry_error *e);
+/*
+ * Opens the disk that comes through the descriptor fd, which stays the caller's and open as long as the image.  A raw
+ * disk in a pipe can only be converted, once: it has no size yet.  Anything else in a pipe is first kept in a file
+ * without a name (in TMPDIR, else /var/tmp).  Such an image names no other files, unless all are trusted.
+ */
+DRY_API int dry_image_open_stream(int fd, const struct dry_open *how, struct dry_image **out, struct dry_error *e);
 /* Closes; NULL is fine.  A writer calls dry_image_finish() first and looks at its answer. */
 DRY_API void dry_image_close(struct dry_image *img);
 /* Writes cached metadata, makes everything stable, marks the image clean.  It may be used further. */
@@ -322,7 +328,8 @@ DRY_API int dry_measure(const char *format, const struct dry_opts *opts, struct 
 
 /*
  * Told from the calling thread, at least ten times a second while the work lasts and once with done == total at the
- * end (not after a failure).  Anything but 0 stops the work: DRY_CANCELED.  run NULL: nobody watches.
+ * end (not after a failure).  A total of 0 before that is not known.  Anything but 0 stops the work: DRY_CANCELED.
+ * run NULL: nobody watches.
  */
 struct dry_progress {
 	int (*run)(void *arg, uint64_t done, uint64_t total);
@@ -336,6 +343,7 @@ enum {
 	DRY_CONVERT_SALVAGE = 1u << 3,	      /* what cannot be read becomes zeros; see dry_convert_result.unread */
 	DRY_CONVERT_OFFLOAD = 1u << 4,	      /* the host may copy what lies plain in files, unseen by `sparse` */
 	DRY_CONVERT_GUESS_WRITE = 1u << 5,    /* with KEEP: as DRY_OPEN_GUESS_WRITE */
+	DRY_CONVERT_STREAM = 1u << 6,	      /* into out_fd, front to back; `target` is only its name */
 };
 #define DRY_SPARSE_DEFAULT 4096
 
@@ -356,6 +364,7 @@ struct dry_convert {
 	/* SALVAGE: told about each stretch given up, from the calling or a worker thread, one at a time; may be NULL */
 	void (*unreadable)(void *arg, uint64_t off, uint64_t len, const char *text);
 	void *unreadable_arg;
+	int out_fd; /* STREAM: stays the caller's */
 };
 
 /* Where a conversion failed, for those who phrase it themselves. */
@@ -374,6 +383,7 @@ struct dry_convert_result {
 	uint64_t off;	      /* MAP, READ, WRITE: at this byte of the target */
 	uint64_t copied;      /* bytes written as data */
 	uint64_t unread;      /* SALVAGE: bytes given up */
+	uint64_t size;	      /* of the sources together; after a success */
 };
 /*
  * Copies what a guest sees of the sources into a target.  A new regular file appears under its name when it is whole

@@ -2,6 +2,8 @@
 /* image.c - opening images, and their facts. */
 #include "image.h"
 
+#include "stream.h"
+
 #include "json.h"
 
 _Static_assert((int)DRY_OPEN_WRITE == (int)BLOCK_WRITE && (int)DRY_OPEN_RESIZE == (int)BLOCK_RESIZE &&
@@ -52,9 +54,9 @@ static int wrap(struct block **block, unsigned flags, struct err *e)
 	return rc;
 }
 
-int dry_image_open(const char *name, const struct dry_open *how, struct dry_image **out, struct dry_error *error)
+/* By name, or (NULL) what comes through fd. */
+static int open_name_or_fd(const char *name, int fd, const struct dry_open *how, struct dry_image **out, struct err *e)
 {
-	API_ERR(e, error);
 	static const struct dry_open defaults = { .format = NULL };
 	CLEANUP(block_unrefp) struct block *block = NULL;
 	struct block_policy policy;
@@ -67,7 +69,7 @@ int dry_image_open(const char *name, const struct dry_open *how, struct dry_imag
 	struct block_open open = {
 		.format = how->format, .opts = image_dict(how->opts), .flags = open_flags(how), .policy = &policy
 	};
-	rc = block_open(name, &open, &block, e);
+	rc = fd < 0 ? block_open(name, &open, &block, e) : block_stream_open(fd, &open, &block, e);
 	if (rc == 0 && how->snapshot)
 		rc = block_snapshot_load(block, how->snapshot, e);
 	if (rc == 0)
@@ -77,6 +79,20 @@ int dry_image_open(const char *name, const struct dry_open *how, struct dry_imag
 	if (rc == 0)
 		(*out)->snapshot = how->snapshot;
 	return rc;
+}
+
+int dry_image_open(const char *name, const struct dry_open *how, struct dry_image **out, struct dry_error *error)
+{
+	API_ERR(e, error);
+
+	return open_name_or_fd(name, -1, how, out, e);
+}
+
+int dry_image_open_stream(int fd, const struct dry_open *how, struct dry_image **out, struct dry_error *error)
+{
+	API_ERR(e, error);
+
+	return open_name_or_fd(NULL, fd, how, out, e);
 }
 
 void dry_image_close(struct dry_image *img)

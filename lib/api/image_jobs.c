@@ -111,6 +111,8 @@ int dry_convert(const struct dry_convert *how, struct dry_convert_result *result
 	struct convert_result r = { .stage = CONVERT_PREPARE };
 	struct convert job = {
 		.target = how->target,
+		.to_stream = how->flags & DRY_CONVERT_STREAM,
+		.out_fd = how->out_fd,
 		.format = how->format,
 		.opts = image_dict(how->opts),
 		.policy = &policy,
@@ -133,7 +135,8 @@ int dry_convert(const struct dry_convert *how, struct dry_convert_result *result
 	}
 	if (result)
 		*result = (struct dry_convert_result){
-			.stage = (enum dry_stage)r.stage, .off = r.copy.off, .copied = r.copy.copied, .unread = r.copy.unread
+			.stage = (enum dry_stage)r.stage, .off = r.copy.off, .copied = r.copy.copied, .unread = r.copy.unread,
+			.size = r.copy.total
 		};
 	return rc;
 }

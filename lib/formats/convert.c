@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "convert.h"
+#include "convert_internal.h"
 
 #include "alloc.h"
 #include "block_driver.h"
 #include "checked.h"
 #include "limits.h"
+#include "stream.h"
 #include "target.h"
 #include "text.h"
 
@@ -12,6 +13,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* The first size of a target for a stream, whose own is not known. */
+#define STREAM_FIRST_SIZE (1 * GiB)
 
 /* ---- options of create ---- */
 
@@ -269,13 +273,23 @@ static int refuse_own_source_named(const struct convert *how, struct err *e)
 	return stat(path, &at) == 0 ? refuse_own_source(how, &at, how->target, e) : 0;
 }
 
-static int total_size(const struct copy_job *job, uint64_t *out, struct err *e)
+int convert_total_size(const struct copy_job *job, uint64_t *out, struct err *e)
 {
 	*out = 0;
 	for (size_t i = 0; i < job->nsources; i++)
 		if (!checked_add(*out, block_size(job->sources[i]), out) || *out > LIMIT_IMAGE_SIZE)
 			return err_set(e, ERR_LIMIT, "the sources together are too long for an image");
 	return job->nsources ? 0 : err_set(e, ERR_USAGE, "nothing to convert");
+}
+
+void convert_stage_of_copy(struct convert_result *result, int rc)
+{
+	if (rc == 0)
+		result->stage = CONVERT_FINISH;
+	else
+		result->stage = result->copy.stage == COPY_MAP	  ? CONVERT_MAP
+				: result->copy.stage == COPY_READ ? CONVERT_READ
+								  : CONVERT_WRITE;
 }
 
 static int run_copy(const struct convert *how, struct copy_job *job, struct convert_result *result, struct err *e)
@@ -285,14 +299,10 @@ static int run_copy(const struct convert *how, struct copy_job *job, struct conv
 	job->over_backing = !how->keep && block_backing(job->target);
 	job->base = job->over_backing ? find_base(job, block_backing(job->target)) : NULL;
 	rc = copy_run(job, &result->copy, e);
-	if (rc < 0) {
-		result->stage = result->copy.stage == COPY_MAP	  ? CONVERT_MAP
-				: result->copy.stage == COPY_READ ? CONVERT_READ
-								  : CONVERT_WRITE;
-		return rc;
-	}
-	result->stage = CONVERT_FINISH;
-	return block_finish(job->target, e);
+	convert_stage_of_copy(result, rc);
+	if (rc == 0 && job->grow)
+		rc = block_truncate(job->target, result->copy.total, PREALLOC_OFF, e);
+	return rc < 0 ? rc : block_finish(job->target, e);
 }
 
 /* Into what is there already. */
@@ -331,8 +341,26 @@ static int split_level(const char *format, struct dict *given, struct dict *open
 	return level ? dict_set(open, "compression-level", level, e) : 0;
 }
 
-/* The options of create, with a size that holds all the sources, and of opening what was created. */
-static int plan_target(const struct convert *how, struct dict *opts, struct dict *open, struct err *e)
+/* A stream has no size before it has ended: the target grows, if the user gave it none. */
+static bool grows(const struct convert *how)
+{
+	return block_is_stream(how->copy.sources[0]) && !(how->opts && dict_get(how->opts, "size"));
+}
+
+static int judge_stream(const struct convert *how, struct err *e)
+{
+	const char *prealloc = how->opts ? dict_get(how->opts, "preallocation") : NULL;
+
+	if (how->copy.nsources > 1)
+		return err_set(e, ERR_USAGE, "a stream cannot be put together with other sources");
+	if (how->opts && dict_get(how->opts, "backing_file"))
+		return err_set(e, ERR_USAGE, "a stream cannot be compared with a backing file");
+	if (grows(how) && prealloc && strcmp(prealloc, "off") != 0)
+		return err_set(e, ERR_USAGE, "nothing can be preallocated for a stream unless its size is given");
+	return 0;
+}
+
+int convert_plan_target(const struct convert *how, struct dict *opts, struct dict *open, struct err *e)
 {
 	CLEANUP(dict_free) struct dict given = DICT_INIT;
 	struct create_plan plan = { .format = how->format, .opts = &given, .policy = how->policy };
@@ -340,7 +368,8 @@ static int plan_target(const struct convert *how, struct dict *opts, struct dict
 	char text[24];
 	int rc;
 
-	if ((rc = total_size(&how->copy, &total, e)) < 0 || (how->opts && (rc = dict_merge(&given, how->opts, e)) < 0))
+	if ((rc = convert_total_size(&how->copy, &total, e)) < 0 ||
+	    (how->opts && (rc = dict_merge(&given, how->opts, e)) < 0))
 		return rc;
 	rc = dict_take_size(&given, "size", &size, e);
 	if (rc == 0)
@@ -350,6 +379,10 @@ static int plan_target(const struct convert *how, struct dict *opts, struct dict
 	if (size && size < total)
 		return err_set(e, ERR_USAGE, "a size of %" PRIu64 " bytes does not hold the %" PRIu64 " bytes to convert",
 			       size, total);
+	if (block_is_stream(how->copy.sources[0]) && (rc = judge_stream(how, e)) < 0)
+		return rc;
+	if (grows(how))
+		size = STREAM_FIRST_SIZE;
 	snprintf(text, sizeof text, "%" PRIu64, size ? size : total);
 	rc = dict_set(&given, "size", text, e);
 	return rc < 0 ? rc : convert_plan_create(how->target, &plan, opts, e);
@@ -375,7 +408,8 @@ static int fill_target(const struct convert *how, const struct target *t, const 
 		       struct dict *open_opts, struct convert_result *result, struct err *e)
 {
 	CLEANUP(wider_policy_free) struct wider_policy wider = { .allowed = NULL };
-	struct block_open open = { .format = how->format, .opts = open_opts, .flags = BLOCK_WRITE | how->open_flags,
+	struct block_open open = { .format = how->format, .opts = open_opts,
+				   .flags = BLOCK_WRITE | (grows(how) ? BLOCK_RESIZE : 0) | how->open_flags,
 				   .policy = &wider.policy, .secrets = how->secrets };
 	CLEANUP(block_unrefp) struct block *target = NULL;
 	struct copy_job job = how->copy;
@@ -391,6 +425,7 @@ static int fill_target(const struct convert *how, const struct target *t, const 
 	if (rc < 0)
 		return rc;
 	job.target = target;
+	job.grow = grows(how);
 	job.target_is_zero = block_zero_init(target) && !(raw && t->in_place);
 	job.plain_target = raw && !t->in_place;
 	return run_copy(how, &job, result, e);
@@ -403,7 +438,7 @@ static int convert_new(const struct convert *how, struct convert_result *result,
 	CLEANUP(dict_free) struct dict opts = DICT_INIT;
 	CLEANUP(dict_free) struct dict open_opts = DICT_INIT;
 	struct create_plan plan = { .format = how->format, .policy = how->policy, .secrets = how->secrets };
-	int rc = plan_target(how, &opts, &open_opts, e);
+	int rc = convert_plan_target(how, &opts, &open_opts, e);
 
 	if (rc < 0)
 		return rc;
@@ -430,6 +465,8 @@ int convert_run(const struct convert *how, struct convert_result *result, struct
 	int rc;
 
 	*result = (struct convert_result){ .stage = CONVERT_PREPARE };
+	if (how->to_stream)
+		return convert_to_stream(how, result, e);
 	rc = refuse_own_source_named(how, e);
 	if (rc < 0)
 		return rc;

@@ -37,6 +37,8 @@ struct convert {
 	/* Its target, target_is_zero, over_backing, base and plain_target are filled in here. */
 	struct copy_job copy;
 	const char *target;
+	bool to_stream; /* into out_fd, which stays the caller's; target is not looked at */
+	int out_fd;
 	const char *format;	 /* NULL with keep: guess */
 	const struct dict *opts; /* of create; with keep: of opening */
 	const struct block_policy *policy;

@@ -5,6 +5,7 @@
 #include "copy_internal.h"
 #include "limits.h"
 #include "pool.h"
+#include "stream.h"
 
 #include <inttypes.h>
 #include <time.h>
@@ -24,6 +25,7 @@ static void remember_failure(struct copy_worker *w, int rc)
 	}
 	pthread_mutex_unlock(&c->lock);
 	atomic_store(&c->stop, true);
+	block_pipe_break(c->job->target);
 }
 
 static uint64_t now_nsec(void)
@@ -41,7 +43,7 @@ static void keep_pace(struct copy_worker *w)
 	uint64_t bytes = 0, before;
 
 	for (size_t i = 0; i < w->piece.n; i++)
-		if (w->piece.segments[i].kind == SEGMENT_DATA)
+		if (w->piece.segments[i].kind == SEGMENT_DATA || w->piece.segments[i].kind == SEGMENT_HERE)
 			bytes += w->piece.segments[i].len;
 	before = atomic_fetch_add(&c->admitted, bytes);
 	for (;;) {
@@ -63,12 +65,13 @@ static int work(struct copy_worker *w)
 	while ((rc = copy_plan_next(w)) > 0) {
 		if (w->c->job->rate)
 			keep_pace(w);
-		if (atomic_load(&w->c->stop))
-			return 0;
-		rc = copy_piece(w);
+		if (!atomic_load(&w->c->stop)) {
+			rc = copy_piece(w);
+			atomic_fetch_add(&w->c->done, w->piece.len);
+		}
+		copy_plan_done(w);
 		if (rc < 0)
 			break;
-		atomic_fetch_add(&w->c->done, w->piece.len);
 	}
 	return rc;
 }
@@ -101,13 +104,15 @@ static void tick(void *arg)
 
 	if (!c->job->progress || atomic_load(&c->stop))
 		return;
-	if (c->job->progress(c->job->progress_arg, atomic_load(&c->done), c->total) == 0)
+	if (c->job->progress(c->job->progress_arg, atomic_load(&c->done), c->stream ? 0 : c->total) == 0)
 		return;
+	/* First of all: whoever waits for a stream holds the lock until it sees this. */
+	atomic_store(&c->stop, true);
 	pthread_mutex_lock(&c->lock);
 	if (!c->failed)
 		c->failed = err_set(&c->err, ERR_CANCELED, "stopped");
 	pthread_mutex_unlock(&c->lock);
-	atomic_store(&c->stop, true);
+	block_pipe_break(c->job->target);
 }
 
 /* Sizes, and the granularity at which the target can leave zeros out. */
@@ -120,7 +125,10 @@ static int prepare(struct copy *c, struct err *e)
 	for (size_t i = 0; i < job->nsources; i++)
 		if (!checked_add(c->total, block_size(job->sources[i]), &c->total))
 			return err_set(e, ERR_LIMIT, "the sources together are too long");
-	if (c->total > block_size(job->target))
+	if (job->nsources == 1 && block_is_stream(job->sources[0])) {
+		c->stream = job->sources[0];
+		c->total = UINT64_MAX;
+	} else if (c->total > block_size(job->target))
 		return err_set(e, ERR_USAGE, "%s is shorter (%" PRIu64 " bytes) than what is to be copied (%" PRIu64 " bytes)",
 			       block_name(job->target), block_size(job->target), c->total);
 	rc = block_info(job->target, &info, e);
@@ -141,7 +149,8 @@ static int prepare(struct copy *c, struct err *e)
 
 int copy_run(const struct copy_job *job, struct copy_result *result, struct err *e)
 {
-	struct copy c = { .job = job, .lock = PTHREAD_MUTEX_INITIALIZER, .started_nsec = now_nsec() };
+	struct copy c = { .job = job, .lock = PTHREAD_MUTEX_INITIALIZER, .calm = PTHREAD_COND_INITIALIZER,
+			  .started_nsec = now_nsec() };
 	int rc;
 
 	*result = (struct copy_result){ .stage = COPY_MAP };
@@ -152,13 +161,14 @@ int copy_run(const struct copy_job *job, struct copy_result *result, struct err 
 		rc = pool_run(job->threads ? job->threads : pool_threads(), run_worker, tick, &c, e);
 	if (rc < 0)
 		return rc;
-	*result = (struct copy_result){ c.stage, c.failed_off, atomic_load(&c.copied), c.unread };
+	*result = (struct copy_result){ .stage = c.stage, .off = c.failed_off, .total = c.stream ? c.end : c.total,
+					.copied = atomic_load(&c.copied), .unread = c.unread };
 	if (c.failed) {
 		if (e)
 			*e = c.err;
 		return c.failed;
 	}
 	if (job->progress)
-		job->progress(job->progress_arg, c.total, c.total);
+		job->progress(job->progress_arg, result->total, result->total);
 	return 0;
 }

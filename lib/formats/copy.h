@@ -15,9 +15,11 @@
 enum copy_stage { COPY_MAP, COPY_READ, COPY_WRITE };
 
 struct copy_job {
-	struct block *const *sources; /* one behind the other */
+	/* One behind the other.  A stream (stream.h) comes alone and is read to its end, in whole sectors. */
+	struct block *const *sources;
 	size_t nsources;
-	struct block *target;	 /* at least as long as the sources together */
+	struct block *target;	 /* at least as long as the sources together; a pipe (stream.h) goes with sparse 0 */
+	bool grow;		 /* a stream: makes the target longer as it goes; it may end up too long */
 	bool target_is_zero;	 /* it reads as zeros where nothing has been written */
 	/*
 	 * The target's own backing file shows through where nothing is written.  What `base`, a node of the only source's
@@ -32,7 +34,7 @@ struct copy_job {
 	uint64_t sparse; /* zeros at least this long (more than COPY_PIECE counts as that) are not stored; 0: all is stored */
 	unsigned threads; /* 0: pool_threads() */
 	uint64_t rate;	 /* bytes a second, 0: no limit */
-	/* From the calling thread, several times a second; not 0: stop with ERR_CANCELED. */
+	/* From the calling thread, several times a second; total 0: not known.  Not 0: stop with ERR_CANCELED. */
 	int (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *progress_arg;
 	void (*unreadable)(void *arg, uint64_t off, uint64_t len, const char *text);
@@ -42,6 +44,7 @@ struct copy_job {
 struct copy_result {
 	enum copy_stage stage; /* after a failure: in what, and at which offset of the target */
 	uint64_t off;
+	uint64_t total;	 /* of the sources, to whole sectors */
 	uint64_t copied; /* bytes written as data */
 	uint64_t unread; /* salvage: bytes given up */
 };

@@ -13,6 +13,7 @@ enum { PIECE_SEGMENTS = 512 };
 enum segment_kind {
 	SEGMENT_ZERO, /* reads as zeros */
 	SEGMENT_DATA, /* to be read */
+	SEGMENT_HERE, /* in the buffer already: of a stream */
 	SEGMENT_SKIP, /* the target's backing file has it */
 };
 struct segment {
@@ -33,7 +34,7 @@ struct piece {
 
 struct copy {
 	const struct copy_job *job;
-	uint64_t total;
+	uint64_t total; /* UINT64_MAX: of a stream */
 	size_t unit;	/* zeros are looked for in blocks of this size, aligned in the target */
 	size_t cluster; /* compress: the target's */
 
@@ -47,6 +48,13 @@ struct copy {
 	enum copy_stage stage;
 	uint64_t failed_off;
 	uint64_t unread;
+	/* For a stream: how many pieces are being dealt with, and whether the target is being made longer, alone. */
+	struct block *stream; /* NULL: none */
+	bool ended;
+	uint64_t end; /* where it ended, in whole sectors */
+	unsigned busy;
+	bool growing;
+	pthread_cond_t calm;
 
 	atomic_bool stop, no_clone, no_offload;
 	atomic_ullong done, copied, admitted;
@@ -65,6 +73,8 @@ struct copy_worker {
 
 /* The next piece, in w->piece; 0 none is left (or somebody failed), 1 here it is, < 0 the map cannot be read. */
 int copy_plan_next(struct copy_worker *w);
+/* To be called for each piece that was handed out, whatever became of it. */
+void copy_plan_done(struct copy_worker *w);
 /* Copies w->piece. */
 int copy_piece(struct copy_worker *w);
 

@@ -83,7 +83,7 @@ static int fill(struct copy_worker *w, uint64_t off, uint64_t len, bool skipped_
 		s.len = to - from;
 		if (s.kind == SEGMENT_ZERO)
 			memset(buf, 0, (size_t)s.len);
-		else if (s.kind == SEGMENT_DATA || skipped_too)
+		else if (s.kind == SEGMENT_DATA || (s.kind == SEGMENT_SKIP && skipped_too))
 			rc = read_segment(w, &s, buf);
 		if (rc < 0)
 			return rc;

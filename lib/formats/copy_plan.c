@@ -4,6 +4,9 @@
 #include "checked.h"
 #include "copy_internal.h"
 #include "limits.h"
+#include "stream.h"
+
+#include <inttypes.h>
 
 static enum segment_kind kind_of(const struct copy_job *job, const struct extent *x)
 {
@@ -101,6 +104,66 @@ static bool piece_has_room(const struct piece *p, const struct segment *s)
 	return p->n < PIECE_SEGMENTS || p->segments[p->n - 1].source == s->source;
 }
 
+/* ---- streams: reading is planning ---- */
+
+/* Room in the target for all before `end`.  Nothing else may go on there meanwhile, nor be planned. */
+static int make_room(struct copy_worker *w, uint64_t end)
+{
+	struct copy *c = w->c;
+	const struct copy_job *job = c->job;
+	uint64_t size = block_size(job->target);
+	int rc;
+
+	if (end <= size)
+		return 0;
+	w->stage = COPY_WRITE;
+	w->off = c->pos;
+	if (!job->grow)
+		return err_set(&w->err, ERR_USAGE, "%s is too short: more than %" PRIu64 " bytes come", block_name(job->target),
+			       size);
+	if (end > LIMIT_IMAGE_SIZE)
+		return err_set(&w->err, ERR_LIMIT, "more comes than an image can hold");
+	c->growing = true;
+	while (c->busy)
+		pthread_cond_wait(&c->calm, &c->lock);
+	rc = block_truncate(job->target, MIN_OF(MAX_OF(2 * size, end), (uint64_t)LIMIT_IMAGE_SIZE), PREALLOC_OFF, &w->err);
+	c->growing = false;
+	pthread_cond_broadcast(&c->calm);
+	return rc;
+}
+
+static int plan_stream(struct copy_worker *w)
+{
+	enum { SECTOR = 512 };
+	struct copy *c = w->c;
+	size_t got = 0, len, unit = MAX_OF(c->cluster, (size_t)SECTOR);
+	int rc;
+
+	while (c->growing)
+		pthread_cond_wait(&c->calm, &c->lock);
+	if (c->ended || atomic_load(&c->stop))
+		return 0;
+	w->stage = COPY_READ;
+	w->off = c->pos;
+	rc = block_stream_read(c->stream, w->buf, COPY_PIECE, &c->stop, &got, &w->err);
+	if (rc < 0)
+		return rc;
+	c->ended = got < COPY_PIECE;
+	c->end = c->pos + round_up(got, SECTOR);
+	if (!got)
+		return 0;
+	/* Compressed clusters are whole: what is too much is cut off in the end. */
+	len = (size_t)round_up(got, c->job->grow ? unit : SECTOR);
+	memset(w->buf + got, 0, len - got);
+	rc = make_room(w, c->pos + len);
+	if (rc < 0)
+		return rc;
+	w->piece = (struct piece){ .off = c->pos, .len = len, .n = 1 };
+	w->piece.segments[0] = (struct segment){ .kind = SEGMENT_HERE, .off = c->pos, .len = len };
+	c->pos += len;
+	return 1;
+}
+
 static int plan(struct copy_worker *w)
 {
 	struct copy *c = w->c;
@@ -108,6 +171,8 @@ static int plan(struct copy_worker *w)
 	uint64_t end, step;
 	int rc;
 
+	if (c->stream)
+		return plan_stream(w);
 	if (c->pos == c->total || atomic_load(&c->stop))
 		return 0;
 	*p = (struct piece){ .off = c->pos };
@@ -144,6 +209,19 @@ int copy_plan_next(struct copy_worker *w)
 
 	pthread_mutex_lock(&w->c->lock);
 	rc = plan(w);
+	w->c->busy += rc > 0;
 	pthread_mutex_unlock(&w->c->lock);
 	return rc;
+}
+
+void copy_plan_done(struct copy_worker *w)
+{
+	struct copy *c = w->c;
+
+	if (!c->stream)
+		return;
+	pthread_mutex_lock(&c->lock);
+	if (--c->busy == 0)
+		pthread_cond_broadcast(&c->calm);
+	pthread_mutex_unlock(&c->lock);
 }

@@ -9,6 +9,7 @@
 #include "block_driver.h"
 
 #include "alloc.h"
+#include "stream.h"
 #include "checked.h"
 #include "limits.h"
 
@@ -154,28 +155,6 @@ static const struct block_driver overlay_filter = {
 	.allocated = overlay_allocated,
 };
 
-/* A file without a name, in TMPDIR or where big temporary files belong. */
-static int temp_file(struct err *e)
-{
-	const char *dir = getenv("TMPDIR");
-	CLEANUP(free_ptr) char *path = NULL;
-	int fd;
-
-	if (!dir || !*dir)
-		dir = "/var/tmp";
-	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		return fd;
-	path = alloc_printf("%s/drydock-XXXXXX", dir);
-	if (!path)
-		return err_nomem(e);
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, errno, "temporary file in %s", dir);
-	unlink(path);
-	return fd;
-}
-
 int block_overlay(struct block *over, struct block **out, struct err *e)
 {
 	CLEANUP(block_unrefp) struct block *b = NULL;
@@ -190,7 +169,7 @@ int block_overlay(struct block *over, struct block **out, struct err *e)
 	s->written = alloc_array(div_round_up(div_round_up(b->size, GRAIN), 8), 1);
 	if (!s->written || !s->has_lock)
 		return err_nomem(e);
-	fd = temp_file(e);
+	fd = stream_temporary(e);
 	if (fd < 0)
 		return fd;
 	rc = block_host_fd_open(fd, "temporary overlay", BLOCK_WRITE | BLOCK_RESIZE | BLOCK_UNSAFE, &s->temp, e);

@@ -492,7 +492,8 @@ static int qcow2_open(struct block *b, struct dict *opts, const struct block_env
 		return err_nomem(e);
 	}
 	s->lock_made = true;
-	if ((rc = codecs_init(&s->codecs, e)) < 0 || (rc = judge_header(b, e)) < 0 || (rc = qcow2_take_options(b, opts, e)) < 0 || (rc = read_l1(b, e)) < 0 ||
+	if ((rc = codecs_init(&s->codecs, e)) < 0 || (rc = judge_header(b, e)) < 0 ||
+	    (rc = qcow2_take_options(b, opts, e)) < 0 || (rc = read_l1(b, e)) < 0 ||
 	    (rc = init_caches(s, e)) < 0 || (rc = open_data_file(b, opts, env, e)) < 0)
 		return rc;
 	s->virgin = round_up(block_size(b->file), s->cluster_size);
