@@ -14,12 +14,10 @@
 
 /* ---- header ---- */
 
-int qcow2_header_write(struct block *b, struct err *e)
+void qcow2_header_fill(const struct block *b, uint8_t *bytes)
 {
 	const struct qcow2_state *s = b->state;
 	struct qcow2_header h = { .compression = (uint8_t)s->compression };
-	size_t len = s->version < 3 ? QCOW2_HEADER_V2 : QCOW2_HEADER_V3;
-	int rc;
 
 	be32_put(&h.magic, QCOW2_MAGIC);
 	be32_put(&h.version, s->version);
@@ -39,7 +37,17 @@ int qcow2_header_write(struct block *b, struct err *e)
 	be64_put(&h.autoclear, s->autoclear);
 	be32_put(&h.refcount_order, s->refcount_order);
 	be32_put(&h.header_len, s->header_len);
-	rc = block_pwrite(b->file, &h, len, 0, e);
+	memcpy(bytes, &h, s->version < 3 ? QCOW2_HEADER_V2 : MIN_OF(s->header_len, sizeof h));
+}
+
+int qcow2_header_write(struct block *b, struct err *e)
+{
+	const struct qcow2_state *s = b->state;
+	uint8_t bytes[sizeof(struct qcow2_header)];
+	int rc;
+
+	qcow2_header_fill(b, bytes);
+	rc = block_pwrite(b->file, bytes, s->version < 3 ? QCOW2_HEADER_V2 : QCOW2_HEADER_V3, 0, e);
 	return rc < 0 ? err_in(e, rc, "qcow2 header") : 0;
 }
 
@@ -657,6 +665,8 @@ const struct block_driver block_qcow2 = {
 	.snapshot_create = qcow2_snapshot_create,
 	.snapshot_apply = qcow2_snapshot_apply,
 	.snapshot_delete = qcow2_snapshot_delete,
+	.change_backing = qcow2_change_backing,
+	.make_empty = qcow2_make_empty,
 	.vmstate_pread = qcow2_vmstate_pread,
 	.vmstate_pwrite = qcow2_vmstate_pwrite,
 	.create_opts = qcow2_create_opts,

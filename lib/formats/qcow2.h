@@ -6,6 +6,7 @@
  * offset in the cluster; with extended L2 entries a cluster has 32 subclusters, otherwise it is its own only one.
  *
  *	qcow2.c		header, features, open, close, finish, facts; the driver table
+ *	qcow2_header.c	the first cluster written anew
  *	qcow2_opts.c	options of an open image
  *	qcow2_cache.c	bounded write-back cache of L2 slices and refcount blocks
  *	qcow2_map.c	L1/L2 lookup, extents
@@ -366,6 +367,8 @@ static inline uint32_t qcow2_compressed_size(const struct qcow2_state *s, uint64
 
 /* Writes the fixed fields of the header from the state: one write below 512 bytes; not flushed. */
 int qcow2_header_write(struct block *b, struct err *e);
+/* The same fields into the beginning of a buffer of at least 512 bytes (72 in version 2). */
+void qcow2_header_fill(const struct block *b, uint8_t *bytes);
 /*
  * To be called (with the lock) before the first change of guest data or refcounts: refuses corrupt and encrypted
  * images, clears autoclear bits that would become untrue, sets the dirty bit for lazy refcounts.
@@ -381,6 +384,20 @@ int qcow2_dirty_end(struct block *b, struct err *e);
 __attribute__((format(printf, 3, 4))) int qcow2_mark_corrupt(struct block *b, struct err *e, const char *fmt, ...);
 /* open for a header that was just written by create: flags of b are set, no backing file is opened. */
 int qcow2_open_here(struct block *b, struct dict *opts, const struct block_env *env, struct err *e);
+
+/* ---- qcow2_header.c ---- */
+
+struct qcow2_ext_edit {
+	uint32_t type;
+	const void *data; /* NULL: the extension goes */
+	size_t len;
+};
+/*
+ * Writes the first cluster from the state, b->backing_name and its extensions as the edits say; all others stay (with the
+ * lock).  Stable on return; a crash on the way leaves the old header or the new one.
+ */
+int qcow2_header_edit(struct block *b, const struct qcow2_ext_edit *edits, size_t n, struct err *e);
+int qcow2_change_backing(struct block *b, const char *name, const char *format, struct err *e);
 
 /* ---- qcow2_opts.c ---- */
 
@@ -523,6 +540,8 @@ int qcow2_drop(struct block *b, uint64_t off, uint64_t len, struct err *e);
 /* ---- qcow2_resize.c ---- */
 
 int qcow2_truncate(struct block *b, uint64_t size, enum block_prealloc p, struct err *e);
+/* All clusters of the disk are unallocated again. */
+int qcow2_make_empty(struct block *b, struct err *e);
 /* Makes the L1 table hold at least n entries (with the lock). */
 int qcow2_grow_l1(struct block *b, uint64_t n, struct err *e);
 /* Maps all of [off, off + len) to clusters that read as zeros; called without the lock, with no I/O beside it. */
@@ -568,6 +587,9 @@ uint64_t qcow2_bitmaps_bytes(struct block *b, uint64_t cluster_size);
 
 /* ---- qcow2_create.c ---- */
 
+#define QCOW2_FEATURES 8
+/* The features that we know, by name. */
+void qcow2_feature_names(struct qcow2_feature table[QCOW2_FEATURES]);
 extern const struct create_opt qcow2_create_opts[];
 int qcow2_create(struct block *file, const char *path, struct dict *opts, const struct block_policy *policy,
 		 struct err *e);

@@ -186,15 +186,22 @@ static int add_ext(struct filling *f, uint32_t type, const void *data, size_t le
 	return 0;
 }
 
-static int add_features(struct filling *f, size_t reserve)
+void qcow2_feature_names(struct qcow2_feature table[QCOW2_FEATURES])
 {
-	struct qcow2_feature table[ARRAY_LEN(feature_names)] = { { .type = 0 } };
-
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+	_Static_assert(ARRAY_LEN(feature_names) == QCOW2_FEATURES, "qcow2 feature names");
+	memset(table, 0, sizeof *table * QCOW2_FEATURES);
+	for (size_t i = 0; i < QCOW2_FEATURES; i++) {
 		table[i].type = feature_names[i].type;
 		table[i].bit = feature_names[i].bit;
 		memcpy(table[i].name, feature_names[i].name, strlen(feature_names[i].name));
 	}
+}
+
+static int add_features(struct filling *f, size_t reserve)
+{
+	struct qcow2_feature table[QCOW2_FEATURES];
+
+	qcow2_feature_names(table);
 	/* Names are a courtesy: in a small cluster the backing file's name goes first. */
 	if (f->len + 2 * sizeof(struct qcow2_ext) + sizeof table + reserve > f->size)
 		return 0;

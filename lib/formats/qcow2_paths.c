@@ -9,13 +9,16 @@
 
 #include <inttypes.h>
 
-/* Neighbouring clusters are counted at once.  The run began with entry l2_idx (-1: the table itself) of L1 entry l1_idx. */
+/*
+ * Neighbouring clusters are counted at once.  The run began with entry l2_idx of L1 entry l1_idx; the table itself comes
+ * behind its last entry: once its count is lowered, its space may be given back and it reads as zeros.
+ */
 struct walk {
 	struct block *b;
 	int delta;
 	uint64_t idx, n;
 	uint32_t l1_idx;
-	int64_t l2_idx;
+	uint64_t l2_idx;
 };
 
 static int count_run(struct walk *w, struct err *e)
@@ -30,7 +33,7 @@ static int count_run(struct walk *w, struct err *e)
 	return rc;
 }
 
-static int add(struct walk *w, uint64_t idx, uint64_t n, uint32_t l1_idx, int64_t l2_idx, struct err *e)
+static int add(struct walk *w, uint64_t idx, uint64_t n, uint32_t l1_idx, uint64_t l2_idx, struct err *e)
 {
 	int rc;
 
@@ -88,7 +91,7 @@ static int walk_table(struct walk *w, uint64_t table, uint32_t l1_idx, uint64_t 
 			rc = qcow2_l2_judge(b, guest + ((i + k) << s->cluster_bits), entry, bitmap, e);
 			entry_clusters(s, entry, &idx, &n);
 			if (rc == 0 && n)
-				rc = add(w, idx, n, l1_idx, (int64_t)(i + k), e);
+				rc = add(w, idx, n, l1_idx, i + k, e);
 			if (rc == 0 && clear && (entry & QCOW2_COPIED))
 				qcow2_l2_set(s, x, k, entry & ~QCOW2_COPIED, bitmap);
 		}
@@ -107,17 +110,14 @@ static int walk(struct walk *w, uint64_t *l1, uint32_t n, const struct walk *end
 	for (uint32_t i = 0; rc == 0 && i < n && i <= stop; i++) {
 		uint64_t table, until = 1ULL << s->l2_bits;
 
-		if (end && i == stop) {
-			if (end->l2_idx < 0)
-				break;
-			until = (uint64_t)end->l2_idx;
-		}
+		if (end && i == stop)
+			until = end->l2_idx;
 		rc = qcow2_l1_judge(w->b, i, l1[i], &table, e);
 		if (rc < 0 || !table)
 			continue;
-		rc = add(w, table >> s->cluster_bits, 1, i, -1, e);
-		if (rc == 0)
-			rc = walk_table(w, table, i, until, clear, e);
+		rc = walk_table(w, table, i, until, clear, e);
+		if (rc == 0 && !(end && i == stop))
+			rc = add(w, table >> s->cluster_bits, 1, i, until, e);
 		if (rc == 0 && clear && (l1[i] & QCOW2_COPIED)) {
 			l1[i] &= ~QCOW2_COPIED;
 			qcow2_note_dirty(&s->l1_dirty, i);

@@ -320,3 +320,46 @@ int qcow2_truncate(struct block *b, uint64_t size, enum block_prealloc p, struct
 		return rc;
 	return grow(b, size, p, e);
 }
+
+/* ---- emptying ---- */
+
+/* A raw data file must read the same by itself: there the disk becomes zeros. */
+static int empty_data_file(struct block *b, struct err *e)
+{
+	struct qcow2_state *s = b->state;
+
+	if (s->data_file_raw)
+		return b->size ? qcow2_zero(b, b->size, 0, BLOCK_ZERO_UNMAP, e) : 0;
+	return block_size(s->data_file) ? block_discard(s->data_file, block_size(s->data_file), 0, e) : 0;
+}
+
+int qcow2_make_empty(struct block *b, struct err *e)
+{
+	struct qcow2_state *s = b->state;
+	CLEANUP(free_ptr) uint64_t *old = alloc_array(MAX_OF(s->l1_size, 1), sizeof *old);
+	int rc;
+
+	if (!old)
+		return err_nomem(e);
+	if (s->data_file_raw)
+		return empty_data_file(b, e);
+	pthread_mutex_lock(&s->lock);
+	rc = qcow2_begin_write(b, e);
+	if (rc == 0)
+		rc = qcow2_apply_frees(b, e);
+	if (rc == 0 && s->l1_size) {
+		memcpy(old, s->l1, s->l1_size * sizeof *old);
+		memset(s->l1, 0, s->l1_size * sizeof *old);
+		s->l1_dirty = (struct qcow2_dirty){ .lo = 0, .hi = s->l1_size };
+		/* When that is on disk nothing refers to the clusters any more. */
+		rc = qcow2_write_meta(b, e);
+		if (rc == 0)
+			rc = qcow2_sync(b, e);
+		if (rc == 0)
+			rc = qcow2_paths_lower(b, old, s->l1_size, e);
+	}
+	if (rc == 0)
+		rc = cut_file(b, e);
+	pthread_mutex_unlock(&s->lock);
+	return rc == 0 && s->data_file ? empty_data_file(b, e) : rc;
+}

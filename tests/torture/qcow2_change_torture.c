@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qcow2_change_torture.c - an image is changed as a whole (snapshots made, applied, deleted), and the power may go at any
+ * qcow2_change_torture.c - an image is changed as a whole (snapshots, backing name), and the power may go at any
  * moment of it: whatever has reached the disk, the next writer finds an image that is clean or merely leaks, the disk
  * as it was before or after the change, and every snapshot as it was made.
  */
@@ -20,6 +20,7 @@ struct holding {
 	struct model disk;
 	struct snap snaps[MAX_SNAPS];
 	unsigned n;
+	char backing[1000]; /* the name; "": none */
 };
 
 struct change {
@@ -29,6 +30,7 @@ struct change {
 	size_t len;
 	struct recording rec;
 	bool v2;
+	bool partly; /* the change may come in parts: each byte of the disk is as before or as after */
 	uint64_t cluster_size;
 	size_t ncuts;
 	char last[100];
@@ -60,6 +62,7 @@ static void holding_free(struct holding *h)
 static int holding_copy(struct holding *to, const struct holding *from, struct err *e)
 {
 	to->n = 0;
+	memcpy(to->backing, from->backing, sizeof to->backing);
 	if (model_copy(&to->disk, &from->disk) < 0)
 		return err_nomem(e);
 	for (; to->n < from->n; to->n++) {
@@ -101,6 +104,9 @@ static int holds(const struct holding *h, struct block *file, struct block *b, s
 
 	if (block_size(b) != h->disk.size)
 		return err_set(e, ERR_CORRUPT, "a disk of %" PRIu64 " bytes, not %" PRIu64, block_size(b), h->disk.size);
+	if (strcmp(block_backing_name(b) ? block_backing_name(b) : "", h->backing) != 0)
+		return err_set(e, ERR_CORRUPT, "the backing file is \"%.40s\", not \"%.40s\"", block_backing_name(b),
+			       h->backing);
 	rc = model_compare(&h->disk, b, 0, h->disk.size, e);
 	if (rc == 0)
 		rc = block_snapshots(b, &list, e);
@@ -109,6 +115,19 @@ static int holds(const struct holding *h, struct block *file, struct block *b, s
 	rc = compare_snapshots(h, file, &list, e);
 	block_snapshots_free(&list);
 	return rc;
+}
+
+static int holds_some(struct change *c, struct block *file, struct block *b, struct err *e)
+{
+	struct holding mix = c->after;
+	CLEANUP(free_ptr) uint8_t *bytes = malloc(block_size(b));
+	int rc = bytes ? block_pread(b, bytes, block_size(b), 0, e) : err_nomem(e);
+
+	mix.disk.bytes = bytes;
+	for (uint64_t i = 0; rc == 0 && i < mix.disk.size; i++)
+		if (bytes[i] != c->before.disk.bytes[i] && bytes[i] != c->after.disk.bytes[i])
+			rc = err_set(e, ERR_CORRUPT, "byte %" PRIu64 " reads as %02x", i, bytes[i]);
+	return rc < 0 ? rc : holds(&mix, file, b, e);
 }
 
 /* What a machine finds that starts again with this file. */
@@ -128,6 +147,8 @@ static int survives(struct change *c, struct block *file, struct err *e)
 		rc = check_image(b, 0, e);
 	if (rc < 0)
 		return rc;
+	if (c->partly)
+		return holds_some(c, copy, b, e);
 	rc = holds(&c->before, copy, b, e);
 	return rc < 0 ? holds(&c->after, copy, b, e) : rc;
 }
@@ -229,9 +250,36 @@ static int go_back(struct change *c, struct block *b, struct err *e)
 	return block_snapshot_apply(b, h->snaps[i].id, e);
 }
 
+static int rename_backing(struct change *c, struct block *b, struct err *e)
+{
+	static const char *const formats[] = { NULL, "raw", "qcow2" };
+	struct holding *h = &c->after;
+	/* In the smallest clusters there is little room. */
+	size_t len = (size_t)rng_below(&c->rng, c->cluster_size < 2048 ? 60 : sizeof h->backing - 1);
+
+	memset(h->backing, 0, sizeof h->backing);
+	memset(h->backing, 'a' + (int)rng_below(&c->rng, 26), len);
+	snprintf(c->last, sizeof c->last, "a backing name of %zu bytes", len);
+	return block_change_backing(b, h->backing, len ? formats[rng_below(&c->rng, 3)] : NULL, e);
+}
+
+static int empty(struct change *c, struct block *b, struct err *e)
+{
+	snprintf(c->last, sizeof c->last, "empty");
+	/* On the way it may be anything between the two. */
+	memset(c->after.disk.bytes, 0, c->after.disk.size);
+	c->partly = true;
+	return block_make_empty(b, e);
+}
+
 static int change(struct change *c, struct block *b, struct err *e)
 {
-	switch (rng_below(&c->rng, 4)) {
+	switch (rng_below(&c->rng, 8)) {
+	case 2:
+		return empty(c, b, e);
+	case 3:
+	case 4:
+		return rename_backing(c, b, e);
 	case 0:
 		return c->after.n ? unmake(c, b, e) : make(c, b, e);
 	case 1:
@@ -270,6 +318,11 @@ static int write_some(struct change *c, struct block *file, struct err *e)
 		rc = block_pread(b, c->before.disk.bytes, c->before.disk.size, 0, e);
 	if (rc == 0)
 		rc = block_finish(b, e);
+	block_unrefp(&b);
+	if (rc == 0)
+		rc = qcow2_over(file, BLOCK_CHECK, NULL, &b, e);
+	if (rc == 0 && (rc = check_image(b, 0, e)) == 1)
+		rc = -(int)ERR_CORRUPT;
 	workload_free(&w);
 	return rc < 0 ? err_in(e, rc, "writing") : 0;
 }
@@ -306,6 +359,7 @@ static int turn(struct change *c, struct block *file, struct err *e)
 		rc = -(int)ERR_CORRUPT;
 	if (rc == 0)
 		rc = holds(&c->after, file, b, e);
+	c->partly = false;
 	cut_free(&c->rec);
 	holding_free(&c->before);
 	c->before = c->after;
