@@ -17,11 +17,11 @@ static const char *const compress_words[] = { "auto", "zlib", "zstd", "none", NU
 
 struct convert_args {
 	struct image_how how; /* of the sources */
-	const char *format, *backing, *backing_format, *prealloc, *cache;
+	const char *format, *backing, *backing_format, *prealloc, *cache, *hash;
 	struct opt_list options;
 	uint64_t sparse, rate, threads;
 	int compress; /* enum compress_how */
-	bool keep, target_is_zero, salvage, offload, json, quiet;
+	bool verify, keep, target_is_zero, salvage, offload, json, quiet;
 	int progress;
 	uint64_t given_up; /* stretches that --salvage has told about */
 };
@@ -139,14 +139,20 @@ static int report(const struct convert_args *a, const char *target, const struct
 		json_u64(&j, "size", r->size);
 		json_u64(&j, "copied", r->copied);
 		json_u64(&j, "unread", r->unread);
+		if (a->hash)
+			json_str(&j, a->hash, r->digest);
+		if (a->verify)
+			json_bool(&j, "verified", true);
 		json_object_end(&j);
 		strbuf_putc(&out, '\n');
-	} else if (!a->quiet) {
+	} else if (!a->quiet && !is_stream(target)) {
 		text_quote(&out, target, strlen(target));
 		strbuf_printf(&out, ": %s of data on a disk of %s\n", text_size(r->copied, human, sizeof human),
 			      text_size(r->size, of, sizeof of));
 	}
-	if (is_stream(target) && a->json && out.len)
+	if (a->hash && !a->json)
+		strbuf_printf(&out, "%s: %s\n", a->hash, r->digest);
+	if (is_stream(target) && (a->json || a->hash) && out.len)
 		fputs(out.s, stderr);
 	status = is_stream(target) ? EXIT_DONE : out_flush(&out);
 	if (r->unread)
@@ -164,7 +170,9 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 		.policy = image_policy_of(&a->how),
 		.flags = (a->compress != COMPRESS_NONE ? DRY_CONVERT_COMPRESS : 0) | (a->keep ? DRY_CONVERT_KEEP : 0) |
 			 (a->target_is_zero ? DRY_CONVERT_TARGET_IS_ZERO : 0) | (a->salvage ? DRY_CONVERT_SALVAGE : 0) |
-			 (a->offload ? DRY_CONVERT_OFFLOAD : 0) | (is_stream(target) ? DRY_CONVERT_STREAM : 0),
+			 (a->offload ? DRY_CONVERT_OFFLOAD : 0) | (is_stream(target) ? DRY_CONVERT_STREAM : 0) |
+			 (a->verify ? DRY_CONVERT_VERIFY : 0),
+		.hash = a->hash,
 		.out_fd = STDOUT_FILENO,
 		.sparse = a->sparse,
 		.threads = (unsigned)a->threads,
@@ -240,6 +248,8 @@ int cmd_convert(int argc, char **argv)
 		OPT_STRING(0, "preallocation", "MODE", &a.prealloc, "off, metadata, falloc or full"),
 		OPT_FLAG('C', "offload", &a.offload, "let the host copy what it can, without a look at the data"),
 		OPT_FLAG(0, "salvage", &a.salvage, "go on over what cannot be read: it becomes zeros"),
+		OPT_FLAG(0, "verify", &a.verify, "read the copy back and compare"),
+		OPT_STRING(0, "hash", "ALG", &a.hash, "print the digest of the disk's content: sha256, sha512, sha1 ..."),
 		OPT_U64('m', "threads", "N", &a.threads, "threads that copy (as many as cores)"),
 		OPT_SIZE('r', "rate", "RATE", &a.rate, "copy at most so many bytes a second"),
 		OPT_STRING('t', "cache", "MODE", &a.cache, "cache mode of the copy"),

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BAR_WIDTH = 40, BAR_EVERY_MSEC = 100, JSON_EVERY_MSEC = 500, AUTO_AFTER_MSEC = 1000 };
+enum { BAR_WIDTH = 40, BAR_EVERY_MSEC = 100, JSON_EVERY_MSEC = 500, AUTO_AFTER_MSEC = 1000, PACE_AFTER_MSEC = 500 };
 
 const char *const progress_words[] = { "bar", "json", "none", "auto", NULL };
 
@@ -47,41 +47,62 @@ static void set_signals(void (*handler)(int), void (*xfsz)(int))
 
 void progress_begin(struct progress *p, enum progress_mode mode)
 {
-	*p = (struct progress){ .mode = mode, .began_msec = now_msec(), .shown_permille = -1 };
+	*p = (struct progress){ .mode = mode, .began_msec = now_msec() };
 	if (mode == PROGRESS_AUTO && !isatty(STDERR_FILENO))
 		p->mode = PROGRESS_NONE;
 	set_signals(on_signal, SIG_IGN);
 }
 
-static void draw_bar(struct progress *p, int permille)
+/* " 512 MiB/s, 1:05 left", once there is something to judge by. */
+static void print_pace(const struct progress *p, uint64_t done, uint64_t total, uint64_t now)
 {
-	char bar[BAR_WIDTH + 1];
+	uint64_t msec = now - p->began_msec;
+	char size[16];
+
+	if (msec < PACE_AFTER_MSEC)
+		return;
+	fprintf(stderr, " %s/s", text_size((uint64_t)((double)done * 1000 / (double)msec), size, sizeof size));
+	if (total && done) {
+		uint64_t left = (uint64_t)((double)(total - done) / (double)done * (double)msec / 1000);
+
+		fprintf(stderr, ", %" PRIu64 ":%02" PRIu64 " left", left / 60, left % 60);
+	}
+}
+
+static void draw_bar(struct progress *p, uint64_t done, uint64_t total, uint64_t now)
+{
+	int permille = total ? (int)((double)done / (double)total * 1000) : 0;
 	int filled = permille * BAR_WIDTH / 1000;
+	char bar[BAR_WIDTH + 1], size[16];
 
 	memset(bar, '=', (size_t)filled);
 	memset(bar + filled, ' ', (size_t)(BAR_WIDTH - filled));
 	bar[BAR_WIDTH] = '\0';
-	fprintf(stderr, "\r[%s] %3d.%d %%", bar, permille / 10, permille % 10);
+	if (total)
+		fprintf(stderr, "\r[%s] %3d.%d %%", bar, permille / 10, permille % 10);
+	else
+		fprintf(stderr, "\r%s", text_size(done, size, sizeof size));
+	print_pace(p, done, total, now);
+	fputs("\033[K", stderr); /* what is left of a longer line */
 	fflush(stderr);
 	p->drawn = true;
 }
 
 static void show(struct progress *p, uint64_t done, uint64_t total)
 {
-	int permille = total ? (int)((double)done / (double)total * 1000) : 1000;
 	uint64_t now = now_msec();
 	uint64_t every = p->mode == PROGRESS_JSON ? JSON_EVERY_MSEC : BAR_EVERY_MSEC;
 	bool last = done == total;
 
-	if (p->mode == PROGRESS_NONE || (!last && p->shown_permille >= 0 && now - p->shown_msec < every))
+	if (p->mode == PROGRESS_NONE || (!last && p->shown && now - p->shown_msec < every))
 		return;
 	if (p->mode == PROGRESS_AUTO && !p->drawn && (last || now - p->began_msec < AUTO_AFTER_MSEC))
 		return;
 	if (p->mode == PROGRESS_JSON)
 		fprintf(stderr, "{\"done\": %" PRIu64 ", \"total\": %" PRIu64 "}\n", done, total);
-	else if (permille != p->shown_permille)
-		draw_bar(p, permille);
-	p->shown_permille = permille;
+	else
+		draw_bar(p, done, total, now);
+	p->shown = true;
 	p->shown_msec = now;
 }
 

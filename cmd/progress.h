@@ -29,7 +29,7 @@ extern const char *const progress_words[];
 struct progress {
 	enum progress_mode mode;
 	uint64_t began_msec, shown_msec;
-	int shown_permille; /* -1: nothing yet */
+	bool shown; /* anything yet */
 	bool drawn;	    /* there is a bar on the line */
 };
 

@@ -343,6 +343,7 @@ enum {
 	DRY_CONVERT_SALVAGE = 1u << 3,	      /* what cannot be read becomes zeros; see dry_convert_result.unread */
 	DRY_CONVERT_OFFLOAD = 1u << 4,	      /* the host may copy what lies plain in files, unseen by `sparse` */
 	DRY_CONVERT_GUESS_WRITE = 1u << 5,    /* with KEEP: as DRY_OPEN_GUESS_WRITE */
+	DRY_CONVERT_VERIFY = 1u << 7,	      /* read the target back and compare: DRY_CORRUPT when it differs */
 	DRY_CONVERT_STREAM = 1u << 6,	      /* into out_fd, front to back; `target` is only its name */
 };
 #define DRY_SPARSE_DEFAULT 4096
@@ -365,6 +366,7 @@ struct dry_convert {
 	void (*unreadable)(void *arg, uint64_t off, uint64_t len, const char *text);
 	void *unreadable_arg;
 	int out_fd; /* STREAM: stays the caller's */
+	const char *hash; /* "sha256", "sha512" ...: the digest of the sources' content, as a guest sees it; NULL: none */
 };
 
 /* Where a conversion failed, for those who phrase it themselves. */
@@ -384,6 +386,7 @@ struct dry_convert_result {
 	uint64_t copied;      /* bytes written as data */
 	uint64_t unread;      /* SALVAGE: bytes given up */
 	uint64_t size;	      /* of the sources together; after a success */
+	char digest[129];     /* hexadecimal, if `hash` asked for it; after a success */
 };
 /*
  * Copies what a guest sees of the sources into a target.  A new regular file appears under its name when it is whole

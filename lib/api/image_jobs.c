@@ -4,6 +4,9 @@
 
 #include "compare.h"
 #include "convert.h"
+#include "hash.h"
+
+#include <stdio.h>
 
 _Static_assert((int)DRY_STAGE_DONE == (int)CONVERT_DONE && (int)DRY_STAGE_READ == (int)CONVERT_READ &&
 		       (int)DRY_DIFFERENT_ALLOC == (int)COMPARE_ALLOC && (int)DRY_DIFFERENT == (int)COMPARE_CONTENT &&
@@ -118,12 +121,16 @@ int dry_convert(const struct dry_convert *how, struct dry_convert_result *result
 		.policy = &policy,
 		.open_flags = image_cache_flags(how->cache) |
 			      (how->flags & DRY_CONVERT_GUESS_WRITE ? BLOCK_GUESS_WRITE : 0),
+		.verify = how->flags & DRY_CONVERT_VERIFY,
 		.keep = how->flags & DRY_CONVERT_KEEP,
 		.keep_is_zero = how->flags & DRY_CONVERT_TARGET_IS_ZERO,
 	};
+	enum hash_alg alg = HASH_SHA256;
 	int rc = 0;
 
-	if (!sources)
+	if (how->hash && !hash_find(how->hash, &alg))
+		rc = err_set(e, ERR_USAGE, "unknown hash function \"%s\"", how->hash);
+	else if (!sources)
 		rc = err_nomem(e);
 	else if (!how->format && !job.keep)
 		rc = err_set(e, ERR_USAGE, "the format of the new image is not given");
@@ -131,6 +138,8 @@ int dry_convert(const struct dry_convert *how, struct dry_convert_result *result
 		sources[i] = how->sources[i]->block;
 	if (rc == 0) {
 		fill_copy_job(how, sources, &job.copy);
+		job.copy.hashes = how->hash;
+		job.copy.hash = alg;
 		rc = convert_run(&job, &r, e);
 	}
 	if (result)
@@ -138,6 +147,9 @@ int dry_convert(const struct dry_convert *how, struct dry_convert_result *result
 			.stage = (enum dry_stage)r.stage, .off = r.copy.off, .copied = r.copy.copied, .unread = r.copy.unread,
 			.size = r.copy.total
 		};
+	if (result && rc == 0 && how->hash)
+		for (size_t i = 0; i < hash_size(alg); i++)
+			snprintf(result->digest + 2 * i, 3, "%02x", r.copy.digest[i]);
 	return rc;
 }
 

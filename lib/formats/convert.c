@@ -305,6 +305,30 @@ static int run_copy(const struct convert *how, struct copy_job *job, struct conv
 	return rc < 0 ? rc : block_finish(job->target, e);
 }
 
+/* Opens the target anew, for reading, and looks. */
+static int verify(const struct convert *how, const char *path, const struct block_open *written,
+		  struct convert_result *result, struct err *e)
+{
+	struct block_open open = *written;
+	CLEANUP(block_unrefp) struct block *target = NULL;
+	int rc;
+
+	if (!how->verify)
+		return 0;
+	open.flags &= ~(unsigned)(BLOCK_WRITE | BLOCK_RESIZE | BLOCK_WRITETHROUGH | BLOCK_UNSAFE | BLOCK_GUESS_WRITE);
+	rc = block_open(path, &open, &target, e);
+	return rc < 0 ? rc : convert_verify(how, target, &result->copy, e);
+}
+
+/* What is copied, and with a digest where that is needed. */
+static struct copy_job job_of(const struct convert *how)
+{
+	struct copy_job job = how->copy;
+
+	job.hashes = job.hashes || (how->verify && convert_verifies_by_hash(how));
+	return job;
+}
+
 /* Into what is there already. */
 static int convert_into(const struct convert *how, struct convert_result *result, struct err *e)
 {
@@ -325,6 +349,9 @@ static int convert_into(const struct convert *how, struct convert_result *result
 	job.target = target;
 	job.target_is_zero = how->keep_is_zero;
 	rc = run_copy(how, &job, result, e);
+	block_unrefp(&target);
+	if (rc == 0)
+		rc = verify(how, how->target, &open, result, e);
 	if (rc == 0)
 		result->stage = CONVERT_DONE;
 	return rc;
@@ -412,7 +439,7 @@ static int fill_target(const struct convert *how, const struct target *t, const 
 				   .flags = BLOCK_WRITE | (grows(how) ? BLOCK_RESIZE : 0) | how->open_flags,
 				   .policy = &wider.policy, .secrets = how->secrets };
 	CLEANUP(block_unrefp) struct block *target = NULL;
-	struct copy_job job = how->copy;
+	struct copy_job job = job_of(how);
 	bool raw = strcmp(how->format, "raw") == 0;
 	int rc;
 
@@ -428,7 +455,9 @@ static int fill_target(const struct convert *how, const struct target *t, const 
 	job.grow = grows(how);
 	job.target_is_zero = block_zero_init(target) && !(raw && t->in_place);
 	job.plain_target = raw && !t->in_place;
-	return run_copy(how, &job, result, e);
+	rc = run_copy(how, &job, result, e);
+	block_unrefp(&target);
+	return rc < 0 ? rc : verify(how, t->path, &open, result, e);
 }
 
 static int convert_new(const struct convert *how, struct convert_result *result, struct err *e)

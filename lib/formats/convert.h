@@ -46,6 +46,7 @@ struct convert {
 	unsigned open_flags;	 /* BLOCK_DIRECT, _WRITETHROUGH, _UNSAFE, _GUESS_WRITE for the target */
 	bool keep;		 /* write into what is there */
 	bool keep_is_zero;
+	bool verify; /* read the target back and compare */
 };
 struct convert_result {
 	enum convert_stage stage;

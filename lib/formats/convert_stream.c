@@ -66,7 +66,7 @@ static bool is_plain_qcow2(const struct convert *how, const struct dict *opts)
 {
 	static const char *const known[] = { "size", "cluster_size" };
 
-	if (strcmp(how->format, "qcow2") != 0 || how->copy.compress || block_is_stream(how->copy.sources[0]))
+	if (strcmp(how->format, "qcow2") != 0 || how->copy.compress || how->copy.hashes || block_is_stream(how->copy.sources[0]))
 		return false;
 	for (size_t i = 0; i < opts->n; i++) {
 		bool found = false;
@@ -167,6 +167,8 @@ int convert_to_stream(const struct convert *how, struct convert_result *result, 
 	CLEANUP(dict_free) struct dict open = DICT_INIT;
 	int rc;
 
+	if (how->verify)
+		return err_set(e, ERR_USAGE, "what goes into a pipe cannot be read back to verify it");
 	if (how->keep)
 		return err_set(e, ERR_USAGE, "there is no image in a pipe into which to write");
 	if (how->opts && (dict_get(how->opts, "backing_file") || dict_get(how->opts, "data_file")))

@@ -26,6 +26,7 @@ static void remember_failure(struct copy_worker *w, int rc)
 	pthread_mutex_unlock(&c->lock);
 	atomic_store(&c->stop, true);
 	block_pipe_break(c->job->target);
+	copy_hash_wake(c);
 }
 
 static uint64_t now_nsec(void)
@@ -113,6 +114,7 @@ static void tick(void *arg)
 		c->failed = err_set(&c->err, ERR_CANCELED, "stopped");
 	pthread_mutex_unlock(&c->lock);
 	block_pipe_break(c->job->target);
+	copy_hash_wake(c);
 }
 
 /* Sizes, and the granularity at which the target can leave zeros out. */
@@ -150,6 +152,7 @@ static int prepare(struct copy *c, struct err *e)
 int copy_run(const struct copy_job *job, struct copy_result *result, struct err *e)
 {
 	struct copy c = { .job = job, .lock = PTHREAD_MUTEX_INITIALIZER, .calm = PTHREAD_COND_INITIALIZER,
+			  .hash_lock = PTHREAD_MUTEX_INITIALIZER, .hash_turn = PTHREAD_COND_INITIALIZER,
 			  .started_nsec = now_nsec() };
 	int rc;
 
@@ -157,6 +160,8 @@ int copy_run(const struct copy_job *job, struct copy_result *result, struct err 
 	rc = prepare(&c, e);
 	if (rc < 0)
 		return rc;
+	if (job->hashes)
+		hash_start(&c.hash, job->hash);
 	if (c.total)
 		rc = pool_run(job->threads ? job->threads : pool_threads(), run_worker, tick, &c, e);
 	if (rc < 0)
@@ -168,6 +173,8 @@ int copy_run(const struct copy_job *job, struct copy_result *result, struct err 
 			*e = c.err;
 		return c.failed;
 	}
+	if (job->hashes)
+		hash_end(&c.hash, result->digest);
 	if (job->progress)
 		job->progress(job->progress_arg, result->total, result->total);
 	return 0;

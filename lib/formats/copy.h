@@ -9,6 +9,7 @@
 #define DRYDOCK_COPY_H
 
 #include "block.h"
+#include "hash.h"
 
 #define COPY_PIECE ((size_t)2 << 20)
 
@@ -34,6 +35,8 @@ struct copy_job {
 	uint64_t sparse; /* zeros at least this long (more than COPY_PIECE counts as that) are not stored; 0: all is stored */
 	unsigned threads; /* 0: pool_threads() */
 	uint64_t rate;	 /* bytes a second, 0: no limit */
+	bool hashes;	 /* the digest of all of the sources, zeros too: they are then all read */
+	enum hash_alg hash;
 	/* From the calling thread, several times a second; total 0: not known.  Not 0: stop with ERR_CANCELED. */
 	int (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *progress_arg;
@@ -47,6 +50,7 @@ struct copy_result {
 	uint64_t total;	 /* of the sources, to whole sectors */
 	uint64_t copied; /* bytes written as data */
 	uint64_t unread; /* salvage: bytes given up */
+	uint8_t digest[HASH_MAX]; /* if it was asked for */
 };
 
 /* Does not finish the target: the caller calls block_finish(). */

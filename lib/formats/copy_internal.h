@@ -56,6 +56,11 @@ struct copy {
 	bool growing;
 	pthread_cond_t calm;
 
+	pthread_mutex_t hash_lock;
+	pthread_cond_t hash_turn;
+	uint64_t hashed; /* all before it is in `hash` */
+	struct hash_work hash;
+
 	atomic_bool stop, no_clone, no_offload;
 	atomic_ullong done, copied, admitted;
 	uint64_t started_nsec;
@@ -66,6 +71,7 @@ struct copy_worker {
 	struct copy *c;
 	unsigned char *buf, *behind; /* COPY_PIECE each; behind: what the backing file holds, only where that is compared */
 	struct piece piece;
+	bool filled; /* all of the piece is in the buffer */
 	enum copy_stage stage; /* what it is doing, and where */
 	uint64_t off;
 	struct err err;
@@ -77,5 +83,9 @@ int copy_plan_next(struct copy_worker *w);
 void copy_plan_done(struct copy_worker *w);
 /* Copies w->piece. */
 int copy_piece(struct copy_worker *w);
+/* Adds the piece, which is in the buffer, to the digest when all before it is; gives up when all is being stopped. */
+void copy_hash_piece(struct copy_worker *w);
+/* Lets those that wait for their turn see that all is being stopped. */
+void copy_hash_wake(struct copy *c);
 
 #endif

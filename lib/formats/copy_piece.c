@@ -70,7 +70,7 @@ static int fill(struct copy_worker *w, uint64_t off, uint64_t len, bool skipped_
 {
 	const struct piece *p = &w->piece;
 
-	for (size_t i = 0; i < p->n; i++) {
+	for (size_t i = 0; i < p->n && !w->filled; i++) {
 		struct segment s = p->segments[i];
 		uint64_t from = MAX_OF(s.off, off), to = MIN_OF(s.off + s.len, off + len);
 		unsigned char *buf = w->buf + (from - p->off);
@@ -298,7 +298,7 @@ static void offload_piece(struct copy_worker *w)
 {
 	struct copy *c = w->c;
 
-	if (!c->job->plain_target || c->job->sparse == 0 || c->job->over_backing)
+	if (!c->job->plain_target || c->job->sparse == 0 || c->job->over_backing || w->filled)
 		return;
 	for (size_t i = 0; i < w->piece.n; i++) {
 		struct segment *s = &w->piece.segments[i];
@@ -309,7 +309,7 @@ static void offload_piece(struct copy_worker *w)
 	}
 }
 
-int copy_piece(struct copy_worker *w)
+static int store_piece(struct copy_worker *w)
 {
 	const struct copy_job *job = w->c->job;
 	const struct piece *p = &w->piece;
@@ -326,4 +326,23 @@ int copy_piece(struct copy_worker *w)
 	if (rc < 0)
 		return rc;
 	return w->behind ? write_differing(w) : write_segments(w);
+}
+
+int copy_piece(struct copy_worker *w)
+{
+	const struct piece *p = &w->piece;
+	int rc = 0;
+
+	w->filled = false;
+	if (!w->c->job->hashes)
+		return store_piece(w);
+	if (p->len <= COPY_PIECE) {
+		rc = fill(w, p->off, p->len, true);
+		w->filled = true;
+	}
+	if (rc == 0)
+		rc = store_piece(w);
+	if (rc == 0)
+		copy_hash_piece(w);
+	return rc;
 }

@@ -65,7 +65,7 @@ static uint64_t long_step(const struct copy *c)
 	const struct copy_job *job = c->job;
 	uint64_t len = c->run.off + c->run.len - c->pos;
 
-	if (c->run.kind == SEGMENT_DATA || (c->run.kind == SEGMENT_ZERO && job->sparse == 0) ||
+	if (c->run.kind == SEGMENT_DATA || (c->run.kind == SEGMENT_SKIP && job->hashes) || (c->run.kind == SEGMENT_ZERO && job->sparse == 0) ||
 	    (job->over_backing && !job->base))
 		return 0;
 	if (c->run.kind == SEGMENT_ZERO && !job->target_is_zero)

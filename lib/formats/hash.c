@@ -102,6 +102,24 @@ void hash_two(enum hash_alg alg, const void *a, size_t alen, const void *b, size
 	explicit_bzero(&s, sizeof s);
 }
 
+_Static_assert(sizeof(union state) <= sizeof(((struct hash_work *)0)->state), "room for any state");
+
+void hash_start(struct hash_work *w, enum hash_alg alg)
+{
+	w->alg = alg;
+	hashes[alg].init((union state *)(void *)w->state);
+}
+
+void hash_add(struct hash_work *w, const void *bytes, size_t len)
+{
+	hashes[w->alg].update((union state *)(void *)w->state, bytes, len);
+}
+
+void hash_end(struct hash_work *w, uint8_t *out)
+{
+	hashes[w->alg].final((union state *)(void *)w->state, out);
+}
+
 /* ---- HMAC (RFC 2104) ---- */
 
 struct hmac {

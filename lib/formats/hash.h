@@ -27,6 +27,15 @@ size_t hash_size(enum hash_alg alg);
 /* The digest of a and b, one behind the other; out has room for hash_size() bytes and may be a or b. */
 void hash_two(enum hash_alg alg, const void *a, size_t alen, const void *b, size_t blen, uint8_t *out);
 
+/* The same, in any number of steps. */
+struct hash_work {
+	enum hash_alg alg;
+	uint64_t state[32];
+};
+void hash_start(struct hash_work *w, enum hash_alg alg);
+void hash_add(struct hash_work *w, const void *bytes, size_t len);
+void hash_end(struct hash_work *w, uint8_t *out);
+
 /* RFC 8018, 5.2: iterations is at least 1, outlen less than 2^32 digests. */
 void hash_pbkdf2(enum hash_alg alg, const void *pass, size_t passlen, const void *salt, size_t saltlen,
 		 uint32_t iterations, uint8_t *out, size_t outlen);
