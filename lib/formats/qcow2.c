@@ -89,17 +89,27 @@ int qcow2_begin_write(struct block *b, struct err *e)
 		return err_nomem(e);
 	if (s->version < 3)
 		return 0;
+	/* Bitmaps that cannot be read cannot be told what is written. */
+	if ((s->autoclear & QCOW2_AUTOCLEAR_BITMAPS) && qcow2_bitmaps_load(b, NULL) == 0)
+		autoclear |= QCOW2_AUTOCLEAR_BITMAPS;
 	if (s->lazy_refcounts)
 		incompat |= QCOW2_INCOMPAT_DIRTY;
 	if (autoclear == s->autoclear && incompat == s->incompat)
 		return 0;
-	/* Bitmaps do not see what we write, and unknown features promise that nobody wrote without knowing them. */
+	/* Unknown features promise that nobody wrote without knowing them. */
 	if (incompat != s->incompat)
 		s->dirty_ours = true;
 	s->incompat = incompat;
 	s->autoclear = autoclear;
 	rc = qcow2_header_write(b, e);
 	return rc < 0 ? rc : block_flush(b->file, e);
+}
+
+int qcow2_begin_write_at(struct block *b, uint64_t off, uint64_t len, struct err *e)
+{
+	int rc = qcow2_begin_write(b, e);
+
+	return rc == 0 ? qcow2_bitmaps_note(b, off, len, e) : rc;
 }
 
 int qcow2_dirty_begin(struct block *b, struct err *e)
@@ -520,6 +530,7 @@ static void qcow2_close(struct block *b)
 	struct qcow2_state *s = b->state;
 
 	qcow2_snapshots_free(s);
+	qcow2_bitmaps_free(s);
 	qcow2_zslots_free(s);
 	codecs_free(&s->codecs);
 	qcow2_cache_free(&s->l2);
@@ -568,6 +579,8 @@ static int qcow2_finish(struct block *b, struct err *e)
 
 	pthread_mutex_lock(&s->lock);
 	rc = flush_locked(b, e);
+	if (rc == 0)
+		rc = qcow2_bitmaps_store(b, e);
 	if (rc == 0)
 		rc = qcow2_write_refs(b, e);
 	if (rc == 0 && s->dirty_ours && !s->needs_recount) {
@@ -639,6 +652,16 @@ static int qcow2_probe(struct block *file, struct err *e)
 	return block_size(file) >= 8 && be32_get(version) != 1;
 }
 
+static const struct block_bitmap_ops bitmap_ops = {
+	.list = qcow2_bitmaps,
+	.add = qcow2_bitmap_add,
+	.remove = qcow2_bitmap_remove,
+	.clear = qcow2_bitmap_clear,
+	.enable = qcow2_bitmap_enable,
+	.mark = qcow2_bitmap_mark,
+	.next = qcow2_bitmap_next,
+};
+
 const struct block_driver block_qcow2 = {
 	.name = "qcow2",
 	.state_size = sizeof(struct qcow2_state),
@@ -665,6 +688,7 @@ const struct block_driver block_qcow2 = {
 	.snapshot_create = qcow2_snapshot_create,
 	.snapshot_apply = qcow2_snapshot_apply,
 	.snapshot_delete = qcow2_snapshot_delete,
+	.bitmaps = &bitmap_ops,
 	.change_backing = qcow2_change_backing,
 	.make_empty = qcow2_make_empty,
 	.vmstate_pread = qcow2_vmstate_pread,

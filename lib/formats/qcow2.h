@@ -20,7 +20,7 @@
  *	qcow2_snap.c	the snapshot table
  *	qcow2_snap_write.c	snapshots made, applied, deleted; VM state
  *	qcow2_paths.c	references from an L1 table, raised and lowered
- *	qcow2_bitmap.c	the persistent bitmaps
+ *	qcow2_bitmap.c, qcow2_bitmap_write.c	persistent dirty bitmaps
  *	qcow2_create.c	create, measure
  *	qcow2_check.c	check and repair
  *
@@ -244,6 +244,8 @@ enum { /* what overlap-check looks at before a write */
 	QCOW2_OL_ALL = QCOW2_OL_CACHED | QCOW2_OL_INACTIVE_L2,
 };
 
+struct qcow2_bitmap;
+
 struct qcow2_state {
 	/* -- geometry: constant after open -- */
 	unsigned version;
@@ -269,6 +271,11 @@ struct qcow2_state {
 	uint64_t bitmaps_ext_off; /* of the extension's data in the header, 0: none */
 	uint32_t nbitmaps;
 	uint64_t bitmaps_dir_off, bitmaps_dir_size;
+
+	struct qcow2_bitmap *bm; /* under the lock: those of the image, when bm_loaded */
+	uint32_t nbm, nbm_gone;
+	bool bm_loaded, bm_dir_changed;
+	struct qcow2_free *bm_gone; /* what they used, until they are stored */
 
 	/* -- options -- */
 	uint64_t l2_cache_size, l2_slice_size, refcount_cache_size;
@@ -374,6 +381,8 @@ void qcow2_header_fill(const struct block *b, uint8_t *bytes);
  * images, clears autoclear bits that would become untrue, sets the dirty bit for lazy refcounts.
  */
 int qcow2_begin_write(struct block *b, struct err *e);
+/* The same before the content of [off, off + len) of the disk changes: bitmaps are told. */
+int qcow2_begin_write_at(struct block *b, uint64_t off, uint64_t len, struct err *e);
 /*
  * Around changes that are not whole before the last of them is on disk: the dirty bit is set (version 3) and stable, and
  * cleared again once all metadata is.  A bit that lazy refcounts want anyway stays.
@@ -578,8 +587,30 @@ int qcow2_paths_lower(struct block *b, uint64_t *l1, uint32_t n, struct err *e);
 /* The COPIED flags of the active tables as the refcounts want them. */
 int qcow2_paths_flags(struct block *b, struct err *e);
 
-/* ---- qcow2_bitmap.c ---- */
+/* ---- qcow2_bitmap.c, qcow2_bitmap_write.c ---- */
 
+/* Reads and judges the directory, once (with the lock). */
+int qcow2_bitmaps_load(struct block *b, struct err *e);
+void qcow2_bitmaps_free(struct qcow2_state *s);
+/*
+ * Enabled bitmaps learn that this part of the disk changes (with the lock, before it does).  What keeps a bitmap from
+ * being true makes it inconsistent; only where even that cannot be written it is an error.
+ */
+int qcow2_bitmaps_note(struct block *b, uint64_t off, uint64_t len, struct err *e);
+/* To be called before b->size changes (with the lock). */
+int qcow2_bitmaps_may_resize(struct block *b, struct err *e);
+/* Sets b->size (with the lock).  Bitmaps that cannot follow become inconsistent. */
+void qcow2_bitmaps_resize(struct block *b, uint64_t size);
+/* Writes what has changed, and makes it valid (with the lock). */
+int qcow2_bitmaps_store(struct block *b, struct err *e);
+/* The driver's ops. */
+int qcow2_bitmaps(struct block *b, struct block_bitmaps *out, struct err *e);
+int qcow2_bitmap_add(struct block *b, const char *name, uint64_t granularity, bool disabled, struct err *e);
+int qcow2_bitmap_remove(struct block *b, const char *name, struct err *e);
+int qcow2_bitmap_clear(struct block *b, const char *name, struct err *e);
+int qcow2_bitmap_enable(struct block *b, const char *name, bool enable, struct err *e);
+int qcow2_bitmap_mark(struct block *b, const char *name, uint64_t len, uint64_t off, struct err *e);
+int qcow2_bitmap_next(struct block *b, const char *name, uint64_t off, uint64_t *run_off, uint64_t *len, struct err *e);
 /* Writes the "bitmaps" array of info, if the image has valid bitmaps. */
 void qcow2_info_bitmaps(struct block *b, struct json *j);
 /* What a copy of the image's bitmaps takes in an image of another cluster size. */

@@ -615,6 +615,7 @@ static void reload(struct qcow2_check *c)
 	s->reftable_clusters = (uint32_t)(c->reftable_size * 8 >> s->cluster_bits);
 	s->incompat = c->incompat;
 	s->autoclear = c->autoclear;
+	qcow2_bitmaps_free(s);
 	s->nsnapshots = c->nsnapshots;
 	c->reftable_size = reftable_size;
 }
@@ -631,6 +632,8 @@ int qcow2_check(struct block *b, unsigned fix, struct check_report *r, struct er
 		rc = qcow2_write_meta(b, e);
 		if (rc == 0)
 			rc = qcow2_apply_frees(b, e);
+		if (rc == 0)
+			rc = qcow2_bitmaps_store(b, e);
 		if (rc == 0) /* lazy refcounts are still in memory */
 			rc = qcow2_write_refs(b, e);
 		pthread_mutex_unlock(&s->lock);

@@ -250,7 +250,7 @@ static int shrink(struct block *b, uint64_t size, struct err *e)
 		rc = write_size(b, size, e);
 	if (rc < 0)
 		return rc;
-	b->size = size;
+	qcow2_bitmaps_resize(b, size);
 	if (s->data_file && block_size(s->data_file) > size && (rc = block_truncate(s->data_file, size, PREALLOC_OFF, e)) < 0)
 		return rc;
 	return cut_file(b, e);
@@ -282,10 +282,12 @@ static int grow(struct block *b, uint64_t size, enum block_prealloc p, struct er
 		return err_set(e, ERR_UNSUPPORTED, "%s: a version 2 image with internal snapshots cannot be resized", b->name);
 	pthread_mutex_lock(&s->lock);
 	rc = qcow2_grow_l1(b, qcow2_l1_entries(s, size), e);
-	pthread_mutex_unlock(&s->lock);
-	if (rc < 0)
+	if (rc < 0) {
+		pthread_mutex_unlock(&s->lock);
 		return rc;
-	b->size = size;
+	}
+	qcow2_bitmaps_resize(b, size);
+	pthread_mutex_unlock(&s->lock);
 	rc = zero_new(b, old, size, e);
 	if (rc == 0 && p != PREALLOC_OFF)
 		rc = qcow2_preallocate(b, old, size - old, p, e);
@@ -294,15 +296,16 @@ static int grow(struct block *b, uint64_t size, enum block_prealloc p, struct er
 	pthread_mutex_lock(&s->lock);
 	if (rc == 0)
 		rc = write_size(b, size, e);
-	pthread_mutex_unlock(&s->lock);
 	if (rc < 0)
-		b->size = old;
+		qcow2_bitmaps_resize(b, old);
+	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
 
 int qcow2_truncate(struct block *b, uint64_t size, enum block_prealloc p, struct err *e)
 {
 	struct qcow2_state *s = b->state;
+	uint64_t old = b->size;
 	int rc;
 
 	if (size & 511)
@@ -311,14 +314,16 @@ int qcow2_truncate(struct block *b, uint64_t size, enum block_prealloc p, struct
 		return err_set(e, ERR_USAGE, "%s: preallocation is for images that grow", b->name);
 	pthread_mutex_lock(&s->lock);
 	rc = qcow2_begin_write(b, e);
-	if (rc == 0 && size != b->size)
+	if (rc == 0 && size != old)
+		rc = qcow2_bitmaps_may_resize(b, e);
+	if (rc == 0 && size != old)
 		rc = drop_vm_state(b, e);
-	if (rc == 0 && size < b->size)
+	if (rc == 0 && size < old)
 		rc = shrink(b, size, e);
 	pthread_mutex_unlock(&s->lock);
-	if (rc < 0 || size <= b->size)
-		return rc;
-	return grow(b, size, p, e);
+	if (rc == 0 && size > old)
+		rc = grow(b, size, p, e);
+	return rc;
 }
 
 /* ---- emptying ---- */
@@ -344,7 +349,7 @@ int qcow2_make_empty(struct block *b, struct err *e)
 	if (s->data_file_raw)
 		return empty_data_file(b, e);
 	pthread_mutex_lock(&s->lock);
-	rc = qcow2_begin_write(b, e);
+	rc = qcow2_begin_write_at(b, 0, b->size, e);
 	if (rc == 0)
 		rc = qcow2_apply_frees(b, e);
 	if (rc == 0 && s->l1_size) {

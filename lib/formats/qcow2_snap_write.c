@@ -426,7 +426,8 @@ static int apply(struct block *b, const struct qcow2_snapshot *p, struct err *e)
 		CLEANUP(free_ptr) uint64_t *old = s->l1;
 
 		s->l1 = take(l1);
-		b->size = size;
+		if (b->size != size)
+			qcow2_bitmaps_resize(b, size);
 		s->l1_dirty = (struct qcow2_dirty){ .hi = 0 };
 		free_l1(b, old_off, old_n);
 		rc = qcow2_paths_lower(b, old, old_n, e);
@@ -444,8 +445,15 @@ int qcow2_snapshot_apply(struct block *b, const char *id_or_name, struct err *e)
 	rc = begin(b, e);
 	if (rc == 0)
 		rc = find(b, id_or_name, &i, e);
+	/* The disk becomes another one: so it is new to those who ask what has changed. */
+	if (rc == 0 && s->snapshots[i].pub.disk_size != b->size)
+		rc = qcow2_bitmaps_may_resize(b, e);
+	if (rc == 0)
+		rc = qcow2_bitmaps_note(b, 0, b->size, e);
 	if (rc == 0) {
 		rc = apply(b, &s->snapshots[i], e);
+		if (rc == 0)
+			rc = qcow2_bitmaps_note(b, 0, b->size, e);
 		rc2 = end(b, rc == 0 ? e : NULL);
 		rc = rc < 0 ? rc : rc2;
 	}

@@ -335,7 +335,7 @@ int qcow2_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, str
 	int rc;
 
 	pthread_mutex_lock(&s->lock);
-	rc = qcow2_begin_write(b, e);
+	rc = qcow2_begin_write_at(b, off, len, e);
 	while (rc == 0 && off < end) {
 		struct qcow2_req req;
 		uint64_t done = 0;
@@ -441,7 +441,7 @@ int qcow2_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64
 	if (size == 0)
 		return qcow2_pwrite(b, buf, len, off, e);
 	pthread_mutex_lock(&s->lock);
-	rc = qcow2_begin_write(b, e);
+	rc = qcow2_begin_write_at(b, off, len, e);
 	if (rc == 0) {
 		qcow2_req_begin(b, &req, off, len, true);
 		rc = store_compressed(b, out, (uint32_t)size, off, e);

@@ -214,13 +214,13 @@ static int zero_clusters(struct block *b, uint64_t off, uint64_t end, unsigned h
 	return rc;
 }
 
-static int check_begin(struct block *b, struct err *e)
+static int check_begin(struct block *b, uint64_t off, uint64_t len, struct err *e)
 {
 	struct qcow2_state *s = b->state;
 	int rc;
 
 	pthread_mutex_lock(&s->lock);
-	rc = qcow2_begin_write(b, e);
+	rc = qcow2_begin_write_at(b, off, len, e);
 	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
@@ -231,7 +231,7 @@ int qcow2_zero(struct block *b, uint64_t len, uint64_t off, unsigned how, struct
 	uint64_t end = off + len, from = round_up(off, s->cluster_size);
 	/* The last cluster is whole when the disk ends in it. */
 	uint64_t until = end == b->size ? round_up(end, s->cluster_size) : round_down(end, s->cluster_size);
-	int rc = check_begin(b, e);
+	int rc = check_begin(b, off, len, e);
 
 	if (rc < 0)
 		return rc;
@@ -272,7 +272,7 @@ int qcow2_discard(struct block *b, uint64_t len, uint64_t off, struct err *e)
 	if (from >= until || (s->version < 3 && has_backing(b)))
 		return 0;
 	pthread_mutex_lock(&s->lock);
-	rc = qcow2_begin_write(b, e);
+	rc = qcow2_begin_write_at(b, from, until - from, e);
 	if (rc == 0) {
 		qcow2_req_begin(b, &req, from, until - from, true);
 		rc = zap(b, ZAP_DISCARD, from, until, e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qcow2_change_torture.c - an image is changed as a whole (snapshots, backing name), and the power may go at any
+ * qcow2_change_torture.c - an image is changed as a whole (snapshots, backing name, bitmaps), and the power may go at any
  * moment of it: whatever has reached the disk, the next writer finds an image that is clean or merely leaks, the disk
  * as it was before or after the change, and every snapshot as it was made.
  */
@@ -10,6 +10,9 @@
 #include <inttypes.h>
 
 #define MAX_SNAPS 8
+/* The granularity of the one bitmap, and how many bits the largest disk has. */
+#define MARK	  4096
+#define MAX_MARKS 1024
 
 struct snap {
 	char id[24];
@@ -21,6 +24,8 @@ struct holding {
 	struct snap snaps[MAX_SNAPS];
 	unsigned n;
 	char backing[1000]; /* the name; "": none */
+	bool has_bitmap;
+	bool marked[MAX_MARKS]; /* by its bits */
 };
 
 struct change {
@@ -63,6 +68,8 @@ static int holding_copy(struct holding *to, const struct holding *from, struct e
 {
 	to->n = 0;
 	memcpy(to->backing, from->backing, sizeof to->backing);
+	memcpy(to->marked, from->marked, sizeof to->marked);
+	to->has_bitmap = from->has_bitmap;
 	if (model_copy(&to->disk, &from->disk) < 0)
 		return err_nomem(e);
 	for (; to->n < from->n; to->n++) {
@@ -96,6 +103,42 @@ static int compare_snapshots(const struct holding *h, struct block *file, const 
 	return 0;
 }
 
+/* The bitmap as the image has it: *state 0 none, 1 consistent, 2 not. */
+static int read_bitmap(struct block *b, bool marked[MAX_MARKS], int *state, struct err *e)
+{
+	struct block_bitmaps list;
+	uint64_t off = 0, len = 0;
+	int rc = block_bitmaps(b, &list, e);
+
+	memset(marked, 0, MAX_MARKS * sizeof *marked);
+	if (rc < 0)
+		return rc;
+	*state = list.n == 0 ? 0 : list.items[0].inconsistent ? 2 : 1;
+	block_bitmaps_free(&list);
+	while (*state == 1 && (rc = block_bitmap_next(b, "m", off, &off, &len, e)) == 0 && len) {
+		for (uint64_t i = off / MARK; i <= (off + len - 1) / MARK && i < MAX_MARKS; i++)
+			marked[i] = true;
+		off += len;
+	}
+	return rc;
+}
+
+/* A bitmap may be given up by a crash, but if it says something it says the truth. */
+static int compare_bitmap(const struct holding *h, struct block *b, struct err *e)
+{
+	bool marked[MAX_MARKS];
+	int state, rc = read_bitmap(b, marked, &state, e);
+
+	if (rc < 0 || state == 2)
+		return rc;
+	if ((state == 1) != h->has_bitmap)
+		return err_set(e, ERR_CORRUPT, "%s bitmap", state ? "a" : "no");
+	for (unsigned i = 0; i < MAX_MARKS; i++)
+		if (state == 1 && marked[i] != h->marked[i])
+			return err_set(e, ERR_CORRUPT, "bit %u of the bitmap is %d", i, marked[i]);
+	return 0;
+}
+
 /* Does the image in `file`, opened as b, hold just this? */
 static int holds(const struct holding *h, struct block *file, struct block *b, struct err *e)
 {
@@ -114,7 +157,7 @@ static int holds(const struct holding *h, struct block *file, struct block *b, s
 		return rc;
 	rc = compare_snapshots(h, file, &list, e);
 	block_snapshots_free(&list);
-	return rc;
+	return rc < 0 ? rc : compare_bitmap(h, b, e);
 }
 
 static int holds_some(struct change *c, struct block *file, struct block *b, struct err *e)
@@ -272,9 +315,31 @@ static int empty(struct change *c, struct block *b, struct err *e)
 	return block_make_empty(b, e);
 }
 
+static int change_bitmap(struct change *c, struct block *b, struct err *e)
+{
+	uint64_t off, len;
+
+	snprintf(c->last, sizeof c->last, "bitmap");
+	if (!c->after.has_bitmap)
+		return block_bitmap_add(b, "m", MARK, false, e);
+	switch (rng_below(&c->rng, 4)) {
+	case 0:
+		return block_bitmap_remove(b, "m", e);
+	case 1:
+		return block_bitmap_clear(b, "m", e);
+	default:
+		rng_range(&c->rng, block_size(b), &off, &len);
+		return block_bitmap_mark(b, "m", len, off, e);
+	}
+}
+
 static int change(struct change *c, struct block *b, struct err *e)
 {
-	switch (rng_below(&c->rng, 8)) {
+	switch (rng_below(&c->rng, 11)) {
+	case 8:
+	case 9:
+	case 10:
+		return c->v2 ? make(c, b, e) : change_bitmap(c, b, e);
 	case 2:
 		return empty(c, b, e);
 	case 3:
@@ -297,13 +362,35 @@ static int take_bytes(struct change *c, struct block *file, struct err *e)
 	return c->bytes ? block_pread(file, c->bytes, c->len, 0, e) : err_nomem(e);
 }
 
+static int note_bitmap(struct holding *h, struct block *b, struct err *e)
+{
+	int state, rc = read_bitmap(b, h->marked, &state, e);
+
+	if (rc == 0 && state == 2)
+		rc = err_set(e, ERR_CORRUPT, "the bitmap is inconsistent without reason");
+	h->has_bitmap = rc == 0 && state;
+	return rc;
+}
+
+/* What differs from before must be marked. */
+static int judge_marks(const struct holding *h, const struct model *old, struct err *e)
+{
+	for (uint64_t i = 0; h->has_bitmap && i < MIN_OF(old->size, h->disk.size); i++)
+		if (old->bytes[i] != h->disk.bytes[i] && !h->marked[i / MARK])
+			return err_set(e, ERR_CORRUPT, "byte %" PRIu64 " has changed and is not marked", i);
+	return 0;
+}
+
 /* Some writes between two changes, which are not cut off here. */
 static int write_some(struct change *c, struct block *file, struct err *e)
 {
 	CLEANUP(block_unrefp) struct block *b = NULL;
 	struct workload w = { .known = NULL };
+	struct model old = { NULL, 0 };
 	int rc = qcow2_over(file, BLOCK_WRITE | BLOCK_RESIZE, NULL, &b, e);
 
+	if (rc == 0 && model_copy(&old, &c->before.disk) < 0)
+		rc = err_nomem(e);
 	if (rc == 0)
 		rc = workload_init(&w, rng_next(&c->rng), &c->before.disk, 2 * c->before.disk.size, e);
 	w.b = b;
@@ -316,6 +403,11 @@ static int write_some(struct change *c, struct block *file, struct err *e)
 		rc = err_nomem(e);
 	if (rc == 0) /* discarded bytes are what they are */
 		rc = block_pread(b, c->before.disk.bytes, c->before.disk.size, 0, e);
+	if (rc == 0)
+		rc = note_bitmap(&c->before, b, e);
+	if (rc == 0)
+		rc = judge_marks(&c->before, &old, e);
+	model_free(&old);
 	if (rc == 0)
 		rc = block_finish(b, e);
 	block_unrefp(&b);
@@ -346,6 +438,8 @@ static int turn(struct change *c, struct block *file, struct err *e)
 		rc = qcow2_over(fault, BLOCK_WRITE | BLOCK_RESIZE, &opts, &b, e);
 	if (rc == 0)
 		rc = change(c, b, e);
+	if (rc == 0)
+		rc = note_bitmap(&c->after, b, e);
 	if (rc == 0)
 		rc = block_finish(b, e);
 	if (rc == 0 && c->rec.failed)
