@@ -21,7 +21,7 @@ struct convert_args {
 	struct opt_list options;
 	uint64_t sparse, rate, threads;
 	int compress; /* enum compress_how */
-	bool verify, keep, target_is_zero, salvage, offload, json, quiet;
+	bool resume, verify, keep, target_is_zero, salvage, offload, json, quiet;
 	int progress;
 	uint64_t given_up; /* stretches that --salvage has told about */
 };
@@ -139,6 +139,8 @@ static int report(const struct convert_args *a, const char *target, const struct
 		json_u64(&j, "size", r->size);
 		json_u64(&j, "copied", r->copied);
 		json_u64(&j, "unread", r->unread);
+		if (a->resume)
+			json_u64(&j, "resumed", r->resumed);
 		if (a->hash)
 			json_str(&j, a->hash, r->digest);
 		if (a->verify)
@@ -171,7 +173,8 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 		.flags = (a->compress != COMPRESS_NONE ? DRY_CONVERT_COMPRESS : 0) | (a->keep ? DRY_CONVERT_KEEP : 0) |
 			 (a->target_is_zero ? DRY_CONVERT_TARGET_IS_ZERO : 0) | (a->salvage ? DRY_CONVERT_SALVAGE : 0) |
 			 (a->offload ? DRY_CONVERT_OFFLOAD : 0) | (is_stream(target) ? DRY_CONVERT_STREAM : 0) |
-			 (a->verify ? DRY_CONVERT_VERIFY : 0),
+			 (a->verify ? DRY_CONVERT_VERIFY : 0) | (a->resume ? DRY_CONVERT_RESUME : 0),
+		.resume_note = a->how.snapshot,
 		.hash = a->hash,
 		.out_fd = STDOUT_FILENO,
 		.sparse = a->sparse,
@@ -248,6 +251,7 @@ int cmd_convert(int argc, char **argv)
 		OPT_STRING(0, "preallocation", "MODE", &a.prealloc, "off, metadata, falloc or full"),
 		OPT_FLAG('C', "offload", &a.offload, "let the host copy what it can, without a look at the data"),
 		OPT_FLAG(0, "salvage", &a.salvage, "go on over what cannot be read: it becomes zeros"),
+		OPT_FLAG(0, "resume", &a.resume, "keep a journal, and go on where an interrupted conversion was"),
 		OPT_FLAG(0, "verify", &a.verify, "read the copy back and compare"),
 		OPT_STRING(0, "hash", "ALG", &a.hash, "print the digest of the disk's content: sha256, sha512, sha1 ..."),
 		OPT_U64('m', "threads", "N", &a.threads, "threads that copy (as many as cores)"),

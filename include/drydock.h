@@ -344,6 +344,11 @@ enum {
 	DRY_CONVERT_OFFLOAD = 1u << 4,	      /* the host may copy what lies plain in files, unseen by `sparse` */
 	DRY_CONVERT_GUESS_WRITE = 1u << 5,    /* with KEEP: as DRY_OPEN_GUESS_WRITE */
 	DRY_CONVERT_VERIFY = 1u << 7,	      /* read the target back and compare: DRY_CORRUPT when it differs */
+	/*
+	 * Keep a journal beside the target.  What does not end well, or is killed, leaves that and a temporary target, and
+	 * the same call goes on from there; a journal of another conversion is DRY_USAGE.
+	 */
+	DRY_CONVERT_RESUME = 1u << 8,
 	DRY_CONVERT_STREAM = 1u << 6,	      /* into out_fd, front to back; `target` is only its name */
 };
 #define DRY_SPARSE_DEFAULT 4096
@@ -366,6 +371,7 @@ struct dry_convert {
 	void (*unreadable)(void *arg, uint64_t off, uint64_t len, const char *text);
 	void *unreadable_arg;
 	int out_fd; /* STREAM: stays the caller's */
+	const char *resume_note; /* RESUME: what tells this conversion from another of the same files (a snapshot); or NULL */
 	const char *hash; /* "sha256", "sha512" ...: the digest of the sources' content, as a guest sees it; NULL: none */
 };
 
@@ -386,6 +392,7 @@ struct dry_convert_result {
 	uint64_t copied;      /* bytes written as data */
 	uint64_t unread;      /* SALVAGE: bytes given up */
 	uint64_t size;	      /* of the sources together; after a success */
+	uint64_t resumed;     /* RESUME: all before it had been copied already */
 	char digest[129];     /* hexadecimal, if `hash` asked for it; after a success */
 };
 /*

@@ -122,6 +122,8 @@ int dry_convert(const struct dry_convert *how, struct dry_convert_result *result
 		.open_flags = image_cache_flags(how->cache) |
 			      (how->flags & DRY_CONVERT_GUESS_WRITE ? BLOCK_GUESS_WRITE : 0),
 		.verify = how->flags & DRY_CONVERT_VERIFY,
+		.resume = how->flags & DRY_CONVERT_RESUME,
+		.resume_note = how->resume_note,
 		.keep = how->flags & DRY_CONVERT_KEEP,
 		.keep_is_zero = how->flags & DRY_CONVERT_TARGET_IS_ZERO,
 	};
@@ -145,7 +147,7 @@ int dry_convert(const struct dry_convert *how, struct dry_convert_result *result
 	if (result)
 		*result = (struct dry_convert_result){
 			.stage = (enum dry_stage)r.stage, .off = r.copy.off, .copied = r.copy.copied, .unread = r.copy.unread,
-			.size = r.copy.total
+			.size = r.copy.total, .resumed = r.resumed
 		};
 	if (result && rc == 0 && how->hash)
 		for (size_t i = 0; i < hash_size(alg); i++)

@@ -5,6 +5,7 @@
 #include "block_driver.h"
 #include "checked.h"
 #include "limits.h"
+#include "resume.h"
 #include "stream.h"
 #include "target.h"
 #include "text.h"
@@ -460,6 +461,112 @@ static int fill_target(const struct convert *how, const struct target *t, const 
 	return rc < 0 ? rc : verify(how, t->path, &open, result, e);
 }
 
+/* ---- what was interrupted goes on ---- */
+
+static int judge_resume(const struct convert *how, struct err *e)
+{
+	const char *no = NULL;
+
+	if (how->copy.hashes)
+		no = "a digest is of one pass";
+	else if (how->verify && convert_verifies_by_hash(how))
+		no = "this source can only be verified in one pass";
+	else if (how->opts && dict_get(how->opts, "data_file"))
+		no = "an image with a data file is made in one pass";
+	else if (how->open_flags & BLOCK_UNSAFE)
+		no = "with the cache mode unsafe nobody knows how far the copy is";
+	for (size_t i = 0; i < how->copy.nsources && !no; i++)
+		if (block_is_stream(how->copy.sources[i]))
+			no = "a stream comes once";
+	return no ? err_set(e, ERR_USAGE, "the conversion cannot be resumed: %s", no) : 0;
+}
+
+/* The copy as it was left: it may have lost count of clusters, which is mended, and nothing else. */
+static int mend(const struct convert *how, const struct target *t, const struct dict *open_opts, struct err *e)
+{
+	struct block_open open = { .format = how->format, .opts = open_opts, .flags = BLOCK_WRITE | BLOCK_CHECK,
+				   .policy = how->policy, .secrets = how->secrets };
+	CLEANUP(block_unrefp) struct block *b = NULL;
+	struct check_report report = { .finding = NULL };
+	int rc = block_open(t->path, &open, &b, e);
+
+	if (rc == 0)
+		rc = block_check(b, CHECK_FIX_LEAKS, &report, e);
+	if (rc == -(int)ERR_UNSUPPORTED) {
+		err_clear(e);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	if (report.corruptions || report.check_errors)
+		return err_set(e, ERR_CORRUPT, "what was left of the interrupted conversion is damaged; remove %s to begin anew",
+			       t->path);
+	return block_finish(b, e);
+}
+
+static int mark(void *journal, uint64_t pos, struct err *e)
+{
+	return resume_mark(journal, pos, e);
+}
+
+/* An empty target and a journal that says so, or those that are there. */
+static int begin_or_go_on(const struct convert *how, struct target *t, struct resume *r, const struct dict *opts,
+			  const struct dict *open_opts, struct err *e)
+{
+	CLEANUP(extra_file_remove) struct extra_file none = { NULL };
+	struct create_plan plan = { .format = how->format, .policy = how->policy, .secrets = how->secrets };
+	int rc;
+
+	if (r->found && access(t->path, F_OK) == 0)
+		return target_err(t, mend(how, t, open_opts, e), e);
+	r->found = false;
+	rc = target_renew(t, e);
+	if (rc == 0)
+		rc = create_at(t, &plan, opts, &none, e);
+	return rc < 0 ? rc : resume_mark(r, 0, e);
+}
+
+static int convert_resuming(const struct convert *given, struct convert_result *result, struct err *e)
+{
+	CLEANUP(resume_end) struct resume r = RESUME_INIT;
+	CLEANUP(target_abort) struct target t = TARGET_INIT;
+	CLEANUP(dict_free) struct dict opts = DICT_INIT;
+	CLEANUP(dict_free) struct dict open_opts = DICT_INIT;
+	struct convert how = *given;
+	struct resume_what what = { .format = how.format, .opts = &opts, .open = &open_opts, .sources = how.copy.sources,
+				    .nsources = how.copy.nsources, .sparse = how.copy.sparse, .compress = how.copy.compress,
+				    .salvage = how.copy.salvage, .note = how.resume_note };
+	int rc = convert_plan_target(&how, &opts, &open_opts, e);
+
+	if (rc < 0 || (rc = judge_resume(&how, e)) < 0)
+		return rc;
+	result->stage = CONVERT_CREATE;
+	rc = target_begin_lasting(&t, how.target, e);
+	if (rc < 0)
+		return rc;
+	what.target = t.final;
+	rc = resume_begin(&r, &what, e);
+	if (rc == 0)
+		rc = begin_or_go_on(&how, &t, &r, &opts, &open_opts, e);
+	if (rc < 0)
+		return rc;
+	target_keep(&t);
+	result->resumed = r.pos;
+	how.copy.start = r.pos;
+	how.copy.mark = mark;
+	how.copy.mark_arg = &r;
+	rc = target_err(&t, fill_target(&how, &t, &opts, &open_opts, result, e), e);
+	if (rc < 0)
+		return rc;
+	result->stage = CONVERT_FINISH;
+	rc = target_commit(&t, true, e);
+	if (rc == 0) {
+		resume_finish(&r);
+		result->stage = CONVERT_DONE;
+	}
+	return rc;
+}
+
 static int convert_new(const struct convert *how, struct convert_result *result, struct err *e)
 {
 	CLEANUP(target_abort) struct target t = TARGET_INIT;
@@ -499,5 +606,9 @@ int convert_run(const struct convert *how, struct convert_result *result, struct
 	rc = refuse_own_source_named(how, e);
 	if (rc < 0)
 		return rc;
+	if (how->resume && how->keep)
+		return err_set(e, ERR_USAGE, "the conversion cannot be resumed: it writes into an image that is there");
+	if (how->resume)
+		return convert_resuming(how, result, e);
 	return how->keep ? convert_into(how, result, e) : convert_new(how, result, e);
 }

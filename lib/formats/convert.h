@@ -47,10 +47,17 @@ struct convert {
 	bool keep;		 /* write into what is there */
 	bool keep_is_zero;
 	bool verify; /* read the target back and compare */
+	/*
+	 * Keep a journal (resume.h), leave what is done when the conversion does not end well, and go on from where an
+	 * earlier one was.  resume_note: what tells sources apart that are the same files (a snapshot); NULL: nothing.
+	 */
+	bool resume;
+	const char *resume_note;
 };
 struct convert_result {
 	enum convert_stage stage;
 	struct copy_result copy;
+	uint64_t resumed; /* all before it was in the target already */
 };
 
 int convert_run(const struct convert *how, struct convert_result *result, struct err *e);

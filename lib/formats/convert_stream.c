@@ -167,6 +167,8 @@ int convert_to_stream(const struct convert *how, struct convert_result *result, 
 	CLEANUP(dict_free) struct dict open = DICT_INIT;
 	int rc;
 
+	if (how->resume)
+		return err_set(e, ERR_USAGE, "the conversion cannot be resumed: what went into a pipe is gone");
 	if (how->verify)
 		return err_set(e, ERR_USAGE, "what goes into a pipe cannot be read back to verify it");
 	if (how->keep)

@@ -29,7 +29,7 @@ static void remember_failure(struct copy_worker *w, int rc)
 	copy_hash_wake(c);
 }
 
-static uint64_t now_nsec(void)
+uint64_t copy_now_nsec(void)
 {
 	struct timespec t;
 
@@ -48,7 +48,7 @@ static void keep_pace(struct copy_worker *w)
 			bytes += w->piece.segments[i].len;
 	before = atomic_fetch_add(&c->admitted, bytes);
 	for (;;) {
-		double elapsed = (double)(now_nsec() - c->started_nsec) / 1e9, due = (double)before / (double)c->job->rate;
+		double elapsed = (double)(copy_now_nsec() - c->started_nsec) / 1e9, due = (double)before / (double)c->job->rate;
 		struct timespec slice = { .tv_nsec = 20000000 };
 
 		if (elapsed >= due || atomic_load(&c->stop))
@@ -153,16 +153,19 @@ int copy_run(const struct copy_job *job, struct copy_result *result, struct err 
 {
 	struct copy c = { .job = job, .lock = PTHREAD_MUTEX_INITIALIZER, .calm = PTHREAD_COND_INITIALIZER,
 			  .hash_lock = PTHREAD_MUTEX_INITIALIZER, .hash_turn = PTHREAD_COND_INITIALIZER,
-			  .started_nsec = now_nsec() };
+			  .started_nsec = copy_now_nsec() };
 	int rc;
 
 	*result = (struct copy_result){ .stage = COPY_MAP };
 	rc = prepare(&c, e);
 	if (rc < 0)
 		return rc;
+	c.pos = job->start;
+	c.marked_nsec = c.started_nsec;
+	atomic_store(&c.done, job->start);
 	if (job->hashes)
 		hash_start(&c.hash, job->hash);
-	if (c.total)
+	if (c.pos < c.total)
 		rc = pool_run(job->threads ? job->threads : pool_threads(), run_worker, tick, &c, e);
 	if (rc < 0)
 		return rc;

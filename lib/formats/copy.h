@@ -37,6 +37,13 @@ struct copy_job {
 	uint64_t rate;	 /* bytes a second, 0: no limit */
 	bool hashes;	 /* the digest of all of the sources, zeros too: they are then all read */
 	enum hash_alg hash;
+	uint64_t start;	 /* all before it is in the target already; a multiple of COPY_PIECE */
+	/*
+	 * Every few seconds, from one of the threads while the others wait: all before pos is in the target, stable.
+	 * NULL: nobody asks.
+	 */
+	int (*mark)(void *arg, uint64_t pos, struct err *e);
+	void *mark_arg;
 	/* From the calling thread, several times a second; total 0: not known.  Not 0: stop with ERR_CANCELED. */
 	int (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *progress_arg;

@@ -48,12 +48,13 @@ struct copy {
 	enum copy_stage stage;
 	uint64_t failed_off;
 	uint64_t unread;
-	/* For a stream: how many pieces are being dealt with, and whether the target is being made longer, alone. */
+	/* How many pieces are being dealt with, and whether the target is being made longer, or stable, alone. */
 	struct block *stream; /* NULL: none */
 	bool ended;
 	uint64_t end; /* where it ended, in whole sectors */
 	unsigned busy;
-	bool growing;
+	bool alone;
+	uint64_t marked_nsec;
 	pthread_cond_t calm;
 
 	pthread_mutex_t hash_lock;
@@ -81,6 +82,8 @@ struct copy_worker {
 int copy_plan_next(struct copy_worker *w);
 /* To be called for each piece that was handed out, whatever became of it. */
 void copy_plan_done(struct copy_worker *w);
+/* A clock that only goes forward. */
+uint64_t copy_now_nsec(void);
 /* Copies w->piece. */
 int copy_piece(struct copy_worker *w);
 /* Adds the piece, which is in the buffer, to the digest when all before it is; gives up when all is being stopped. */

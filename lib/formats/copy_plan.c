@@ -8,6 +8,8 @@
 
 #include <inttypes.h>
 
+#define MARK_EVERY_NSEC 2000000000ULL
+
 static enum segment_kind kind_of(const struct copy_job *job, const struct extent *x)
 {
 	if (!(x->flags & EXTENT_ALLOC) && job->over_backing && job->base && !(x->flags & EXTENT_ZERO))
@@ -29,7 +31,7 @@ static int find_run(struct copy_worker *w)
 
 	if (c->run.len && c->pos - c->run.off < c->run.len)
 		return 0;
-	while (c->pos - c->source_start == block_size(job->sources[c->source])) /* empty ones too; pos < total ends it */
+	while (c->pos - c->source_start >= block_size(job->sources[c->source])) /* empty ones too; pos < total ends it */
 		c->source_start += block_size(job->sources[c->source++]);
 	source = job->sources[c->source];
 	off = c->pos - c->source_start;
@@ -65,7 +67,8 @@ static uint64_t long_step(const struct copy *c)
 	const struct copy_job *job = c->job;
 	uint64_t len = c->run.off + c->run.len - c->pos;
 
-	if (c->run.kind == SEGMENT_DATA || (c->run.kind == SEGMENT_SKIP && job->hashes) || (c->run.kind == SEGMENT_ZERO && job->sparse == 0) ||
+	if (c->run.kind == SEGMENT_DATA || (c->run.kind == SEGMENT_SKIP && job->hashes) ||
+	    (c->run.kind == SEGMENT_ZERO && job->sparse == 0) ||
 	    (job->over_backing && !job->base))
 		return 0;
 	if (c->run.kind == SEGMENT_ZERO && !job->target_is_zero)
@@ -104,6 +107,43 @@ static bool piece_has_room(const struct piece *p, const struct segment *s)
 	return p->n < PIECE_SEGMENTS || p->segments[p->n - 1].source == s->source;
 }
 
+/* ---- what must be done while nothing else goes on ---- */
+
+/* With the lock: nothing is planned from now on, and what was is done. */
+static void be_alone(struct copy *c)
+{
+	c->alone = true;
+	while (c->busy)
+		pthread_cond_wait(&c->calm, &c->lock);
+}
+
+static void no_longer_alone(struct copy *c)
+{
+	c->alone = false;
+	pthread_cond_broadcast(&c->calm);
+}
+
+/* Now and then: all before c->pos is made stable, and noted. */
+static int mark(struct copy_worker *w)
+{
+	struct copy *c = w->c;
+	const struct copy_job *job = c->job;
+	int rc = 0;
+
+	if (copy_now_nsec() - c->marked_nsec < MARK_EVERY_NSEC)
+		return 0;
+	be_alone(c);
+	w->stage = COPY_WRITE;
+	w->off = c->pos;
+	if (!atomic_load(&c->stop))
+		rc = block_finish(job->target, &w->err);
+	if (rc == 0 && !atomic_load(&c->stop))
+		rc = job->mark(job->mark_arg, round_down(c->pos, COPY_PIECE), &w->err);
+	c->marked_nsec = copy_now_nsec();
+	no_longer_alone(c);
+	return rc;
+}
+
 /* ---- streams: reading is planning ---- */
 
 /* Room in the target for all before `end`.  Nothing else may go on there meanwhile, nor be planned. */
@@ -123,12 +163,9 @@ static int make_room(struct copy_worker *w, uint64_t end)
 			       size);
 	if (end > LIMIT_IMAGE_SIZE)
 		return err_set(&w->err, ERR_LIMIT, "more comes than an image can hold");
-	c->growing = true;
-	while (c->busy)
-		pthread_cond_wait(&c->calm, &c->lock);
+	be_alone(c);
 	rc = block_truncate(job->target, MIN_OF(MAX_OF(2 * size, end), (uint64_t)LIMIT_IMAGE_SIZE), PREALLOC_OFF, &w->err);
-	c->growing = false;
-	pthread_cond_broadcast(&c->calm);
+	no_longer_alone(c);
 	return rc;
 }
 
@@ -139,8 +176,6 @@ static int plan_stream(struct copy_worker *w)
 	size_t got = 0, len, unit = MAX_OF(c->cluster, (size_t)SECTOR);
 	int rc;
 
-	while (c->growing)
-		pthread_cond_wait(&c->calm, &c->lock);
 	if (c->ended || atomic_load(&c->stop))
 		return 0;
 	w->stage = COPY_READ;
@@ -167,10 +202,18 @@ static int plan_stream(struct copy_worker *w)
 static int plan(struct copy_worker *w)
 {
 	struct copy *c = w->c;
+	const struct copy_job *job = c->job;
 	struct piece *p = &w->piece;
 	uint64_t end, step;
 	int rc;
 
+	while (c->alone)
+		pthread_cond_wait(&c->calm, &c->lock);
+	if (job->mark) {
+		rc = mark(w);
+		if (rc < 0)
+			return rc;
+	}
 	if (c->stream)
 		return plan_stream(w);
 	if (c->pos == c->total || atomic_load(&c->stop))
@@ -218,7 +261,7 @@ void copy_plan_done(struct copy_worker *w)
 {
 	struct copy *c = w->c;
 
-	if (!c->stream)
+	if (!c->stream && !c->job->mark)
 		return;
 	pthread_mutex_lock(&c->lock);
 	if (--c->busy == 0)

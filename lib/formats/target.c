@@ -115,35 +115,81 @@ static int keep_permissions(struct target *t, const struct stat *old, struct err
 	return chmod(t->path, mode) == 0 ? 0 : err_sys(e, errno, "%s", t->final);
 }
 
-int target_begin(struct target *t, const char *name, struct err *e)
+/* Finds the final name, and takes the locks of what has it now. */
+static int begin(struct target *t, const char *name, struct stat *st, bool *exists, struct err *e)
 {
-	struct stat st;
-	bool exists;
 	int rc;
 
 	text_starts(name, "file:", &name);
 	if (text_starts(name, "json:", NULL) || !*name)
 		return err_set(e, ERR_UNSUPPORTED, "\"%s\" is not the path of a file or device", name);
-	rc = resolve_links(name, &t->final, &st, &exists, e);
+	rc = resolve_links(name, &t->final, st, exists, e);
 	if (rc < 0)
 		return rc;
-	if (exists && S_ISDIR(st.st_mode))
+	if (*exists && S_ISDIR(st->st_mode))
 		return err_sys(e, EISDIR, "%s", name);
-	if (exists && !S_ISREG(st.st_mode)) {
+	if (*exists && !S_ISREG(st->st_mode)) {
 		t->in_place = true;
 		t->path = alloc_strdup(t->final);
 		return t->path ? 0 : err_nomem(e);
 	}
-	if (exists) {
+	if (*exists) {
 		/* Whoever may not write to it may not replace it either; nor while a machine runs from it. */
 		rc = block_open_host(t->final, BLOCK_WRITE, NULL, &t->lock, e);
 		if (rc < 0)
 			return rc;
 	}
+	return 0;
+}
+
+int target_begin(struct target *t, const char *name, struct err *e)
+{
+	struct stat st;
+	bool exists;
+	int rc = begin(t, name, &st, &exists, e);
+
+	if (rc < 0 || t->in_place)
+		return rc;
 	rc = make_temporary(t, 0666, e);
 	if (rc == 0 && exists)
 		rc = keep_permissions(t, &st, e);
 	return rc;
+}
+
+int target_begin_lasting(struct target *t, const char *name, struct err *e)
+{
+	struct stat st;
+	bool exists;
+	int rc = begin(t, name, &st, &exists, e);
+
+	if (rc < 0)
+		return rc;
+	if (t->in_place)
+		return err_set(e, ERR_UNSUPPORTED, "%s is written in place: a conversion onto it cannot be resumed", t->final);
+	t->lasting = true; /* not ours to remove yet */
+	t->path = alloc_printf("%.*s.%.200s.drydock-resume", (int)(base_of(t->final) - t->final), t->final,
+			       base_of(t->final));
+	return t->path ? 0 : err_nomem(e);
+}
+
+int target_renew(struct target *t, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	if (unlink(t->path) != 0 && errno != ENOENT)
+		return err_sys(e, errno, "%s", t->path);
+	fd = open(t->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	if (fd < 0)
+		return err_sys(e, errno, "%s", t->path);
+	close(fd);
+	t->lasting = false;
+	return stat(t->final, &st) == 0 ? keep_permissions(t, &st, e) : 0;
+}
+
+void target_keep(struct target *t)
+{
+	t->lasting = true;
 }
 
 static int sync_path(const char *path, int flags, struct err *e)
@@ -181,7 +227,7 @@ int target_commit(struct target *t, bool stable, struct err *e)
 
 void target_abort(struct target *t)
 {
-	if (t->path && !t->in_place)
+	if (t->path && !t->in_place && !t->lasting)
 		unlink(t->path);
 	free(take(t->path));
 	free(take(t->final));
