@@ -41,8 +41,11 @@ void qi_size_problem(struct strbuf *out, const char *name, const char *value, en
 enum qi_output { QI_HUMAN, QI_JSON };
 /* --output: NULL is human; says what is wrong and answers false. */
 bool qi_output_option(const char *text, enum qi_output *out);
-/* --object: secrets are accepted (no format that is read yet asks for one); says what is wrong and answers false. */
-bool qi_object_option(const char *text);
+/* The same with bounds of its own. */
+bool qi_size_range(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *out);
+/* --object: adds a secret to *into, made when there is none yet; says what is wrong and answers false. */
+bool qi_object_option(const char *text, struct dry_secrets **into);
+void qi_secrets_freep(struct dry_secrets **s); /* for CLEANUP */
 /* Is it a list for -o?  Says what is wrong if not, else appends it to *all (with a comma between). */
 bool qi_add_options(struct strbuf *all, const char *text);
 /* Does a list for -o ask for help? */
@@ -65,7 +68,16 @@ struct qi_name {
 	const char *format; /* NULL: guess */
 	bool image_opts;
 	bool force_share;
+	struct dry_secrets *secrets; /* NULL: none */
 };
+/* For CLEANUP, where the name owns its secrets. */
+void qi_name_free(struct qi_name *n);
+/*
+ * How to open it: name (NULL: *opts alone tell), flags as qi_open() makes them of DRY_OPEN_*.  *opts belongs to the
+ * caller.  Says what is wrong and returns false.
+ */
+bool qi_how(const struct qi_name *n, unsigned flags, enum dry_cache cache, const char **name, struct dry_open *how,
+	    struct dry_opts **opts);
 /*
  * Opens an image as the peer does: any backing file, guessed formats, locks.  flags are DRY_OPEN_*.  Says what is wrong
  * and returns false.
@@ -103,12 +115,16 @@ void qi_opts_freep(struct dry_opts **o);
  */
 bool qi_parse_options(struct dry_opts *into, const char *format, bool protocol, const char *options,
 		      struct strbuf *why);
+/* The same of what amend takes, and its listing. */
+bool qi_parse_amend(struct dry_opts *into, const char *format, const char *options, struct strbuf *why);
+int qi_print_amend(const char *format);
 /* The listing of -o help. */
 int qi_print_options(const char *format, const char *filename);
 /* The tail of the "Formatting" line: every option given or with a default, in the peer's order. */
 void qi_describe_options(struct strbuf *out, const char *format, const struct dry_opts *opts);
 /* What the format itself finds wrong with the options, the peer's sentence; false when there is nothing. */
-bool qi_options_problem(struct strbuf *why, const char *format, const struct dry_opts *opts);
+bool qi_options_problem(struct strbuf *why, const char *format, const struct dry_opts *opts,
+			const struct dry_secrets *secrets);
 /* What went wrong when an image was made, from the library's error: the peer's sentence. */
 void qi_create_problem(struct strbuf *why, const char *path, const char *format, const struct dry_error *e);
 
@@ -119,7 +135,20 @@ void qi_json_pretty(struct strbuf *out, const char *json, unsigned level);
 /* Appends the members of a JSON object as lines for people: dashes in names become blanks. */
 void qi_json_human(struct strbuf *out, const char *json, unsigned level);
 
+/* ---- qemu_img_info.c ---- */
+
+/* "Snapshot list:" and a line for each; nothing when there is none. */
+void qi_print_snapshots(const struct dry_snapshot *list, size_t n);
+
 /* ---- one each ---- */
+
+int qemu_img_amend(int argc, char **argv);
+int qemu_img_bench(int argc, char **argv);
+int qemu_img_bitmap(int argc, char **argv);
+int qemu_img_commit(int argc, char **argv);
+int qemu_img_dd(int argc, char **argv);
+int qemu_img_rebase(int argc, char **argv);
+int qemu_img_snapshot(int argc, char **argv);
 
 int qemu_img_create(int argc, char **argv);
 int qemu_img_info(int argc, char **argv);

@@ -176,7 +176,7 @@ int qemu_img_check(int argc, char **argv)
 	};
 	enum dry_cache cache = DRY_CACHE_WRITEBACK;
 	const char *output_text = NULL, *cache_text = "writeback";
-	struct qi_name n = { .name = NULL };
+	CLEANUP(qi_name_free) struct qi_name n = { .name = NULL };
 	enum qi_output output;
 	bool quiet = false;
 	unsigned fix = 0;
@@ -210,7 +210,7 @@ int qemu_img_check(int argc, char **argv)
 			output_text = optarg;
 			break;
 		case OPT_OBJECT:
-			if (!qi_object_option(optarg))
+			if (!qi_object_option(optarg, &n.secrets))
 				return EXIT_FAILED;
 			break;
 		case OPT_IMAGE_OPTS:

@@ -128,6 +128,7 @@ int qemu_img_compare(int argc, char **argv)
 	bool strict = false, shows = false, quiet = false;
 	enum dry_cache cache = DRY_CACHE_WRITEBACK;
 	const char *cache_text = "writeback";
+	CLEANUP(qi_secrets_freep) struct dry_secrets *secrets = NULL;
 	struct qi_name n[2] = { { .name = NULL }, { .name = NULL } };
 	int c;
 
@@ -157,7 +158,7 @@ int qemu_img_compare(int argc, char **argv)
 			n[0].force_share = n[1].force_share = true;
 			break;
 		case OPT_OBJECT:
-			if (!qi_object_option(optarg))
+			if (!qi_object_option(optarg, &secrets))
 				return EXIT_OPEN;
 			break;
 		case OPT_IMAGE_OPTS:
@@ -169,6 +170,7 @@ int qemu_img_compare(int argc, char **argv)
 	}
 	if (optind != argc - 2)
 		return qi_usage("Expecting two image file names");
+	n[0].secrets = n[1].secrets = secrets;
 	n[0].name = argv[optind];
 	n[1].name = argv[optind + 1];
 	if (!qi_cache_option("source cache", cache_text, &cache))

@@ -168,7 +168,7 @@ static bool target_can_be_made(struct request *r)
 {
 	CLEANUP(strbuf_free) struct strbuf why = STRBUF_INIT;
 
-	if (!qi_options_problem(&why, r->format, r->opts) && qi_replaceable(r->target, &why))
+	if (!qi_options_problem(&why, r->format, r->opts, r->src.secrets) && qi_replaceable(r->target, &why))
 		return true;
 	qi_error("%s: error while converting %s: %s", r->target, r->format, why.s);
 	return false;
@@ -182,7 +182,7 @@ static bool target_backing_opens(struct request *r)
 	const char *slash = strrchr(r->target, '/');
 	CLEANUP(qi_image_closep) struct dry_image *img = NULL;
 	CLEANUP(free_ptr) char *path = NULL;
-	struct dry_open how = { .format = format, .policy.trust = DRY_TRUST_ANY };
+	struct dry_open how = { .format = format, .policy.trust = DRY_TRUST_ANY, .secrets = r->src.secrets };
 	struct dry_error e = { 0 };
 
 	if (!backing)
@@ -200,7 +200,8 @@ static bool target_backing_opens(struct request *r)
 /* An existing target: can it be opened, is it long enough? */
 static bool judge_existing(struct request *r, enum dry_cache cache)
 {
-	const struct qi_name n = { .name = r->target, .format = r->format, .image_opts = r->target_image_opts };
+	const struct qi_name n = { .name = r->target, .format = r->format, .image_opts = r->target_image_opts,
+				   .secrets = r->src.secrets };
 	CLEANUP(qi_image_closep) struct dry_image *img = NULL;
 	struct dry_error e = { 0 };
 	struct dry_info info;
@@ -274,6 +275,7 @@ static int copy(struct request *r, enum dry_cache cache)
 		.rate = r->rate,
 		.unreadable = tell_unreadable,
 		.unreadable_arg = r,
+		.secrets = r->src.secrets,
 	};
 	struct dry_convert_result result = { .stage = DRY_STAGE_PREPARE };
 	struct dry_error e = { 0 };
@@ -374,7 +376,7 @@ static bool take_option(struct request *r, int c)
 	case 'r':
 		return qi_size_option("rate limit", optarg, &r->rate);
 	case OPT_OBJECT:
-		return qi_object_option(optarg);
+		return qi_object_option(optarg, &r->src.secrets);
 	case OPT_IMAGE_OPTS:
 		r->src.image_opts = true;
 		return true;
@@ -473,6 +475,7 @@ int qemu_img_convert(int argc, char **argv)
 		dry_image_close(r.images[i]);
 	free(r.images);
 	dry_opts_free(r.opts);
+	dry_secrets_free(r.src.secrets);
 	strbuf_free(&r.options);
 	return status;
 }

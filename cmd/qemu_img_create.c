@@ -10,6 +10,7 @@
 #include <string.h>
 
 struct request {
+	const struct dry_secrets *secrets;
 	const char *path, *format, *backing, *backing_format;
 	bool unsafe, quiet, has_size;
 	uint64_t size;
@@ -138,7 +139,8 @@ static bool plan(struct request *r, const char *options, struct strbuf *why)
 
 static bool make(struct request *r, struct strbuf *why)
 {
-	struct dry_create how = { .format = r->format, .opts = r->opts, .policy.trust = DRY_TRUST_ANY, .no_backing = true };
+	struct dry_create how = { .format = r->format, .opts = r->opts, .policy.trust = DRY_TRUST_ANY, .no_backing = true,
+				  .secrets = r->secrets };
 	struct dry_error e = { 0 };
 	uint64_t size = 0;
 	char text[32];
@@ -146,7 +148,7 @@ static bool make(struct request *r, struct strbuf *why)
 	text_parse_u64(dry_opts_get(r->opts, "size"), &size);
 	/* Disks have whole sectors. */
 	snprintf(text, sizeof text, "%" PRIu64, size > INT64_MAX - 511 ? size : round_up(size, 512));
-	if (qi_options_problem(why, r->format, r->opts) || !qi_replaceable(r->path, why))
+	if (qi_options_problem(why, r->format, r->opts, r->secrets) || !qi_replaceable(r->path, why))
 		return false;
 	if (dry_opts_set(r->opts, "size", text, &e) < 0 || dry_create(r->path, &how, &e) < 0) {
 		qi_create_problem(why, r->path, r->format, &e);
@@ -182,6 +184,7 @@ int qemu_img_create(int argc, char **argv)
 	};
 	CLEANUP(strbuf_free) struct strbuf options = STRBUF_INIT;
 	CLEANUP(qi_opts_freep) struct dry_opts *opts = dry_opts_new();
+	CLEANUP(qi_secrets_freep) struct dry_secrets *secrets = NULL;
 	struct request r = { .format = "raw", .opts = opts };
 	int c;
 
@@ -213,13 +216,14 @@ int qemu_img_create(int argc, char **argv)
 			r.unsafe = true;
 			break;
 		case 'O':
-			if (!qi_object_option(optarg))
+			if (!qi_object_option(optarg, &secrets))
 				return EXIT_FAILED;
 			break;
 		default:
 			return qi_bad_option(c, argv);
 		}
 	}
+	r.secrets = secrets;
 	r.path = optind < argc ? argv[optind++] : NULL;
 	if (qi_wants_help(options.s))
 		return qi_print_options(r.format, r.path);

@@ -49,6 +49,15 @@ static void print_snapshot(const struct dry_snapshot *s)
 	printf("%11s\n", icount);
 }
 
+void qi_print_snapshots(const struct dry_snapshot *list, size_t n)
+{
+	if (n)
+		printf("Snapshot list:\n%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK",
+		       "ICOUNT");
+	for (size_t i = 0; i < n; i++)
+		print_snapshot(&list[i]);
+}
+
 static void print_facts(const struct facts *f)
 {
 	const struct dry_info *i = &f->info;
@@ -77,11 +86,7 @@ static void print_facts(const struct facts *f)
 		if (i->backing_format)
 			printf("backing file format: %s\n", i->backing_format);
 	}
-	if (f->nsnapshots)
-		printf("Snapshot list:\n%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK",
-		       "ICOUNT");
-	for (size_t n = 0; n < f->nsnapshots; n++)
-		print_snapshot(&f->snapshots[n]);
+	qi_print_snapshots(f->snapshots, f->nsnapshots);
 	if (specific) {
 		qi_json_human(&b, specific, 0);
 		printf("Format specific information:\n%s", b.s);
@@ -201,7 +206,7 @@ static bool collect(struct qi_name n, bool chain, struct facts **list, size_t *c
 			qi_error("Could not determine the backing file name");
 			return false;
 		}
-		n = (struct qi_name){ .name = f->info.backing_path, .format = f->info.backing_format,
+		n = (struct qi_name){ .secrets = n.secrets, .name = f->info.backing_path, .format = f->info.backing_format,
 				      .force_share = n.force_share };
 	}
 }
@@ -240,7 +245,7 @@ int qemu_img_info(int argc, char **argv)
 		{ "force-share", no_argument, NULL, 'U' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct qi_name n = { .name = NULL };
+	CLEANUP(qi_name_free) struct qi_name n = { .name = NULL };
 	const char *output_text = NULL;
 	struct facts *list = NULL;
 	enum qi_output output;
@@ -265,7 +270,7 @@ int qemu_img_info(int argc, char **argv)
 			chain = true;
 			break;
 		case OPT_OBJECT:
-			if (!qi_object_option(optarg))
+			if (!qi_object_option(optarg, &n.secrets))
 				return EXIT_FAILED;
 			break;
 		case OPT_IMAGE_OPTS:

@@ -107,7 +107,7 @@ int qemu_img_map(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	CLEANUP(qi_image_closep) struct dry_image *img = NULL;
-	struct qi_name n = { .name = NULL };
+	CLEANUP(qi_name_free) struct qi_name n = { .name = NULL };
 	uint64_t from = 0, max = UINT64_MAX;
 	const char *output_text = NULL;
 	enum qi_output output;
@@ -135,7 +135,7 @@ int qemu_img_map(int argc, char **argv)
 			output_text = optarg;
 			break;
 		case OPT_OBJECT:
-			if (!qi_object_option(optarg))
+			if (!qi_object_option(optarg, &n.secrets))
 				return EXIT_FAILED;
 			break;
 		case OPT_IMAGE_OPTS:

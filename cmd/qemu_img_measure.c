@@ -32,7 +32,8 @@ static void print(const struct dry_measure *m, enum qi_output output)
 }
 
 /* Sizes and preallocation are all that counts; what else the format finds wrong is said as create says it. */
-static bool options_problem(struct strbuf *why, const char *format, const struct dry_opts *opts)
+static bool options_problem(struct strbuf *why, const char *format, const struct dry_opts *opts,
+			    const struct dry_secrets *secrets)
 {
 	static const char *const modes[] = { "off", "metadata", "falloc", "full" };
 	const char *v = dry_opts_get(opts, "preallocation");
@@ -44,16 +45,17 @@ static bool options_problem(struct strbuf *why, const char *format, const struct
 		strbuf_printf(why, "invalid parameter value: %s", v);
 		return true;
 	}
-	return qi_options_problem(why, format, opts);
+	return qi_options_problem(why, format, opts, secrets);
 }
 
-static int measure(struct dry_image *src, const char *format, struct dry_opts *opts, enum qi_output output)
+static int measure(struct dry_image *src, const char *format, struct dry_opts *opts,
+		   const struct dry_secrets *secrets, enum qi_output output)
 {
 	CLEANUP(strbuf_free) struct strbuf why = STRBUF_INIT;
 	struct dry_error e = { 0 };
 	struct dry_measure m;
 
-	if (options_problem(&why, format, opts)) {
+	if (options_problem(&why, format, opts, secrets)) {
 		qi_error("%s", why.s);
 		return EXIT_FAILED;
 	}
@@ -85,7 +87,7 @@ int qemu_img_measure(int argc, char **argv)
 	CLEANUP(qi_opts_freep) struct dry_opts *opts = dry_opts_new();
 	CLEANUP(qi_image_closep) struct dry_image *img = NULL;
 	const char *format = "raw", *output_text = NULL, *snapshot = NULL;
-	struct qi_name n = { .name = NULL };
+	CLEANUP(qi_name_free) struct qi_name n = { .name = NULL };
 	struct dry_error e = { 0 };
 	bool has_size = false;
 	enum qi_output output;
@@ -116,7 +118,7 @@ int qemu_img_measure(int argc, char **argv)
 			n.force_share = true;
 			break;
 		case OPT_OBJECT:
-			if (!qi_object_option(optarg))
+			if (!qi_object_option(optarg, &n.secrets))
 				return EXIT_FAILED;
 			break;
 		case OPT_IMAGE_OPTS:
@@ -170,5 +172,5 @@ int qemu_img_measure(int argc, char **argv)
 		qi_error("%s", qi_reason(&e));
 		return EXIT_FAILED;
 	}
-	return measure(img, format, opts, output);
+	return measure(img, format, opts, n.secrets, output);
 }

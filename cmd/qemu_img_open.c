@@ -22,6 +22,11 @@ void qi_image_closep(struct dry_image **img)
 	dry_image_close(*img);
 }
 
+void qi_name_free(struct qi_name *n)
+{
+	dry_secrets_free(n->secrets);
+}
+
 void qi_opts_freep(struct dry_opts **o)
 {
 	dry_opts_free(*o);
@@ -272,64 +277,83 @@ static void warn_guessed(struct dry_image *img, const struct qi_name *n)
 }
 
 /* Without its key an encrypted image is good for its facts only. */
-static bool readable(struct dry_image *img, unsigned flags)
+static bool readable(struct dry_image *img, unsigned flags, const struct dry_opts *opts)
 {
 	struct dry_info info;
 
+	if (opts && (dry_opts_get(opts, "encrypt.key-secret") || dry_opts_get(opts, "key-secret")))
+		return true;
 	return (flags & DRY_OPEN_FACTS) || dry_image_info(img, &info, NULL) < 0 || !info.encrypted;
 }
 
-bool qi_open(const struct qi_name *n, unsigned flags, enum dry_cache cache, const char *snapshot, struct dry_image **out)
+bool qi_how(const struct qi_name *n, unsigned flags, enum dry_cache cache, const char **name, struct dry_open *how,
+	    struct dry_opts **opts)
 {
-	CLEANUP(qi_opts_freep) struct dry_opts *opts = NULL;
-	CLEANUP(strbuf_free) struct strbuf why = STRBUF_INIT;
-	struct dry_open how = { .format = n->format, .flags = flags, .cache = cache, .snapshot = snapshot,
-				.policy.trust = DRY_TRUST_ANY };
-	struct dry_error e = { 0 };
-
+	*how = (struct dry_open){ .format = n->format, .flags = flags, .cache = cache, .secrets = n->secrets,
+				  .policy.trust = DRY_TRUST_ANY };
 	if (n->force_share)
-		how.flags |= DRY_OPEN_FORCE_SHARE;
+		how->flags |= DRY_OPEN_FORCE_SHARE;
 	if (flags & DRY_OPEN_WRITE)
-		how.flags |= DRY_OPEN_GUESS_WRITE;
+		how->flags |= DRY_OPEN_GUESS_WRITE;
 	if (n->image_opts && n->format) {
 		qi_error("--image-opts and --format are mutually exclusive");
 		return false;
 	}
-	if (n->image_opts && !(opts = image_opts(n->name)))
+	if (n->image_opts && !(*opts = image_opts(n->name)))
 		return false;
 	if (n->force_share && (flags & DRY_OPEN_WRITE)) {
 		qi_error("Could not open '%s': force-share=on can only be used with read-only images", n->name);
 		return false;
 	}
-	if (n->format && strncmp(n->name, "json:", 5) == 0 && !(opts = options_of_json(n->name, n->format)))
+	if (n->format && strncmp(n->name, "json:", 5) == 0 && !(*opts = options_of_json(n->name, n->format)))
 		return false;
-	how.opts = opts;
-	if (dry_image_open(opts ? NULL : n->name, &how, out, &e) == 0) {
-		if (!readable(*out, flags)) {
-			qi_error("Could not open '%s': Parameter 'encrypt.key-secret' is required for cipher", n->name);
-			dry_image_close(take(*out));
-			return false;
-		}
-		if (flags & DRY_OPEN_WRITE)
-			warn_guessed(*out, n);
-		return true;
-	}
-	if (opts) {
-		const char *path = dry_opts_get(opts, "file.filename");
+	how->opts = *opts;
+	*name = *opts ? NULL : n->name;
+	return true;
+}
 
+/* Says why it could not be opened. */
+static void tell_why_not(const struct qi_name *n, const struct dry_open *how, const struct dry_error *e)
+{
+	CLEANUP(strbuf_free) struct strbuf why = STRBUF_INIT;
+	const char *path;
+
+	if (!how->opts) {
+		qi_why_not(&why, n->name, n->format, how->flags, e);
+	} else if (!unknown_option(&why, how->opts, e)) {
+		path = dry_opts_get(how->opts, "file.filename");
 		if (!path)
-			path = dry_opts_get(opts, "filename");
-		if (!unknown_option(&why, opts, &e)) {
-			if (path)
-				qi_why_not(&why, path, dry_opts_get(opts, "driver"), how.flags, &e);
-			else
-				strbuf_puts(&why, qi_reason(&e));
-		}
-	} else {
-		qi_why_not(&why, n->name, n->format, how.flags, &e);
+			path = dry_opts_get(how->opts, "filename");
+		if (path)
+			qi_why_not(&why, path, dry_opts_get(how->opts, "driver"), how->flags, e);
+		else
+			strbuf_puts(&why, qi_reason(e));
 	}
 	qi_error("Could not open '%s': %s", n->name, why.s);
-	return false;
+}
+
+bool qi_open(const struct qi_name *n, unsigned flags, enum dry_cache cache, const char *snapshot, struct dry_image **out)
+{
+	CLEANUP(qi_opts_freep) struct dry_opts *opts = NULL;
+	struct dry_error e = { 0 };
+	struct dry_open how;
+	const char *name;
+
+	if (!qi_how(n, flags, cache, &name, &how, &opts))
+		return false;
+	how.snapshot = snapshot;
+	if (dry_image_open(name, &how, out, &e) < 0) {
+		tell_why_not(n, &how, &e);
+		return false;
+	}
+	if (!readable(*out, flags, opts)) {
+		qi_error("Could not open '%s': Parameter 'encrypt.key-secret' is required for cipher", n->name);
+		dry_image_close(take(*out));
+		return false;
+	}
+	if (flags & DRY_OPEN_WRITE)
+		warn_guessed(*out, n);
+	return true;
 }
 
 /* ---- snapshots ---- */

@@ -171,15 +171,12 @@ static char *normal_value(const struct row *r, const char *value, struct strbuf 
 	}
 }
 
-bool qi_parse_options(struct dry_opts *into, const char *format, bool protocol, const char *options,
-		      struct strbuf *why)
+static bool parse_by(const struct table *t, struct dry_opts *into, const char *options, struct strbuf *why)
 {
 	CLEANUP(dict_free) struct dict d = DICT_INIT;
 	struct dry_error de = { 0 };
 	struct err e = ERR_INIT;
-	struct table t;
 
-	table_of(&t, format, protocol);
 	if (strncmp(options, "=", 1) == 0) {
 		strbuf_puts(why, "Invalid parameter ''");
 		return false;
@@ -189,7 +186,7 @@ bool qi_parse_options(struct dry_opts *into, const char *format, bool protocol, 
 		return false;
 	}
 	for (size_t i = 0; i < d.n; i++) {
-		const struct row *r = find(&t, d.items[i].key);
+		const struct row *r = find(t, d.items[i].key);
 		CLEANUP(free_ptr) char *value = NULL;
 
 		if (!r) {
@@ -206,6 +203,48 @@ bool qi_parse_options(struct dry_opts *into, const char *format, bool protocol, 
 	return true;
 }
 
+bool qi_parse_options(struct dry_opts *into, const char *format, bool protocol, const char *options,
+		      struct strbuf *why)
+{
+	struct table t;
+
+	table_of(&t, format, protocol);
+	return parse_by(&t, into, options, why);
+}
+
+static void amend_table(struct table *t, const char *format)
+{
+	struct dry_create_opt o;
+
+	t->n = 0;
+	for (size_t i = 0; dry_amend_opt(format, i, &o); i++) {
+		const struct row r = { o.name, o.help, (int)o.type, o.def };
+
+		add(t, &r);
+	}
+}
+
+bool qi_parse_amend(struct dry_opts *into, const char *format, const char *options, struct strbuf *why)
+{
+	CLEANUP(dict_free) struct dict d = DICT_INIT;
+	struct table amend, create;
+
+	amend_table(&amend, format);
+	table_of(&create, format, true);
+	/* Those of create are understood, and refused. */
+	if (dict_parse(&d, options, NULL, NULL) == 0) {
+		for (size_t i = 0; i < d.n; i++) {
+			const struct row *r = find(&create, d.items[i].key);
+
+			if (find(&amend, d.items[i].key) || !r)
+				continue;
+			strbuf_printf(why, "Invalid parameter '%s'\nThis option is only supported for image creation", r->name);
+			return false;
+		}
+	}
+	return parse_by(&amend, into, options, why);
+}
+
 /* ---- telling ---- */
 
 static int by_name(const void *a, const void *b)
@@ -213,10 +252,39 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct row *)a)->name, ((const struct row *)b)->name);
 }
 
-int qi_print_options(const char *format, const char *filename)
+static void print_table(struct table *t)
 {
 	static const char *const types[] = { [DRY_OPT_STRING] = "str", [DRY_OPT_SIZE] = "size",
 					     [DRY_OPT_BOOL] = "bool (on/off)", [DRY_OPT_NUMBER] = "num" };
+
+	qsort(t->rows, t->n, sizeof *t->rows, by_name);
+	for (size_t i = 0; i < t->n; i++) {
+		int used = printf("  %s=<%s>", t->rows[i].name, types[t->rows[i].type]);
+
+		printf("%*s - %s\n", used < 24 ? 24 - used : 0, "", t->rows[i].help);
+	}
+}
+
+int qi_print_amend(const char *format)
+{
+	struct table t;
+
+	if (!dry_format_known(format)) {
+		qi_error("Unknown file format '%s'", format);
+		return EXIT_FAILED;
+	}
+	amend_table(&t, format);
+	if (!t.n) {
+		qi_error("Format driver '%s' does not support option amendment", format);
+		return EXIT_FAILED;
+	}
+	printf("Amend options for '%s':\n", format);
+	print_table(&t);
+	return EXIT_DONE;
+}
+
+int qi_print_options(const char *format, const char *filename)
+{
 	struct table t;
 
 	if (!dry_format_known(format)) {
@@ -224,16 +292,11 @@ int qi_print_options(const char *format, const char *filename)
 		return EXIT_FAILED;
 	}
 	table_of(&t, format, filename);
-	qsort(t.rows, t.n, sizeof *t.rows, by_name);
 	if (filename)
 		printf("Supported options:\n");
 	else
 		printf("Supported %s options:\n", format);
-	for (size_t i = 0; i < t.n; i++) {
-		int used = printf("  %s=<%s>", t.rows[i].name, types[t.rows[i].type]);
-
-		printf("%*s - %s\n", used < 24 ? 24 - used : 0, "", t.rows[i].help);
-	}
+	print_table(&t);
 	if (!filename)
 		printf("\nThe protocol level may support further options.\n"
 		       "Specify the target filename to include those options.\n");
@@ -331,7 +394,7 @@ static const char *qcow2_problem(const struct dry_opts *o, bool is_v2)
 	return v2;
 }
 
-static bool qcow2_options_problem(struct strbuf *why, const struct dry_opts *o)
+static bool qcow2_options_problem(struct strbuf *why, const struct dry_opts *o, const struct dry_secrets *secrets)
 {
 	static const char *const modes[] = { "off", "metadata", "falloc", "full", NULL };
 	static const char *const versions[] = { "0.10", "1.1", "v2", "v3", NULL };
@@ -357,6 +420,8 @@ static bool qcow2_options_problem(struct strbuf *why, const struct dry_opts *o)
 	}
 	if (is_on(o, "encryption") || dry_opts_get(o, "encrypt.format")) {
 		v = dry_opts_get(o, "encrypt.key-secret");
+		if (v && dry_secrets_have(secrets, v))
+			return false;
 		if (v)
 			strbuf_printf(why, "No secret with id '%s'", v);
 		else
@@ -366,13 +431,14 @@ static bool qcow2_options_problem(struct strbuf *why, const struct dry_opts *o)
 	return false;
 }
 
-bool qi_options_problem(struct strbuf *why, const char *format, const struct dry_opts *opts)
+bool qi_options_problem(struct strbuf *why, const char *format, const struct dry_opts *opts,
+			const struct dry_secrets *secrets)
 {
 	static const char *const modes[] = { "off", "falloc", "full", "metadata", NULL };
 	const char *v = dry_opts_get(opts, "preallocation");
 
 	if (strcmp(format, "qcow2") == 0)
-		return qcow2_options_problem(why, opts);
+		return qcow2_options_problem(why, opts, secrets);
 	if (strcmp(format, "raw") == 0 && v && !one_of(v, modes))
 		strbuf_printf(why, "invalid parameter value: %s", v);
 	else if (strcmp(format, "raw") == 0 && v && strcmp(v, "metadata") == 0)

@@ -84,7 +84,7 @@ int qemu_img_resize(int argc, char **argv)
 	enum dry_prealloc prealloc = DRY_PREALLOC_OFF;
 	CLEANUP(strbuf_free) struct strbuf why = STRBUF_INIT;
 	bool shrink = false, quiet = false;
-	struct qi_name n = { .name = NULL };
+	CLEANUP(qi_name_free) struct qi_name n = { .name = NULL };
 	const char *size_text;
 	enum qi_number got;
 	uint64_t wish;
@@ -106,7 +106,7 @@ int qemu_img_resize(int argc, char **argv)
 			quiet = true;
 			break;
 		case OPT_OBJECT:
-			if (!qi_object_option(optarg))
+			if (!qi_object_option(optarg, &n.secrets))
 				return EXIT_FAILED;
 			break;
 		case OPT_IMAGE_OPTS:

@@ -118,11 +118,11 @@ enum qi_number qi_parse_size(const char *text, uint64_t *out)
 	return QI_OK;
 }
 
-bool qi_size_option(const char *what, const char *text, uint64_t *out)
+bool qi_size_range(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {
 	switch (qi_parse_size(text, out)) {
 	case QI_OK:
-		if (*out <= INT64_MAX)
+		if (*out >= min && *out <= max)
 			return true;
 		break;
 	case QI_RANGE:
@@ -132,8 +132,13 @@ bool qi_size_option(const char *what, const char *text, uint64_t *out)
 		qi_error("kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.");
 		return false;
 	}
-	qi_error("Invalid %s specified. Must be between 0 and %" PRId64 ".", what, INT64_MAX);
+	qi_error("Invalid %s specified. Must be between %" PRIu64 " and %" PRIu64 ".", what, min, max);
 	return false;
+}
+
+bool qi_size_option(const char *what, const char *text, uint64_t *out)
+{
+	return qi_size_range(what, text, 0, INT64_MAX, out);
 }
 
 void qi_size_problem(struct strbuf *out, const char *name, const char *value, enum qi_number why)
@@ -162,27 +167,32 @@ bool qi_output_option(const char *text, enum qi_output *out)
 	return false;
 }
 
-bool qi_object_option(const char *text)
+void qi_secrets_freep(struct dry_secrets **s)
+{
+	dry_secrets_free(*s);
+}
+
+bool qi_object_option(const char *text, struct dry_secrets **into)
 {
 	CLEANUP(dict_free) struct dict d = DICT_INIT;
-	struct err e = ERR_INIT;
+	struct dry_error e = { 0 };
 	const char *type;
 
-	if (dict_parse(&d, text, "qom-type", &e) < 0) {
-		qi_error("%s", e.msg);
+	if (!*into)
+		*into = dry_secrets_new();
+	if (!*into) {
+		qi_error("%s", strerror(ENOMEM));
 		return false;
 	}
-	type = dict_get(&d, "qom-type");
-	if (!type)
-		qi_error("Parameter 'qom-type' is missing");
-	else if (!dict_get(&d, "id"))
-		qi_error("Parameter 'id' is missing");
-	else if (strcmp(type, "secret") != 0)
+	if ((*text == '{' ? dict_from_json(&d, text, NULL) : dict_parse(&d, text, "qom-type", NULL)) == 0 &&
+	    (type = dict_get(&d, "qom-type")) && strcmp(type, "secret") != 0) {
 		qi_error("Parameter 'qom-type' does not accept value '%s'", type);
-	else if (!dict_get(&d, "data") && !dict_get(&d, "file"))
-		qi_error("Either 'file' or 'data' must be provided");
-	else
+		return false;
+	}
+	if (dry_secrets_add(*into, text, &e) == 0)
 		return true;
+	e.msg[0] = (char)toupper((unsigned char)e.msg[0]);
+	qi_error("%s", e.msg);
 	return false;
 }
 

@@ -44,6 +44,18 @@ struct dry_error {
 	char msg[1000]; /* one sentence, outermost context first, no full stop */
 };
 
+/* ---- long work ---- */
+
+/*
+ * Told from the calling thread, at least ten times a second while the work lasts and once with done == total at the
+ * end (not after a failure).  A total of 0 before that is not known.  Anything but 0 stops the work: DRY_CANCELED.
+ * run NULL: nobody watches.
+ */
+struct dry_progress {
+	int (*run)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
+};
+
 /* "0.1.0" */
 DRY_API const char *dry_version(void);
 
@@ -69,6 +81,23 @@ DRY_API int dry_opts_set(struct dry_opts *o, const char *key, const char *value,
 DRY_API const char *dry_opts_get(const struct dry_opts *o, const char *key);
 /* The i-th pair, in the order of setting; false past the end. */
 DRY_API bool dry_opts_at(const struct dry_opts *o, size_t i, const char **key, const char **value);
+
+/* ---- secrets: passphrases and keys by name, held in locked memory ---- */
+
+struct dry_secrets;
+/* NULL when memory is out. */
+DRY_API struct dry_secrets *dry_secrets_new(void);
+DRY_API void dry_secrets_free(struct dry_secrets *s);
+/*
+ * Adds what the text describes, as the peers' --object does: "secret,id=ID,data=TEXT" or "secret,id=ID,file=PATH", with
+ * format=base64, keyid= and iv= where it is encoded or encrypted; or the same as a JSON object.  Other kinds of objects
+ * are DRY_UNSUPPORTED.
+ */
+DRY_API int dry_secrets_add(struct dry_secrets *s, const char *text, struct dry_error *e);
+/* Adds what a file holds, all of it, under a name. */
+DRY_API int dry_secrets_add_file(struct dry_secrets *s, const char *id, const char *path, struct dry_error *e);
+/* Is there one of this name? */
+DRY_API bool dry_secrets_have(const struct dry_secrets *s, const char *id);
 
 /* ---- opening ---- */
 
@@ -115,6 +144,7 @@ struct dry_open {
 	enum dry_cache cache;
 	struct dry_policy policy;
 	const char *snapshot;		 /* show this internal snapshot (id, else name), read only; NULL: the present */
+	const struct dry_secrets *secrets; /* what key-secret options name; NULL: none.  Lent until the call returns */
 };
 
 /*
@@ -278,6 +308,58 @@ DRY_API bool dry_prealloc_parse(const char *name, enum dry_prealloc *out);
 /* Needs DRY_OPEN_RESIZE.  Growth reads as zeros; shrinking cuts without asking: the caller has asked. */
 DRY_API int dry_image_resize(struct dry_image *img, uint64_t size, enum dry_prealloc prealloc, struct dry_error *e);
 
+/* ---- changing an image as a whole: it is open for writing, and finished afterwards ---- */
+
+/*
+ * Keeps what the disk holds now as an internal snapshot, with the present time as its date.  Names need not differ.
+ * DRY_UNSUPPORTED: the format has no snapshots; so for the next two.
+ */
+DRY_API int dry_image_snapshot_create(struct dry_image *img, const char *name, struct dry_error *e);
+/* The disk becomes what it was, its size too.  Found by id, else by name; DRY_NOT_FOUND when there is none. */
+DRY_API int dry_image_snapshot_apply(struct dry_image *img, const char *id_or_name, struct dry_error *e);
+DRY_API int dry_image_snapshot_delete(struct dry_image *img, const char *id_or_name, struct dry_error *e);
+
+/* A dirty bitmap kept in the image: which parts of the disk were written since it was made or cleared. */
+struct dry_bitmap {
+	const char *name;
+	uint64_t granularity; /* bytes of the disk that one bit stands for */
+	bool enabled;	      /* writes are recorded */
+	bool inconsistent;    /* a writer died: it can only be removed */
+	uint64_t dirty;	      /* bytes marked; 0 when inconsistent */
+};
+/* Lent until the image is closed or asked again.  A format without bitmaps has none: *n is 0, no error. */
+DRY_API int dry_image_bitmaps(struct dry_image *img, const struct dry_bitmap **out, size_t *n, struct dry_error *e);
+/*
+ * Changes to bitmaps.  DRY_UNSUPPORTED: the format keeps none; DRY_NOT_FOUND: there is none of that name; DRY_USAGE: a
+ * name that is taken, a granularity that is no power of two from 512 to 2 GiB (0: the default).
+ */
+DRY_API int dry_image_bitmap_add(struct dry_image *img, const char *name, uint64_t granularity, bool disabled,
+				 struct dry_error *e);
+DRY_API int dry_image_bitmap_remove(struct dry_image *img, const char *name, struct dry_error *e);
+DRY_API int dry_image_bitmap_clear(struct dry_image *img, const char *name, struct dry_error *e);
+DRY_API int dry_image_bitmap_enable(struct dry_image *img, const char *name, bool enable, struct dry_error *e);
+/* What is marked in src_name of src (which may be img itself) is marked in name, too. */
+DRY_API int dry_image_bitmap_merge(struct dry_image *img, const char *name, struct dry_image *src, const char *src_name,
+				   struct dry_error *e);
+
+struct dry_amend {
+	const struct dry_opts *opts;	   /* as dry_amend_opt() lists them */
+	const struct dry_secrets *secrets; /* what *-secret options name; NULL: none */
+	bool force;			   /* also what loses data for good, such as the last key */
+	struct dry_progress progress;	   /* it cannot be stopped: what run answers does not matter */
+};
+/* Changes options of the format.  DRY_UNSUPPORTED: this format has none to change. */
+DRY_API int dry_image_amend(struct dry_image *img, const struct dry_amend *how, struct dry_error *e);
+/*
+ * The image names another backing file (NULL: none) of that format (NULL: it does not say).  No data is touched, so
+ * what shows through is the caller's business: see dry_rebase().
+ */
+DRY_API int dry_image_change_backing(struct dry_image *img, const char *name, const char *format, struct dry_error *e);
+
+/* A view of [off, off + size) of another image, which must stay open; DRY_USAGE when it goes past the end. */
+DRY_API int dry_image_window(struct dry_image *over, uint64_t off, uint64_t size, struct dry_image **out,
+			     struct dry_error *e);
+
 /* ---- formats, and creating ---- */
 
 /* The i-th format's name, NULL past the end; writable: among those that dry_create() and dry_convert() make. */
@@ -294,11 +376,15 @@ struct dry_create_opt {
 /* The i-th option of a format's create (in the order of the peers' listing); false past the end or no such format. */
 DRY_API bool dry_create_opt(const char *format, size_t i, struct dry_create_opt *out);
 
+/* The same of what dry_image_amend() can change. */
+DRY_API bool dry_amend_opt(const char *format, size_t i, struct dry_create_opt *out);
+
 struct dry_create {
 	const char *format;
 	const struct dry_opts *opts; /* "size" and the format's own; NULL: none */
 	struct dry_policy policy;    /* for the backing file */
 	bool no_backing;	     /* do not look at the backing file: then "size" must be there */
+	const struct dry_secrets *secrets; /* what key-secret options name; NULL: none */
 };
 /*
  * Judges the options and completes them: numbers and choices are normalised, a missing "size" becomes the backing
@@ -324,17 +410,7 @@ struct dry_measure {
 DRY_API int dry_measure(const char *format, const struct dry_opts *opts, struct dry_image *src,
 			struct dry_measure *out, struct dry_error *e);
 
-/* ---- long work ---- */
-
-/*
- * Told from the calling thread, at least ten times a second while the work lasts and once with done == total at the
- * end (not after a failure).  A total of 0 before that is not known.  Anything but 0 stops the work: DRY_CANCELED.
- * run NULL: nobody watches.
- */
-struct dry_progress {
-	int (*run)(void *arg, uint64_t done, uint64_t total);
-	void *arg;
-};
+/* ---- copying and comparing ---- */
 
 enum {
 	DRY_CONVERT_COMPRESS = 1u << 0,
@@ -373,6 +449,7 @@ struct dry_convert {
 	int out_fd; /* STREAM: stays the caller's */
 	const char *resume_note; /* RESUME: what tells this conversion from another of the same files (a snapshot); or NULL */
 	const char *hash; /* "sha256", "sha512" ...: the digest of the sources' content, as a guest sees it; NULL: none */
+	const struct dry_secrets *secrets; /* of the target; NULL: none */
 };
 
 /* Where a conversion failed, for those who phrase it themselves. */
@@ -424,6 +501,91 @@ struct dry_compare_result {
 };
 /* Compares what a guest sees.  A difference is no error: it is in *result. */
 DRY_API int dry_compare(const struct dry_compare *how, struct dry_compare_result *result, struct dry_error *e);
+
+enum dry_commit_stage {
+	DRY_COMMIT_OPEN, /* the image and its chain, the base for writing */
+	DRY_COMMIT_FIND, /* DRY_NOT_FOUND: no backing file, or the base is not in the chain */
+	DRY_COMMIT_GROW, /* making the base as long as the image */
+	DRY_COMMIT_COPY,
+	DRY_COMMIT_EMPTY, /* the image gives up what the base has now */
+	DRY_COMMIT_DONE,
+};
+struct dry_commit {
+	const char *name;	     /* the image, as for dry_image_open() */
+	const struct dry_open *open; /* how; its flags without WRITE; NULL: as for dry_image_open() */
+	const char *base; /* a file of its backing chain, as named there, or a path; NULL: its own backing file */
+	bool keep;	  /* the image keeps its data; always so when there are images between it and the base */
+	unsigned threads; /* these three as dry_convert's */
+	uint64_t rate;
+	struct dry_progress progress;
+};
+struct dry_commit_result {
+	enum dry_commit_stage stage; /* DONE, or where it failed */
+	enum dry_stage copy_stage;   /* with COPY: MAP, READ or WRITE ... */
+	uint64_t off;		     /* ... at this byte */
+	uint64_t copied;	     /* bytes written into the base as data */
+	bool emptied;		     /* the image holds nothing of its own any more */
+};
+/*
+ * Merges an image down into a file of its backing chain, which is opened for writing.  The image gives up its copy only
+ * when everything in the base is stable: a commit that fails or is killed loses nothing, and can be run again.
+ * result may be NULL.
+ */
+DRY_API int dry_commit(const struct dry_commit *how, struct dry_commit_result *result, struct dry_error *e);
+
+struct dry_rebase {
+	struct dry_image *image; /* open for writing, with its backing chain unless unsafe */
+	const char *backing;	 /* the new backing file, as the image is to name it; NULL: none */
+	const char *format;	 /* of it; NULL: the image does not say, and then it is guessed */
+	const struct dry_opts *opts; /* of opening it; NULL: none */
+	bool unsafe;		 /* only the name is changed: what shows through the image may then differ */
+	bool force_share;	 /* the new backing file: as DRY_OPEN_FORCE_SHARE */
+	enum dry_cache cache;	 /* of the new backing file */
+	struct dry_policy policy; /* for the files that the new backing file names */
+	const struct dry_secrets *secrets;
+	unsigned threads;
+	struct dry_progress progress;
+};
+enum dry_rebase_stage {
+	DRY_REBASE_MAP,
+	DRY_REBASE_READ_OLD,
+	DRY_REBASE_READ_NEW,
+	DRY_REBASE_WRITE,
+	DRY_REBASE_FINISH,
+	DRY_REBASE_OPEN,   /* the new backing file */
+	DRY_REBASE_CHANGE, /* the name in the image */
+	DRY_REBASE_DONE,
+};
+struct dry_rebase_result {
+	enum dry_rebase_stage stage;
+	uint64_t off;
+	uint64_t copied; /* bytes that the image holds itself now */
+};
+/*
+ * Puts another backing file beneath an image, whose content stays the same: where the two differ, the old content is
+ * written into the image, and is stable before the name is changed.  result may be NULL.
+ */
+DRY_API int dry_rebase(const struct dry_rebase *how, struct dry_rebase_result *result, struct dry_error *e);
+
+struct dry_bench {
+	struct dry_image *image;
+	bool write; /* else reads; the image is then open for writing, and its content is lost */
+	uint64_t count;
+	unsigned depth; /* requests at a time, at most 64 */
+	uint64_t len;	/* of each request, at most 2 GiB - 1 */
+	uint64_t off;	/* of the first */
+	uint64_t step;	/* from one to the next; they begin anew at the end of the disk */
+	uint8_t pattern; /* what is written */
+	uint64_t flush_interval; /* a flush after so many writes; 0: none */
+	bool no_drain;	/* flushes do not wait for the writes before them */
+	struct dry_progress progress;
+};
+struct dry_bench_result {
+	double seconds;
+	uint64_t done, flushes; /* requests, flushes */
+};
+/* Sends sequential requests and takes the time. */
+DRY_API int dry_bench(const struct dry_bench *how, struct dry_bench_result *result, struct dry_error *e);
 
 /* ==== guests ==== */
 

@@ -11,7 +11,7 @@ _Static_assert((int)DRY_OPEN_WRITE == (int)BLOCK_WRITE && (int)DRY_OPEN_RESIZE =
 		       (int)DRY_OPEN_FORCE_SHARE == (int)BLOCK_FORCE_SHARE,
 	       "these flags are passed on as they are");
 
-static unsigned open_flags(const struct dry_open *how)
+unsigned image_open_flags(const struct dry_open *how)
 {
 	/* A temporary overlay takes the writes in the image's place. */
 	unsigned asked = how->flags & DRY_OPEN_TEMPORARY ? how->flags & ~(unsigned)(DRY_OPEN_WRITE | DRY_OPEN_RESIZE) : how->flags;
@@ -23,8 +23,7 @@ static unsigned open_flags(const struct dry_open *how)
 	       (how->flags & DRY_OPEN_SHARE_WRITE ? BLOCK_SHARE_WRITE : 0) | image_cache_flags(how->cache);
 }
 
-/* Takes over the reference, on failure too. */
-static int image_new(struct block *block, struct dry_image **out, struct err *e)
+int image_new(struct block *block, struct dry_image **out, struct err *e)
 {
 	struct dry_image *img = alloc_zero(sizeof *img);
 
@@ -67,7 +66,8 @@ static int open_name_or_fd(const char *name, int fd, const struct dry_open *how,
 		how = &defaults;
 	policy = image_policy(&how->policy);
 	struct block_open open = {
-		.format = how->format, .opts = image_dict(how->opts), .flags = open_flags(how), .policy = &policy
+		.format = how->format, .opts = image_dict(how->opts), .flags = image_open_flags(how), .policy = &policy,
+		.secrets = image_secrets(how->secrets)
 	};
 	rc = fd < 0 ? block_open(name, &open, &block, e) : block_stream_open(fd, &open, &block, e);
 	if (rc == 0 && how->snapshot)
@@ -95,6 +95,14 @@ int dry_image_open_stream(int fd, const struct dry_open *how, struct dry_image *
 	return open_name_or_fd(NULL, fd, how, out, e);
 }
 
+void image_forget_lists(struct dry_image *img)
+{
+	block_snapshots_free(&img->snapshots);
+	free(take(img->snapshot_list));
+	block_bitmaps_free(&img->bitmaps);
+	free(take(img->bitmap_list));
+}
+
 void dry_image_close(struct dry_image *img)
 {
 	/* Ends: handles are made downwards, along a tree of finite depth. */
@@ -103,8 +111,7 @@ void dry_image_close(struct dry_image *img)
 	dry_image_close(img->backing);
 	dry_image_close(img->file);
 	block_unref(img->block);
-	block_snapshots_free(&img->snapshots);
-	free(img->snapshot_list);
+	image_forget_lists(img);
 	free(img->backing_path);
 	free(img->specific);
 	free(img);

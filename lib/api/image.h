@@ -5,6 +5,7 @@
 
 #include "api.h"
 #include "block.h"
+#include "secret.h"
 
 struct dry_opts {
 	struct dict dict;
@@ -16,9 +17,26 @@ struct dry_image {
 	char *backing_path, *specific;
 	struct block_snapshots snapshots;
 	struct dry_snapshot *snapshot_list;
+	struct block_bitmaps bitmaps;
+	struct dry_bitmap *bitmap_list;
 	struct dry_image *backing, *file; /* ours; NULL: not asked for yet */
 };
 
+struct dry_secrets {
+	struct secrets list;
+};
+
+/* A handle of its own; takes over the reference, on failure too. */
+int image_new(struct block *block, struct dry_image **out, struct err *e);
+/* BLOCK_* for what how says. */
+unsigned image_open_flags(const struct dry_open *how);
+/* NULL for NULL. */
+static inline const struct secrets *image_secrets(const struct dry_secrets *s)
+{
+	return s ? &s->list : NULL;
+}
+/* Snapshots and bitmaps that were listed are read anew when they are asked for. */
+void image_forget_lists(struct dry_image *img);
 /* The public policy as the layers beneath want it; lent parts stay lent. */
 struct block_policy image_policy(const struct dry_policy *p);
 /* BLOCK_* for a cache mode. */

@@ -30,10 +30,8 @@ bool dry_format_compresses(const char *name)
 	return block_format_compresses(name);
 }
 
-bool dry_create_opt(const char *format, size_t i, struct dry_create_opt *out)
+static bool opt_at(const struct create_opt *o, size_t i, struct dry_create_opt *out)
 {
-	const struct create_opt *o = block_create_opts(format);
-
 	while (o && o->name && i--)
 		o++;
 	if (!o || !o->name)
@@ -43,6 +41,16 @@ bool dry_create_opt(const char *format, size_t i, struct dry_create_opt *out)
 	return true;
 }
 
+bool dry_create_opt(const char *format, size_t i, struct dry_create_opt *out)
+{
+	return opt_at(block_create_opts(format), i, out);
+}
+
+bool dry_amend_opt(const char *format, size_t i, struct dry_create_opt *out)
+{
+	return opt_at(block_amend_opts(format), i, out);
+}
+
 /* ---- create, measure ---- */
 
 int dry_create_plan(const char *path, const struct dry_create *how, struct dry_opts **out, struct dry_error *error)
@@ -50,7 +58,7 @@ int dry_create_plan(const char *path, const struct dry_create *how, struct dry_o
 	API_ERR(e, error);
 	struct block_policy policy = image_policy(&how->policy);
 	struct create_plan plan = { .format = how->format, .opts = image_dict(how->opts), .policy = &policy,
-				    .no_backing = how->no_backing };
+				    .no_backing = how->no_backing, .secrets = image_secrets(how->secrets) };
 	struct dry_opts *opts = dry_opts_new();
 	int rc;
 
@@ -69,7 +77,7 @@ int dry_create(const char *path, const struct dry_create *how, struct dry_error 
 	API_ERR(e, error);
 	struct block_policy policy = image_policy(&how->policy);
 	struct create_plan plan = { .format = how->format, .opts = image_dict(how->opts), .policy = &policy,
-				    .no_backing = how->no_backing };
+				    .no_backing = how->no_backing, .secrets = image_secrets(how->secrets) };
 
 	return convert_create(path, &plan, e);
 }
@@ -119,6 +127,7 @@ int dry_convert(const struct dry_convert *how, struct dry_convert_result *result
 		.format = how->format,
 		.opts = image_dict(how->opts),
 		.policy = &policy,
+		.secrets = image_secrets(how->secrets),
 		.open_flags = image_cache_flags(how->cache) |
 			      (how->flags & DRY_CONVERT_GUESS_WRITE ? BLOCK_GUESS_WRITE : 0),
 		.verify = how->flags & DRY_CONVERT_VERIFY,

@@ -50,6 +50,7 @@ struct block_open {
 	unsigned flags;
 	const struct block_policy *policy; /* NULL: only beside the image */
 	const struct secrets *secrets;	   /* what key-secret options name; NULL: none.  Lent until the call returns */
+	unsigned write_backing; /* the backing file so many steps down is opened for writing and resizing, too; 0: none */
 };
 
 /*
@@ -86,6 +87,8 @@ const char *block_backing_name(const struct block *b);
 const char *block_backing_format(const struct block *b);
 /* The backing name made relative to where the image is, as a path or json: name to open; free() it.  NULL: none. */
 char *block_backing_path(const struct block *b, struct err *e);
+/* The same of a name that the image does not have yet. */
+char *block_sibling_path(const struct block *b, const char *name, struct err *e);
 /* Host bytes allocated to the file(s) of this node without its backing chain; UINT64_MAX when unknown. */
 uint64_t block_allocated(const struct block *b);
 

@@ -28,6 +28,7 @@ struct block_env {
 	const struct block_env *above;	   /* the image whose backing (or data) file this is; NULL at the top */
 	const struct block *node;	   /* that image's node, for the search of loops; NULL at the top */
 	unsigned depth;			   /* of nesting and chain */
+	unsigned write_backing;		   /* as in struct block_open, counted from here */
 };
 
 struct block {

@@ -206,7 +206,8 @@ int block_open(const char *name, const struct block_open *how, struct block **ou
 	CLEANUP(dict_free) struct dict opts = DICT_INIT;
 	struct block_env env = { .flags = how->flags,
 				 .policy = how->policy ? how->policy : &default_policy,
-				 .secrets = how->secrets };
+				 .secrets = how->secrets,
+				 .write_backing = how->write_backing };
 	const struct block_driver *drv = how->format ? block_driver_find(how->format) : NULL;
 	int rc = 0;
 
@@ -253,6 +254,11 @@ static const char *host_path(const struct block *b)
 	return b->drv->is_protocol ? b->name : NULL;
 }
 
+char *block_sibling_path(const struct block *b, const char *name, struct err *e)
+{
+	return block_resolve_name(host_path(b), name, e);
+}
+
 char *block_backing_path(const struct block *b, struct err *e)
 {
 	if (!b->backing_name)
@@ -293,7 +299,7 @@ int block_open_named(struct block *b, const char *name, const char *format, unsi
 {
 	CLEANUP(dict_free) struct dict all = DICT_INIT;
 	struct block_env down = { .flags = flags, .policy = env->policy, .secrets = env->secrets, .above = env,
-				  .node = NULL, .depth = env->depth + 1 };
+				  .node = NULL, .depth = env->depth + 1, .write_backing = env->write_backing };
 	struct block_env here = *env;
 	bool to_protocol = !format;
 	int rc = 0;
@@ -316,8 +322,9 @@ int block_open_named(struct block *b, const char *name, const char *format, unsi
 
 int block_open_backing(struct block *b, struct dict *opts, const struct block_env *env, struct err *e)
 {
-	/* A backing file is only ever read, and never resized. */
+	/* A backing file is only ever read, and never resized, but for the one that a commit writes into. */
 	unsigned flags = b->flags & ~(unsigned)(BLOCK_WRITE | BLOCK_RESIZE | BLOCK_CHECK | BLOCK_GUESS_WRITE);
+	struct block_env below = *env;
 	CLEANUP(dict_free) struct dict sub = DICT_INIT;
 	CLEANUP(free_ptr) char *node = dict_take(opts, "backing");
 	const char *format = b->backing_format;
@@ -330,6 +337,11 @@ int block_open_backing(struct block *b, struct dict *opts, const struct block_en
 		return err_set(e, ERR_UNSUPPORTED, "option \"backing\": references to named nodes (\"%s\")", node);
 	if (rc < 0 || (b->flags & BLOCK_NO_BACKING) || (!b->backing_name && !sub.n))
 		return rc;
-	rc = block_open_named(b, b->backing_name, format ? format : "", flags, &sub, env, &b->backing, e);
+	if (env->write_backing)
+		flags |= env->flags & BLOCK_GUESS_WRITE;
+	if (env->write_backing == 1)
+		flags |= BLOCK_WRITE | BLOCK_RESIZE;
+	below.write_backing = env->write_backing ? env->write_backing - 1 : 0;
+	rc = block_open_named(b, b->backing_name, format ? format : "", flags, &sub, &below, &b->backing, e);
 	return rc < 0 ? err_in(e, rc, "backing file") : 0;
 }
