@@ -52,7 +52,7 @@ static int bench(struct request *r)
 	       ", step size %" PRIu64 ")\n",
 	       b->count, b->write ? "write" : "read", b->len, r->depth, b->off, b->step);
 	if (b->flush_interval)
-		printf("Sending flush every %" PRIu64 " %srequests\n", b->flush_interval, b->no_drain ? "in-flight " : "");
+		printf("Sending flush every %" PRIu64 " requests\n", b->flush_interval);
 	if (dry_bench(b, &result, &e) < 0 || (b->write && dry_image_finish(img, &e) < 0)) {
 		qi_error("Failed request: %s", qi_reason(&e));
 		return EXIT_FAILED;

@@ -460,6 +460,8 @@ void qi_create_problem(struct strbuf *why, const char *path, const char *format,
 		   (e->sys_errno == ENOENT || e->sys_errno == EISDIR || e->sys_errno == EACCES || e->sys_errno == ENOTDIR ||
 		    e->sys_errno == EROFS || e->sys_errno == ETXTBSY || e->sys_errno == ENAMETOOLONG)) {
 		strbuf_printf(why, "Could not create '%s': %s", path, strerror(e->sys_errno));
+	} else if (strncmp(e->msg, "parameter '", 11) == 0) {
+		strbuf_printf(why, "P%s", e->msg + 1);
 	} else {
 		strbuf_puts(why, qi_reason(e));
 	}

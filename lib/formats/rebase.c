@@ -151,7 +151,8 @@ static int keep(struct worker *w, const struct window *win, uint64_t from, uint6
 	w->stage = REBASE_WRITE;
 	w->off = from;
 	atomic_fetch_add(&w->r->copied, to - from);
-	if (mem_is_zero(buf, (size_t)(to - from)))
+	/* Without a backing file, zeroing what was never written leaves it so: then the new one would shine through. */
+	if (w->r->old && mem_is_zero(buf, (size_t)(to - from)))
 		return block_zero(w->r->job->image, to - from, from, BLOCK_ZERO_UNMAP, &w->err);
 	return block_pwrite(w->r->job->image, buf, (size_t)(to - from), from, &w->err);
 }

@@ -195,3 +195,49 @@ fixture_broken() {
 	printf 'raw' >raw.raw
 	truncate -s 1M raw.raw
 }
+
+# A chain of two to work on, images to put beneath it, a snapshot, bitmaps with bits in them.
+fixture_work() {
+	qemu-img create -q -f qcow2 base.qcow2 4M
+	fill base.qcow2 0x11 0 1M
+	fill base.qcow2 0x12 2M 64k
+	qemu-img create -q -f qcow2 -b base.qcow2 -F qcow2 mid.qcow2
+	fill mid.qcow2 0x21 64k 64k
+	qemu-io -f qcow2 -c 'write -q -z 2M 64k' mid.qcow2
+	qemu-img create -q -f qcow2 -b mid.qcow2 -F qcow2 top.qcow2 6M
+	fill top.qcow2 0x31 128k 64k
+	fill top.qcow2 0x32 5M 64k
+	qemu-io -f qcow2 -c 'write -q -z 512k 128k' top.qcow2
+	qemu-img convert -O qcow2 top.qcow2 flat.qcow2
+	qemu-img create -q -f qcow2 other.qcow2 8M
+	fill other.qcow2 0x11 0 512k
+	fill other.qcow2 0x41 3M 64k
+	qemu-img create -q -f qcow2 small.qcow2 1M
+	fill small.qcow2 0x11 0 128k
+	qemu-img create -q -f raw disk.raw 2M
+	fill disk.raw 0x51 0 128k raw
+	qemu-img create -q -f qcow2 -b disk.raw -F raw onraw.qcow2
+	fill onraw.qcow2 0x52 64k 64k
+	qemu-img create -q -f qcow2 snap.qcow2 4M
+	fill snap.qcow2 1 0 128k
+	qemu-img snapshot -c one snap.qcow2
+	fill snap.qcow2 2 64k 128k
+	qemu-img snapshot -c two snap.qcow2
+	fill snap.qcow2 3 1M 64k
+	qemu-img create -q -f qcow2 bm.qcow2 4M
+	qemu-img bitmap --add bm.qcow2 a
+	qemu-img bitmap --add -g 4k bm.qcow2 fine
+	fill bm.qcow2 1 0 128k
+	qemu-img bitmap --add --disable bm.qcow2 off
+	fill bm.qcow2 2 1M 64k
+	qemu-img create -q -f qcow2 bm2.qcow2 4M
+	qemu-img bitmap --add bm2.qcow2 c
+	fill bm2.qcow2 1 3M 64k
+	qemu-img create -q -f qcow2 -o compat=0.10 old.qcow2 4M
+	fill old.qcow2 7 0 64k
+	qemu-img create -q -f qcow2 -o data_file=d.data d.qcow2 1M
+	printf secret >pass
+	qemu-img create -q --object secret,id=s0,file=pass -f luks -o key-secret=s0,iter-time=10 crypt.luks 64k
+	: >zero.raw
+	printf hello >odd.raw
+}
