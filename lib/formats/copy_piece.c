@@ -155,8 +155,8 @@ static int write_sparse(struct copy_worker *w, uint64_t off, uint64_t end)
 	return write_data(w, data, (size_t)(end - data));
 }
 
-/* The stretches between what is skipped. */
-static int write_segments(struct copy_worker *w)
+/* The stretches of [off, end) between what is skipped. */
+static int write_segments(struct copy_worker *w, uint64_t off, uint64_t end)
 {
 	const struct piece *p = &w->piece;
 
@@ -170,7 +170,9 @@ static int write_segments(struct copy_worker *w)
 		}
 		for (; i < p->n && p->segments[i].kind != SEGMENT_SKIP; i++)
 			to += p->segments[i].len;
-		rc = write_sparse(w, from, to);
+		from = MAX_OF(from, off);
+		to = MIN_OF(to, end);
+		rc = from < to ? write_sparse(w, from, to) : 0;
 		if (rc < 0)
 			return rc;
 	}
@@ -309,6 +311,23 @@ static void offload_piece(struct copy_worker *w)
 	}
 }
 
+/* Little by little, so that what is read is still in the processor's cache when it is looked at and written. */
+static int copy_in_steps(struct copy_worker *w)
+{
+	const struct piece *p = &w->piece;
+	int rc = 0;
+
+	for (uint64_t at = p->off; rc == 0 && at < p->off + p->len;) {
+		uint64_t next = MIN_OF(round_down(at, w->c->step) + w->c->step, p->off + p->len);
+
+		rc = fill(w, at, next - at, false);
+		if (rc == 0)
+			rc = write_segments(w, at, next);
+		at = next;
+	}
+	return rc;
+}
+
 static int store_piece(struct copy_worker *w)
 {
 	const struct copy_job *job = w->c->job;
@@ -322,10 +341,12 @@ static int store_piece(struct copy_worker *w)
 	offload_piece(w);
 	if (job->sparse && !w->behind && all_of_kind(p, p->off, p->off + p->len, SEGMENT_ZERO))
 		return write_zeros(w, p->off, p->len);
+	if (!w->behind && job->plain_target && job->sparse <= w->c->step)
+		return copy_in_steps(w);
 	rc = fill(w, p->off, p->len, false);
 	if (rc < 0)
 		return rc;
-	return w->behind ? write_differing(w) : write_segments(w);
+	return w->behind ? write_differing(w) : write_segments(w, p->off, p->off + p->len);
 }
 
 int copy_piece(struct copy_worker *w)

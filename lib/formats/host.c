@@ -34,6 +34,11 @@ struct host_state {
 	bool direct;
 	atomic_bool sync_failed; /* the kernel forgets a failed write-back once told; we do not */
 	bool has_lock;
+	/*
+	 * One buffered write at a time: the kernel locks the file for each, and threads that wait for it there burn the
+	 * processor as they do.
+	 */
+	pthread_mutex_t write_lock;
 	pthread_rwlock_t direct_lock; /* read-modify-write of partial blocks keeps everyone else out */
 };
 
@@ -137,6 +142,8 @@ static int host_adopt(struct block *b, int fd, const char *path, struct err *e)
 	s->fd = fd + 1;
 	if (pthread_rwlock_init(&s->direct_lock, NULL) != 0)
 		return err_nomem(e);
+	if (pthread_mutex_init(&s->write_lock, NULL) != 0)
+		return err_nomem(e);
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "%s", path);
 	if (S_ISDIR(st.st_mode))
@@ -216,6 +223,7 @@ static void host_close(struct block *b)
 		unlock_all(host_fd(b));
 	close(host_fd(b));
 	pthread_rwlock_destroy(&s->direct_lock);
+	pthread_mutex_destroy(&s->write_lock);
 }
 
 /* ---- data ---- */
@@ -267,7 +275,11 @@ static int host_pread(struct block *b, void *buf, size_t len, uint64_t off, stru
 	size_t got = 0;
 	int rc;
 
-	if (s->direct) {
+	if (s->direct && is_aligned(buf, len, off)) {
+		pthread_rwlock_rdlock(&s->direct_lock);
+		rc = io_pread(host_fd(b), buf, len, off, &got);
+		pthread_rwlock_unlock(&s->direct_lock);
+	} else if (s->direct) {
 		rc = direct_io(b, buf, NULL, len, off);
 		got = len;
 	} else {
@@ -293,7 +305,11 @@ static int host_pwrite(struct block *b, const void *buf, size_t len, uint64_t of
 	struct host_state *s = b->state;
 	int rc;
 
-	if (!s->direct) {
+	if (!s->direct && !s->is_device) {
+		pthread_mutex_lock(&s->write_lock);
+		rc = io_pwrite(host_fd(b), buf, len, off);
+		pthread_mutex_unlock(&s->write_lock);
+	} else if (!s->direct) {
 		rc = io_pwrite(host_fd(b), buf, len, off);
 	} else if (is_aligned(buf, len, off)) {
 		pthread_rwlock_rdlock(&s->direct_lock);
