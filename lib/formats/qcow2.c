@@ -75,8 +75,6 @@ int qcow2_begin_write(struct block *b, struct err *e)
 	uint64_t autoclear = s->data_file_raw ? QCOW2_AUTOCLEAR_DATA_FILE_RAW : 0, incompat = s->incompat;
 	int rc;
 
-	if (s->crypt_method)
-		return err_set(e, ERR_UNSUPPORTED, "%s: the image is encrypted, which is not supported yet", b->name);
 	if (s->snapshot_shown)
 		return err_set(e, ERR_USAGE, "%s: an internal snapshot cannot be written to", b->name);
 	if ((s->incompat & QCOW2_INCOMPAT_CORRUPT) && !(b->flags & BLOCK_CHECK))
@@ -242,6 +240,9 @@ static int read_extensions(struct block *b, const uint8_t *area, size_t len, uin
 		case QCOW2_EXT_FEATURES:
 			features = data;
 			features_len = n;
+			break;
+		case QCOW2_EXT_CRYPTO:
+			rc = qcow2_crypt_take_ext(b, data, n, e);
 			break;
 		case QCOW2_EXT_BITMAPS:
 			rc = take_bitmaps(b, data, n, at + pos, e);
@@ -512,7 +513,8 @@ static int qcow2_open(struct block *b, struct dict *opts, const struct block_env
 	s->lock_made = true;
 	if ((rc = codecs_init(&s->codecs, e)) < 0 || (rc = judge_header(b, e)) < 0 ||
 	    (rc = qcow2_take_options(b, opts, e)) < 0 || (rc = read_l1(b, e)) < 0 ||
-	    (rc = init_caches(s, e)) < 0 || (rc = open_data_file(b, opts, env, e)) < 0)
+	    (rc = init_caches(s, e)) < 0 || (rc = open_data_file(b, opts, env, e)) < 0 ||
+	    (rc = qcow2_crypt_open(b, opts, env, e)) < 0)
 		return rc;
 	s->virgin = round_up(block_size(b->file), s->cluster_size);
 	rc = block_open_backing(b, opts, env, e);
@@ -531,6 +533,7 @@ static void qcow2_close(struct block *b)
 
 	qcow2_snapshots_free(s);
 	qcow2_bitmaps_free(s);
+	qcow2_crypt_close(s);
 	qcow2_zslots_free(s);
 	codecs_free(&s->codecs);
 	qcow2_cache_free(&s->l2);
@@ -622,6 +625,7 @@ static void qcow2_info_specific(struct block *b, struct json *j)
 		json_bool(j, "lazy-refcounts", s->compat & QCOW2_COMPAT_LAZY);
 	qcow2_info_bitmaps(b, j);
 	json_u64(j, "refcount-bits", 1ULL << s->refcount_order);
+	qcow2_crypt_info(b, j);
 	if (s->incompat & QCOW2_INCOMPAT_DATA_FILE) {
 		if (s->data_file_name)
 			json_str(j, "data-file", s->data_file_name);
@@ -694,6 +698,6 @@ const struct block_driver block_qcow2 = {
 	.vmstate_pread = qcow2_vmstate_pread,
 	.vmstate_pwrite = qcow2_vmstate_pwrite,
 	.create_opts = qcow2_create_opts,
-	.create = qcow2_create,
+	.create_how = qcow2_create,
 	.measure = qcow2_measure,
 };

@@ -16,6 +16,7 @@
  *	qcow2_overlap.c	whether a write would hit metadata
  *	qcow2_write.c	copy on write, linking of new clusters, compressed writes
  *	qcow2_zero.c	zeroing, discarding
+ *	qcow2_crypt.c	encryption
  *	qcow2_resize.c	truncate, growth of the L1 table, preallocation
  *	qcow2_snap.c	the snapshot table
  *	qcow2_snap_write.c	snapshots made, applied, deleted; VM state
@@ -245,6 +246,9 @@ enum { /* what overlap-check looks at before a write */
 };
 
 struct qcow2_bitmap;
+struct luks;
+struct luks_create;
+struct crypt;
 
 struct qcow2_state {
 	/* -- geometry: constant after open -- */
@@ -271,6 +275,15 @@ struct qcow2_state {
 	uint64_t bitmaps_ext_off; /* of the extension's data in the header, 0: none */
 	uint32_t nbitmaps;
 	uint64_t bitmaps_dir_off, bitmaps_dir_size;
+
+	/* -- encryption: constant after open -- */
+	uint64_t crypto_off, crypto_len; /* of the LUKS header; 0: none */
+	struct luks *luks;		 /* method 2 */
+	struct crypt *legacy;		 /* method 1 */
+	struct crypt *crypt;		 /* of either; NULL: no key was given */
+	bool crypt_by_host;		 /* sectors are numbered by their place in the file */
+	bool crypt_lock_made;
+	pthread_rwlock_t crypt_lock; /* shared for writes of whole sectors, exclusive for parts */
 
 	struct qcow2_bitmap *bm; /* under the lock: those of the image, when bm_loaded */
 	uint32_t nbm, nbm_gone;
@@ -377,8 +390,8 @@ int qcow2_header_write(struct block *b, struct err *e);
 /* The same fields into the beginning of a buffer of at least 512 bytes (72 in version 2). */
 void qcow2_header_fill(const struct block *b, uint8_t *bytes);
 /*
- * To be called (with the lock) before the first change of guest data or refcounts: refuses corrupt and encrypted
- * images, clears autoclear bits that would become untrue, sets the dirty bit for lazy refcounts.
+ * To be called (with the lock) before the first change of guest data or refcounts: refuses corrupt images,
+ * clears autoclear bits that would become untrue, sets the dirty bit for lazy refcounts.
  */
 int qcow2_begin_write(struct block *b, struct err *e);
 /* The same before the content of [off, off + len) of the disk changes: bitmaps are told. */
@@ -479,6 +492,8 @@ int qcow2_extent(struct block *b, uint64_t len, uint64_t off, struct extent *out
 void qcow2_req_begin(struct block *b, struct qcow2_req *r, uint64_t off, uint64_t len, bool exclusive);
 void qcow2_req_end(struct block *b, struct qcow2_req *r);
 int qcow2_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err *e);
+/* Reads from a file; what lies past its end has never been written and is zeros. */
+int qcow2_read_file(struct block *file, void *buf, size_t len, uint64_t off, struct err *e);
 /* As pread under a request that the caller holds; called and returning with the lock, drops it for I/O. */
 int qcow2_read_locked(struct block *b, void *buf, size_t len, uint64_t off, struct err *e);
 void qcow2_zslots_free(struct qcow2_state *s);
@@ -532,12 +547,41 @@ void qcow2_meta_forget(struct block *b);
 
 /* Makes sure (with the lock) that the L2 table for off exists and is ours alone. */
 int qcow2_l2_writable(struct block *b, uint64_t off, struct err *e);
+/* As pwrite; of an encrypted image only whole sectors. */
+int qcow2_write_sectors(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
 int qcow2_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
 int qcow2_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
 /* Is it known without reading that [off, off + len) reads as zeros?  With the lock. */
 bool qcow2_reads_zero(struct block *b, uint64_t off, uint64_t len);
 /* Stores one L2 entry (with the lock): x is the pinned slice. */
 void qcow2_l2_set(struct qcow2_state *s, struct qcow2_cache_entry *x, unsigned idx, uint64_t entry, uint64_t bitmap);
+
+/* ---- qcow2_crypt.c ---- */
+
+/* Judges the header extension that says where the LUKS header is. */
+int qcow2_crypt_take_ext(struct block *b, const uint8_t *data, uint32_t len, struct err *e);
+/* Takes "encrypt.*" out of opts and unlocks the image.  Without its key it opens for facts only (BLOCK_FACTS, _CHECK). */
+int qcow2_crypt_open(struct block *b, struct dict *opts, const struct block_env *env, struct err *e);
+void qcow2_crypt_close(struct qcow2_state *s);
+/* The "encrypt" object of info. */
+void qcow2_crypt_info(const struct block *b, struct json *j);
+/* opts without "encrypt.": as luks_amend(). */
+int qcow2_crypt_amend(struct block *b, struct dict *opts, const struct block_amend_how *how, struct err *e);
+/* What was asked for of a new image. */
+struct qcow2_crypt_plan {
+	unsigned method; /* 0: none */
+	char *secret;
+	struct luks_create *luks;
+	uint64_t header_bytes; /* of the LUKS header */
+};
+int qcow2_crypt_take(struct dict *opts, struct qcow2_crypt_plan *p, struct err *e);
+void qcow2_crypt_plan_free(struct qcow2_crypt_plan *p);
+/* Makes a new, empty image encrypted. */
+int qcow2_crypt_create(struct block *b, const struct qcow2_crypt_plan *p, const struct secrets *secrets, struct err *e);
+/* Guest data at a place in the file that holds it (encrypted, if it is); writes of an encrypted image: whole sectors. */
+int qcow2_data_read(struct block *b, void *buf, size_t len, uint64_t host, uint64_t guest, struct err *e);
+int qcow2_data_write(struct block *b, const void *buf, size_t len, uint64_t host, uint64_t guest, struct err *e);
+int qcow2_pwrite_encrypted(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
 
 /* ---- qcow2_zero.c ---- */
 
@@ -622,7 +666,7 @@ uint64_t qcow2_bitmaps_bytes(struct block *b, uint64_t cluster_size);
 /* The features that we know, by name. */
 void qcow2_feature_names(struct qcow2_feature table[QCOW2_FEATURES]);
 extern const struct create_opt qcow2_create_opts[];
-int qcow2_create(struct block *file, const char *path, struct dict *opts, const struct block_policy *policy,
+int qcow2_create(struct block *file, const char *path, struct dict *opts, const struct block_create_how *how,
 		 struct err *e);
 int qcow2_measure(struct dict *opts, struct block *src, struct measure_report *out, struct err *e);
 

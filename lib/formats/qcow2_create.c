@@ -47,6 +47,7 @@ struct plan {
 	enum qcow2_compression compression;
 	enum block_prealloc prealloc;
 	char *backing, *backing_fmt, *data_file;
+	struct qcow2_crypt_plan crypt;
 };
 
 static void plan_free(struct plan *p)
@@ -54,6 +55,7 @@ static void plan_free(struct plan *p)
 	free(p->backing);
 	free(p->backing_fmt);
 	free(p->data_file);
+	qcow2_crypt_plan_free(&p->crypt);
 }
 
 /* One of some words; absent leaves *out as it is. */
@@ -70,18 +72,6 @@ static int take_word(struct dict *opts, const char *key, const char *const *word
 		}
 	}
 	return err_set(e, ERR_USAGE, "option \"%s\" cannot be \"%s\"", key, v);
-}
-
-static int refuse_encryption(struct dict *opts, struct err *e)
-{
-	bool on = false;
-	int rc = dict_take_bool(opts, "encryption", &on, e);
-
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < opts->n && !on; i++)
-		on = strncmp(opts->items[i].key, "encrypt.", 8) == 0;
-	return on ? err_set(e, ERR_UNSUPPORTED, "encrypted qcow2 images cannot be made yet") : 0;
 }
 
 static int judge_plan(struct plan *p, struct err *e)
@@ -109,6 +99,8 @@ static int judge_plan(struct plan *p, struct err *e)
 		return err_set(e, ERR_USAGE, "an image with a raw data file cannot have a backing file");
 	if (p->backing && p->prealloc != PREALLOC_OFF && !p->extended_l2)
 		return err_set(e, ERR_USAGE, "preallocation over a backing file needs extended_l2=on");
+	if (p->crypt.method && p->version < 3 && p->prealloc != PREALLOC_OFF)
+		return err_set(e, ERR_USAGE, "preallocation of an encrypted disk needs compat=1.1");
 	if (p->backing_fmt && !p->backing)
 		return err_set(e, ERR_USAGE, "a backing format without a backing file");
 	/* A raw data file shows all of its bytes, so all must be mapped. */
@@ -129,7 +121,7 @@ static int take_plan(struct dict *opts, struct plan *p, struct err *e)
 	p->backing = dict_take(opts, "backing_file");
 	p->backing_fmt = dict_take(opts, "backing_fmt");
 	p->data_file = dict_take(opts, "data_file");
-	if ((rc = refuse_encryption(opts, e)) < 0 || (rc = dict_take_size(opts, "size", &p->size, e)) < 0 ||
+	if ((rc = qcow2_crypt_take(opts, &p->crypt, e)) < 0 || (rc = dict_take_size(opts, "size", &p->size, e)) < 0 ||
 	    (rc = dict_take_size(opts, "cluster_size", &p->cluster_size, e)) < 0 ||
 	    (rc = dict_take_size(opts, "refcount_bits", &p->refcount_bits, e)) < 0 ||
 	    (rc = dict_take_bool(opts, "extended_l2", &p->extended_l2, e)) < 0 ||
@@ -307,10 +299,10 @@ static int make_data_file(const struct plan *p, const char *path, struct block *
 }
 
 /* Grows the empty image in `file` to its size. */
-static int grow_new(struct block *file, const struct plan *p, struct block *data, const struct block_policy *policy,
+static int grow_new(struct block *file, const struct plan *p, struct block *data, const struct block_create_how *how,
 		    struct err *e)
 {
-	struct block_env env = { .flags = file->flags, .policy = policy };
+	struct block_env env = { .flags = file->flags, .policy = how->policy };
 	CLEANUP(block_unrefp) struct block *b = NULL;
 	CLEANUP(dict_free) struct dict opts = DICT_INIT;
 	int rc = block_new_filter(&block_qcow2, file, &b, e);
@@ -325,13 +317,16 @@ static int grow_new(struct block *file, const struct plan *p, struct block *data
 	rc = qcow2_open_here(b, &opts, &env, e);
 	if (rc < 0)
 		return rc;
+	rc = qcow2_crypt_create(b, &p->crypt, how->secrets, e);
+	if (rc < 0)
+		return rc;
 	/* The disk was not smaller before: what the backing file has is to be seen. */
 	free(take(b->backing_name));
 	rc = block_truncate(b, p->size, p->prealloc, e);
 	return rc == 0 ? block_finish(b, e) : rc;
 }
 
-int qcow2_create(struct block *file, const char *path, struct dict *opts, const struct block_policy *policy,
+int qcow2_create(struct block *file, const char *path, struct dict *opts, const struct block_create_how *how,
 		 struct err *e)
 {
 	CLEANUP(plan_free) struct plan p;
@@ -346,7 +341,7 @@ int qcow2_create(struct block *file, const char *path, struct dict *opts, const 
 		return err_set(e, ERR_USAGE, "backing file specified without backing format");
 	if (p.size == UINT64_MAX && !p.backing)
 		return err_set(e, ERR_USAGE, "a new image needs a size");
-	if (p.size == UINT64_MAX && (rc = ask_backing(&p, path, policy, &p.size, e)) < 0)
+	if (p.size == UINT64_MAX && (rc = ask_backing(&p, path, how->policy, &p.size, e)) < 0)
 		return rc;
 	if (p.data_file && (rc = make_data_file(&p, path, &data, &made_name, e)) < 0)
 		return rc;
@@ -354,7 +349,7 @@ int qcow2_create(struct block *file, const char *path, struct dict *opts, const 
 	file->flags |= BLOCK_UNSAFE;
 	rc = write_first(file, &p, e);
 	if (rc == 0)
-		rc = grow_new(file, &p, data, policy, e);
+		rc = grow_new(file, &p, data, how, e);
 	file->flags = flags;
 	if (rc == 0 && data)
 		rc = block_flush(data, e);
@@ -437,7 +432,7 @@ int qcow2_measure(struct dict *opts, struct block *src, struct measure_report *o
 		return rc;
 	if ((src && p.backing) || p.prealloc == PREALLOC_FULL || p.prealloc == PREALLOC_FALLOC)
 		stored = size;
-	out->fully_allocated = full_bytes(&p, size);
+	out->fully_allocated = full_bytes(&p, size) + round_up(p.crypt.header_bytes, p.cluster_size);
 	out->required = out->fully_allocated - size + stored;
 	if (src && src->drv == &block_qcow2 && p.version >= 3) {
 		out->has_bitmaps = qcow2_state(src)->version >= 3;

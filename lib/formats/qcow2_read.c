@@ -147,8 +147,7 @@ static int read_compressed(struct block *b, const struct qcow2_run *run, void *b
 
 /* ---- reading ---- */
 
-/* What lies past the end of the file has never been written. */
-static int read_file(struct block *file, void *buf, size_t len, uint64_t off, struct err *e)
+int qcow2_read_file(struct block *file, void *buf, size_t len, uint64_t off, struct err *e)
 {
 	uint64_t size = block_size(file);
 	size_t there = off >= size ? 0 : (size_t)MIN_OF((uint64_t)len, size - off);
@@ -173,7 +172,7 @@ int qcow2_read_locked(struct block *b, void *buf, size_t len, uint64_t off, stru
 		} else {
 			pthread_mutex_unlock(&s->lock);
 			if (run.kind == QCOW2_KIND_NORMAL)
-				rc = read_file(qcow2_data(b), p, (size_t)run.len, run.host_off, e);
+				rc = qcow2_data_read(b, p, (size_t)run.len, run.host_off, off, e);
 			else if (run.kind == QCOW2_KIND_UNALLOC)
 				rc = block_pread_backing(b, p, (size_t)run.len, off, e);
 			else
@@ -195,8 +194,6 @@ int qcow2_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err
 	struct qcow2_req req;
 	int rc;
 
-	if (s->crypt_method)
-		return err_set(e, ERR_UNSUPPORTED, "%s: the image is encrypted, which is not supported yet", b->name);
 	pthread_mutex_lock(&s->lock);
 	qcow2_req_begin(b, &req, off, len, false);
 	rc = qcow2_read_locked(b, buf, len, off, e);

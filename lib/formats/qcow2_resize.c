@@ -100,6 +100,7 @@ int qcow2_grow_l1(struct block *b, uint64_t n, struct err *e)
 static int map_ahead(struct block *b, uint64_t off, uint64_t end, uint64_t *next, struct err *e)
 {
 	struct qcow2_state *s = b->state;
+	uint64_t zero = s->crypt_method && s->subclusters == 1 ? QCOW2_ZERO_FLAG : 0;
 	uint64_t hint = s->free_hint, host, n = 0, max, got;
 	struct qcow2_cache_entry *x;
 	bool virgin;
@@ -131,8 +132,8 @@ static int map_ahead(struct block *b, uint64_t off, uint64_t end, uint64_t *next
 	for (uint64_t i = 0; rc == 0 && i < got; i++) {
 		unsigned k = idx + (unsigned)i;
 
-		/* With subclusters none is allocated yet: the place is taken, the content stays. */
-		qcow2_l2_set(s, x, k, (host + (i << s->cluster_bits)) | QCOW2_COPIED, qcow2_l2_bitmap(s, x->data, k));
+		/* With subclusters none is allocated yet: the place is taken, the content stays.  Zeros decrypt to noise. */
+		qcow2_l2_set(s, x, k, (host + (i << s->cluster_bits)) | QCOW2_COPIED | zero, qcow2_l2_bitmap(s, x->data, k));
 	}
 	qcow2_cache_put(x);
 	if (rc == 0)

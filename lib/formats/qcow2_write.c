@@ -206,7 +206,7 @@ static int write_host(struct block *b, const struct piece *p, const void *buf, u
 		      struct err *e)
 {
 	return from == until ? 0
-			     : block_pwrite(qcow2_data(b), buf, (size_t)(until - from), p->host + (from - p->guest), e);
+			     : qcow2_data_write(b, buf, (size_t)(until - from), p->host + (from - p->guest), from, e);
 }
 
 /* Reads what surrounds the guest's bytes and writes all of it; called and returning with the lock. */
@@ -219,10 +219,10 @@ static int write_piece(struct block *b, const struct piece *p, const void *buf, 
 	size_t head, tail, body = whole ? (size_t)(p->end - p->off) : 0;
 	int rc = 0;
 
-	/* A cluster that was never written holds zeros already. */
-	if (p->virgin && from < p->off && qcow2_reads_zero(b, from, p->off - from))
+	/* A cluster that was never written holds zeros already; but those decrypt to noise. */
+	if (p->virgin && !s->crypt_method && from < p->off && qcow2_reads_zero(b, from, p->off - from))
 		from = p->off;
-	if (p->virgin && p->end < until && qcow2_reads_zero(b, p->end, until - p->end))
+	if (p->virgin && !s->crypt_method && p->end < until && qcow2_reads_zero(b, p->end, until - p->end))
 		until = p->end;
 	head = (size_t)(p->off - from);
 	tail = (size_t)(until - p->end);
@@ -322,12 +322,18 @@ static int write_in_place(struct block *b, const void *buf, uint64_t off, uint64
 		return rc;
 	*done = run.len;
 	pthread_mutex_unlock(&s->lock);
-	rc = block_pwrite(qcow2_data(b), buf, (size_t)run.len, run.host_off, e);
+	rc = qcow2_data_write(b, buf, (size_t)run.len, run.host_off, off, e);
 	pthread_mutex_lock(&s->lock);
 	return rc;
 }
 
 int qcow2_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
+{
+	return qcow2_state(b)->crypt_method ? qcow2_pwrite_encrypted(b, buf, len, off, e)
+					    : qcow2_write_sectors(b, buf, len, off, e);
+}
+
+int qcow2_write_sectors(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
 {
 	struct qcow2_state *s = b->state;
 	const uint8_t *p = buf;
@@ -432,6 +438,8 @@ int qcow2_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64
 
 	if (s->data_file)
 		return err_set(e, ERR_UNSUPPORTED, "%s: an image with a data file cannot be compressed", b->name);
+	if (s->crypt_method)
+		return err_set(e, ERR_UNSUPPORTED, "%s: an encrypted image cannot be compressed", b->name);
 	if ((off & (s->cluster_size - 1)) || len > s->cluster_size || (len < s->cluster_size && off + len != b->size))
 		return err_set(e, ERR_USAGE, "%s: compressed writes are of one whole cluster", b->name);
 	lease = codecs_take(&s->codecs, e);
