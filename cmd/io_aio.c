@@ -99,41 +99,13 @@ static enum io_answer invalid(const char *what)
 static enum io_answer run_aio(struct io_session *s, const struct io_command *self, const char *letters, bool write, int argc,
 			      char **argv)
 {
-	struct io_transfer t = { .pattern = -1 };
+	struct io_transfer t = { .pattern = -1, .write = write };
 	struct io_request *r;
-	int c;
 
-	optind = 0;
-	while ((c = getopt(argc, argv, letters)) != -1) {
-		switch (c) {
-		case 'C':
-			t.machine = true;
-			break;
-		case 'f':
-			t.fua = true;
-			break;
-		case 'i':
-			return invalid(write ? "write" : "read");
-		case 'P':
-			if (!io_pattern(optarg, &t.pattern))
-				return IO_FAILED;
-			break;
-		case 'q':
-			t.quiet = true;
-			break;
-		case 'u':
-			t.unmap = true;
-			break;
-		case 'v':
-			t.dump = true;
-			break;
-		case 'z':
-			t.zero = true;
-			break;
-		default:
-			return io_usage(self);
-		}
-	}
+	if (!io_transfer_options(&t, self, letters, argc, argv))
+		return IO_FAILED;
+	if (t.invalid)
+		return invalid(write ? "write" : "read");
 	if (optind > argc - 2)
 		return io_usage(self);
 	if (t.zero && optind != argc - 2) {

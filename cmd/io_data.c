@@ -71,6 +71,80 @@ bool io_transfer_ranges(struct io_transfer *t, int argc, char **argv)
 	return true;
 }
 
+bool io_transfer_options(struct io_transfer *t, const struct io_command *self, const char *letters, int argc, char **argv)
+{
+	bool ok = true;
+	int c;
+
+	optind = 0;
+	while (ok && (c = getopt(argc, argv, letters)) != -1) {
+		switch (c) {
+		case 'b':
+			t->vmstate = true;
+			break;
+		case 'c':
+			t->compressed = true;
+			break;
+		case 'C':
+			t->machine = true;
+			break;
+		case 'f':
+			t->fua = true;
+			break;
+		case 'i':
+			t->invalid = true;
+			break;
+		case 'l':
+			t->part_len = true;
+			ok = io_length(optarg, &t->pattern_len);
+			break;
+		case 'n':
+			t->no_fallback = true;
+			break;
+		case 'p': /* taken for the sake of old scripts, as the help says */
+			break;
+		case 'P':
+			ok = io_pattern(optarg, &t->pattern);
+			break;
+		case 'q':
+			t->quiet = true;
+			break;
+		case 's':
+			if (t->write) {
+				t->source = optarg;
+				break;
+			}
+			t->part_off = true;
+			ok = io_offset(optarg, &t->pattern_off);
+			break;
+		case 'u':
+			t->unmap = true;
+			break;
+		case 'v':
+			t->dump = true;
+			break;
+		case 'z':
+			t->zero = true;
+			break;
+		default:
+			io_usage(self);
+			ok = false;
+		}
+	}
+	return ok;
+}
+
+/* Areas that only whole sectors are read from and written to. */
+static bool is_sector_aligned(const struct io_transfer *t)
+{
+	bool first = t->off % 512;
+
+	if (!first && t->len % 512 == 0)
+		return true;
+	printf("%" PRIu64 " is not a sector-aligned value for '%s'\n", first ? t->off : t->len, first ? "offset" : "count");
+	return false;
+}
+
 /* A buffer as -m wants it: not at an aligned address. */
 static uint8_t *new_buffer(const struct io_session *s, uint64_t len, int fill, uint8_t **owner)
 {
@@ -140,92 +214,35 @@ static enum io_answer do_read(struct io_session *s, struct io_transfer *t)
 
 static enum io_answer run_read(struct io_session *s, int argc, char **argv)
 {
+	const struct io_command *self = &io_data_commands[READ];
 	struct io_transfer t = { .pattern = -1, .vectors = 1 };
-	bool part_off = false, part_len = false;
-	int c;
 
-	optind = 0;
-	while ((c = getopt(argc, argv, "bCl:pP:qs:v")) != -1) {
-		switch (c) {
-		case 'b':
-			t.vmstate = true;
-			break;
-		case 'C':
-			t.machine = true;
-			break;
-		case 'l':
-			part_len = true;
-			if (!io_length(optarg, &t.pattern_len))
-				return IO_FAILED;
-			break;
-		case 'p':
-			break;
-		case 'P':
-			if (!io_pattern(optarg, &t.pattern))
-				return IO_FAILED;
-			break;
-		case 'q':
-			t.quiet = true;
-			break;
-		case 's':
-			part_off = true;
-			if (!io_offset(optarg, &t.pattern_off))
-				return IO_FAILED;
-			break;
-		case 'v':
-			t.dump = true;
-			break;
-		default:
-			return io_usage(&io_data_commands[READ]);
-		}
-	}
+	if (!io_transfer_options(&t, self, "bCl:pP:qs:v", argc, argv))
+		return IO_FAILED;
 	if (optind != argc - 2)
-		return io_usage(&io_data_commands[READ]);
+		return io_usage(self);
 	if (!io_offset(argv[optind], &t.off) || !io_length(argv[optind + 1], &t.len))
 		return IO_FAILED;
-	if (t.pattern < 0 && (part_len || part_off))
-		return io_usage(&io_data_commands[READ]);
-	if (!part_len)
+	if (t.pattern < 0 && (t.part_len || t.part_off))
+		return io_usage(self);
+	if (!t.part_len)
 		t.pattern_len = t.len >= t.pattern_off ? t.len - t.pattern_off : 0;
 	if (t.pattern_off > t.len || t.pattern_len > t.len - t.pattern_off) {
 		puts("pattern verification range exceeds end of read data");
 		return IO_FAILED;
 	}
-	if (t.vmstate && (t.off % 512 || t.len % 512)) {
-		bool first = t.off % 512;
-		printf("%" PRIu64 " is not a sector-aligned value for '%s'\n", first ? t.off : t.len, first ? "offset" : "count");
-		return IO_FAILED;
-	}
-	return do_read(s, &t);
+	return t.vmstate && !is_sector_aligned(&t) ? IO_FAILED : do_read(s, &t);
 }
 
 static enum io_answer run_readv(struct io_session *s, int argc, char **argv)
 {
+	const struct io_command *self = &io_data_commands[READV];
 	struct io_transfer t = { .pattern = -1 };
-	int c;
 
-	optind = 0;
-	while ((c = getopt(argc, argv, "CP:qv")) != -1) {
-		switch (c) {
-		case 'C':
-			t.machine = true;
-			break;
-		case 'P':
-			if (!io_pattern(optarg, &t.pattern))
-				return IO_FAILED;
-			break;
-		case 'q':
-			t.quiet = true;
-			break;
-		case 'v':
-			t.dump = true;
-			break;
-		default:
-			return io_usage(&io_data_commands[READV]);
-		}
-	}
+	if (!io_transfer_options(&t, self, "CP:qv", argc, argv))
+		return IO_FAILED;
 	if (optind > argc - 2)
-		return io_usage(&io_data_commands[READV]);
+		return io_usage(self);
 	if (!io_transfer_ranges(&t, argc - optind, argv + optind))
 		return IO_FAILED;
 	t.pattern_len = t.len;
@@ -234,7 +251,7 @@ static enum io_answer run_readv(struct io_session *s, int argc, char **argv)
 
 /* ---- write ---- */
 
-static enum io_answer do_write(struct io_session *s, struct io_transfer *t, const char *source)
+static enum io_answer do_write(struct io_session *s, struct io_transfer *t)
 {
 	CLEANUP(free_ptr) uint8_t *owner = NULL;
 	struct timespec began;
@@ -244,7 +261,7 @@ static enum io_answer do_write(struct io_session *s, struct io_transfer *t, cons
 		t->buf = new_buffer(s, t->len, t->pattern < 0 ? DEFAULT_PATTERN : t->pattern, &owner);
 		if (!t->buf)
 			return io_error(s, "out of memory");
-		if (source && !io_fill_from_file(s, t->buf, (size_t)t->len, source))
+		if (t->source && !io_fill_from_file(s, t->buf, (size_t)t->len, t->source))
 			return IO_FAILED;
 	}
 	began = io_now();
@@ -259,7 +276,7 @@ static enum io_answer do_write(struct io_session *s, struct io_transfer *t, cons
 }
 
 /* Options of write that do not go together. */
-static bool write_options_agree(const struct io_transfer *t, const char *source)
+static bool write_options_agree(const struct io_transfer *t)
 {
 	const char *sentence = NULL;
 
@@ -271,7 +288,7 @@ static bool write_options_agree(const struct io_transfer *t, const char *source)
 		sentence = "-n requires -z to be specified";
 	else if (t->unmap && !t->zero)
 		sentence = "-u requires -z to be specified";
-	else if (t->zero + (t->pattern >= 0) + (source != NULL) > 1)
+	else if (t->zero + (t->pattern >= 0) + (t->source != NULL) > 1)
 		sentence = "Only one of -z, -P, and -s can be specified at the same time";
 	if (sentence)
 		puts(sentence);
@@ -280,94 +297,30 @@ static bool write_options_agree(const struct io_transfer *t, const char *source)
 
 static enum io_answer run_write(struct io_session *s, int argc, char **argv)
 {
-	struct io_transfer t = { .pattern = -1, .vectors = 1 };
-	const char *source = NULL;
-	int c;
+	const struct io_command *self = &io_data_commands[WRITE];
+	struct io_transfer t = { .pattern = -1, .vectors = 1, .write = true };
 
-	optind = 0;
-	while ((c = getopt(argc, argv, "bcCfnpP:qs:uz")) != -1) {
-		switch (c) {
-		case 'b':
-			t.vmstate = true;
-			break;
-		case 'c':
-			t.compressed = true;
-			break;
-		case 'C':
-			t.machine = true;
-			break;
-		case 'f':
-			t.fua = true;
-			break;
-		case 'n':
-			t.no_fallback = true;
-			break;
-		case 'p':
-			break;
-		case 'q':
-			t.quiet = true;
-			break;
-		case 'u':
-			t.unmap = true;
-			break;
-		case 'P':
-			if (!io_pattern(optarg, &t.pattern))
-				return IO_FAILED;
-			break;
-		case 's':
-			source = optarg;
-			break;
-		case 'z':
-			t.zero = true;
-			break;
-		default:
-			return io_usage(&io_data_commands[WRITE]);
-		}
-	}
+	if (!io_transfer_options(&t, self, "bcCfnpP:qs:uz", argc, argv))
+		return IO_FAILED;
 	if (optind != argc - 2)
-		return io_usage(&io_data_commands[WRITE]);
-	if (!write_options_agree(&t, source))
+		return io_usage(self);
+	if (!write_options_agree(&t))
 		return IO_FAILED;
 	if (!io_offset(argv[optind], &t.off) || !io_length(argv[optind + 1], &t.len))
 		return IO_FAILED;
-	if ((t.vmstate || t.compressed) && (t.off % 512 || t.len % 512)) {
-		bool first = t.off % 512;
-		printf("%" PRIu64 " is not a sector-aligned value for '%s'\n", first ? t.off : t.len, first ? "offset" : "count");
-		return IO_FAILED;
-	}
-	return do_write(s, &t, source);
+	return (t.vmstate || t.compressed) && !is_sector_aligned(&t) ? IO_FAILED : do_write(s, &t);
 }
 
 static enum io_answer run_writev(struct io_session *s, int argc, char **argv)
 {
-	struct io_transfer t = { .pattern = -1 };
-	int c;
+	const struct io_command *self = &io_data_commands[WRITEV];
+	struct io_transfer t = { .pattern = -1, .write = true };
 
-	optind = 0;
-	while ((c = getopt(argc, argv, "CfqP:")) != -1) {
-		switch (c) {
-		case 'C':
-			t.machine = true;
-			break;
-		case 'f':
-			t.fua = true;
-			break;
-		case 'q':
-			t.quiet = true;
-			break;
-		case 'P':
-			if (!io_pattern(optarg, &t.pattern))
-				return IO_FAILED;
-			break;
-		default:
-			return io_usage(&io_data_commands[WRITEV]);
-		}
-	}
-	if (optind > argc - 2)
-		return io_usage(&io_data_commands[WRITEV]);
-	if (!io_transfer_ranges(&t, argc - optind, argv + optind))
+	if (!io_transfer_options(&t, self, "CfqP:", argc, argv))
 		return IO_FAILED;
-	return do_write(s, &t, NULL);
+	if (optind > argc - 2)
+		return io_usage(self);
+	return io_transfer_ranges(&t, argc - optind, argv + optind) ? do_write(s, &t) : IO_FAILED;
 }
 
 /* ---- the rest ---- */

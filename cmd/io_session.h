@@ -111,9 +111,12 @@ void io_drain(struct io_session *s);
 
 /* What read and write, readv and writev, aio_read and aio_write have in common. */
 struct io_transfer {
+	bool write;
 	bool machine, quiet, dump, zero, unmap, no_fallback, fua, compressed, vmstate, invalid;
-	int pattern;	 /* -1: none given */
-	uint64_t pattern_off, pattern_len; /* read: the part that is verified */
+	int pattern;			   /* -1: none given */
+	bool part_off, part_len;	   /* read: these were given: */
+	uint64_t pattern_off, pattern_len; /* the part that is verified */
+	const char *source;		   /* write: a file that gives the bytes */
 	uint64_t off, len;
 	unsigned vectors;
 	uint8_t *buf; /* len bytes */
@@ -123,6 +126,12 @@ int io_transfer_read(struct io_session *s, struct io_transfer *t, struct dry_err
 int io_transfer_write(struct io_session *s, struct io_transfer *t, struct dry_error *e);
 /* Prints the sentence and returns false when the bytes are not the pattern. */
 bool io_transfer_verify(const struct io_transfer *t);
+/*
+ * Takes the options that `letters` names; optind is then the first operand.  false: a sentence or the usage was
+ * printed.
+ */
+bool io_transfer_options(struct io_transfer *t, const struct io_command *self, const char *letters, int argc,
+			 char **argv);
 /* "off len [len..]" into off, len and vectors; false with the sentence printed. */
 bool io_transfer_ranges(struct io_transfer *t, int argc, char **argv);
 
