@@ -23,6 +23,8 @@
  *	qcow2_paths.c	references from an L1 table, raised and lowered
  *	qcow2_bitmap.c, qcow2_bitmap_write.c	persistent dirty bitmaps
  *	qcow2_create.c	create, measure
+ *	qcow2_amend.c	settings changed later
+ *	qcow2_refwidth.c	refcounts of another width
  *	qcow2_check.c	check and repair
  *
  * Order of metadata (any crash leaves a clean or merely leaking image).  Four kinds of dirty metadata live in memory:
@@ -643,7 +645,7 @@ void qcow2_bitmaps_free(struct qcow2_state *s);
 int qcow2_bitmaps_note(struct block *b, uint64_t off, uint64_t len, struct err *e);
 /* To be called before b->size changes (with the lock). */
 int qcow2_bitmaps_may_resize(struct block *b, struct err *e);
-/* Sets b->size (with the lock).  Bitmaps that cannot follow become inconsistent. */
+/* Sets b->size (with the lock); what is added is marked.  Bitmaps that cannot follow become inconsistent. */
 void qcow2_bitmaps_resize(struct block *b, uint64_t size);
 /* Writes what has changed, and makes it valid (with the lock). */
 int qcow2_bitmaps_store(struct block *b, struct err *e);
@@ -669,6 +671,13 @@ extern const struct create_opt qcow2_create_opts[];
 int qcow2_create(struct block *file, const char *path, struct dict *opts, const struct block_create_how *how,
 		 struct err *e);
 int qcow2_measure(struct dict *opts, struct block *src, struct measure_report *out, struct err *e);
+
+/* ---- qcow2_amend.c, qcow2_refwidth.c ---- */
+
+extern const struct create_opt qcow2_amend_opts[];
+int qcow2_amend(struct block *b, struct dict *opts, const struct block_amend_how *how, struct err *e);
+/* Refcounts of 1 << order bits.  ERR_USAGE when one of them does not fit; then nothing has changed. */
+int qcow2_change_refcounts(struct block *b, unsigned order, const struct block_amend_how *how, struct err *e);
 
 /* ---- qcow2_check.c ---- */
 

@@ -197,6 +197,10 @@ void qcow2_bitmaps_resize(struct block *b, uint64_t size)
 
 		if (!m->inconsistent && resize(b, m, div_round_up(old_size, 1ULL << m->granularity_bits), NULL) < 0)
 			m->inconsistent = true;
+		/* A disk that was cut and grows again has other bytes there than at first. */
+		if (!m->inconsistent && size > old_size && (m->flags & QCOW2_BITMAP_AUTO) &&
+		    mark(b, m, old_size, size - old_size, NULL) < 0)
+			m->inconsistent = true;
 		s->bm_dir_changed |= m->table_moves;
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qcow2_change_torture.c - an image is changed as a whole (snapshots, backing name, bitmaps), and the power may go at any
+ * qcow2_change_torture.c - an image is changed as a whole (snapshots, backing name, bitmaps, amend), and the power may go at any
  * moment of it: whatever has reached the disk, the next writer finds an image that is clean or merely leaks, the disk
  * as it was before or after the change, and every snapshot as it was made.
  */
@@ -333,9 +333,32 @@ static int change_bitmap(struct change *c, struct block *b, struct err *e)
 	}
 }
 
+static int amend(struct change *c, struct block *b, struct err *e)
+{
+	static const char *const opts[][2] = { { "compat", "0.10" },	   { "compat", "1.1" },	    { "refcount_bits", "8" },
+					       { "refcount_bits", "16" },  { "refcount_bits", "32" }, { "refcount_bits", "64" },
+					       { "lazy_refcounts", "on" }, { "lazy_refcounts", "off" } };
+	unsigned i = (unsigned)rng_below(&c->rng, ARRAY_LEN(opts));
+	CLEANUP(dict_free) struct dict d = DICT_INIT;
+	int rc = dict_set(&d, opts[i][0], opts[i][1], e);
+
+	snprintf(c->last, sizeof c->last, "amend %s=%s", opts[i][0], opts[i][1]);
+	/* The old version has one width only, and neither bitmaps nor snapshots go there. */
+	if (rc == 0 && i == 0)
+		rc = dict_set(&d, "refcount_bits", "16", e);
+	rc = rc == 0 ? block_amend(b, &d, NULL, false, e) : rc;
+	if (rc == -(int)ERR_USAGE || rc == -(int)ERR_UNSUPPORTED)
+		return 0;
+	return rc;
+}
+
 static int change(struct change *c, struct block *b, struct err *e)
 {
-	switch (rng_below(&c->rng, 11)) {
+	switch (rng_below(&c->rng, 14)) {
+	case 11:
+	case 12:
+	case 13:
+		return amend(c, b, e);
 	case 8:
 	case 9:
 	case 10:
@@ -425,8 +448,12 @@ static int turn(struct change *c, struct block *file, struct err *e)
 	CLEANUP(block_unrefp) struct block *fault = NULL;
 	CLEANUP(block_unrefp) struct block *b = NULL;
 	CLEANUP(dict_free) struct dict opts = DICT_INIT;
-	int rc = write_some(c, file, e);
+	uint8_t version = 0;
+	int rc = block_pread(file, &version, 1, 7, e);
 
+	c->v2 = version == 2;
+	if (rc == 0)
+		rc = write_some(c, file, e);
 	qcow2_random_options(&c->rng, c->v2, &opts);
 	if (rc == 0)
 		rc = take_bytes(c, file, e);
@@ -477,7 +504,6 @@ static void run_case(uint64_t seed, unsigned turns)
 				 sizeof about, &e);
 		/* A refcount of a bit or two cannot say how often. */
 	} while (rc == 0 && (snapshot || strstr(about, "refcount_bits=1 ") || strstr(about, "refcount_bits=2 ")));
-	c.v2 = strstr(about, "compat=0.10");
 	if (rc == 0)
 		rc = memory_file(c.bytes, c.len, &file, &e);
 	for (unsigned i = 0; rc == 0 && i < turns; i++)
