@@ -268,7 +268,8 @@ static int copy(struct request *r, enum dry_cache cache)
 		.opts = r->opts,
 		.policy.trust = DRY_TRUST_ANY,
 		.flags = (r->compress ? DRY_CONVERT_COMPRESS : 0) | (r->keep ? DRY_CONVERT_KEEP : 0) |
-			 (r->target_is_zero ? DRY_CONVERT_TARGET_IS_ZERO : 0) | (r->salvage ? DRY_CONVERT_SALVAGE : 0),
+			 (r->target_is_zero ? DRY_CONVERT_TARGET_IS_ZERO : 0) | (r->salvage ? DRY_CONVERT_SALVAGE : 0) |
+			 (r->offload ? DRY_CONVERT_OFFLOAD : 0),
 		.sparse = r->sparse,
 		.cache = cache,
 		.threads = r->workers,

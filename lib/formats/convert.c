@@ -484,7 +484,8 @@ static int judge_resume(const struct convert *how, struct err *e)
 /* The copy as it was left: it may have lost count of clusters, which is mended, and nothing else. */
 static int mend(const struct convert *how, const struct target *t, const struct dict *open_opts, struct err *e)
 {
-	struct block_open open = { .format = how->format, .opts = open_opts, .flags = BLOCK_WRITE | BLOCK_CHECK,
+	struct block_open open = { .format = how->format, .opts = open_opts,
+				   .flags = BLOCK_WRITE | BLOCK_CHECK | BLOCK_NO_BACKING,
 				   .policy = how->policy, .secrets = how->secrets };
 	CLEANUP(block_unrefp) struct block *b = NULL;
 	struct check_report report = { .finding = NULL };
@@ -538,7 +539,7 @@ static int convert_resuming(const struct convert *given, struct convert_result *
 				    .salvage = how.copy.salvage, .note = how.resume_note };
 	int rc = convert_plan_target(&how, &opts, &open_opts, e);
 
-	if (rc < 0 || (rc = judge_resume(&how, e)) < 0)
+	if (rc < 0 || (rc = keys_of(&opts, &open_opts, e)) < 0 || (rc = judge_resume(&how, e)) < 0)
 		return rc;
 	result->stage = CONVERT_CREATE;
 	rc = target_begin_lasting(&t, how.target, e);

@@ -131,3 +131,15 @@ no_litter()
 	[ ! -e b.raw ]
 	[ -z "$(find . -name '.*drydock*')" ]
 }
+
+@test "a copy over a backing file in another folder goes on, too" {
+	mkdir else
+	disk a.raw
+	truncate -s 40M else/base.raw
+	interrupted 3 KILL -O qcow2 -B "$T/else/base.raw" -F raw
+	[ -s .b.img.drydock-journal ]
+	drydock convert -q --resume -O qcow2 -B "$T/else/base.raw" -F raw -f raw a.raw b.img
+	no_litter
+	drydock convert -q --allow-backing=any b.img c.raw
+	same a.raw c.raw
+}
