@@ -173,6 +173,7 @@ int cmd_check(int argc, char **argv)
 		IMAGE_OPT_FORMAT(&a.how),
 		OPT_CHOICE('r', "repair", "leaks|all", &a.repair, repair_words, "repair leaked clusters, or all that is found"),
 		IMAGE_OPT_SHARE(&a.how),
+		IMAGE_OPT_SECRETS(&a.how),
 		IMAGE_OPT_ALLOW(&a.how),
 		OPT_FLAG(0, "json", &a.json, "print JSON"),
 		OPT_FLAG('q', "quiet", &a.quiet, "print errors only"),

@@ -99,6 +99,7 @@ int cmd_compare(int argc, char **argv)
 		OPT_STRING('F', "second-format", "FMT", &a.second_format, "format of the second image"),
 		OPT_FLAG('s', "strict", &a.strict, "sizes, and what is allocated, must be the same, too"),
 		IMAGE_OPT_SHARE(&a.how),
+		IMAGE_OPT_SECRETS(&a.how),
 		IMAGE_OPT_ALLOW(&a.how),
 		PROGRESS_OPT(&a.progress),
 		OPT_FLAG(0, "json", &a.json, "print JSON"),

@@ -21,7 +21,7 @@ struct convert_args {
 	struct opt_list options;
 	uint64_t sparse, rate, threads;
 	int compress; /* enum compress_how */
-	bool resume, verify, keep, target_is_zero, salvage, offload, json, quiet;
+	bool bitmaps, skip_broken, resume, verify, keep, target_is_zero, salvage, offload, json, quiet;
 	int progress;
 	uint64_t given_up; /* stretches that --salvage has told about */
 };
@@ -165,6 +165,7 @@ static int report(const struct convert_args *a, const char *target, const struct
 static int convert(struct convert_args *a, char *const names[], size_t nsources, const char *target, struct dry_opts *opts)
 {
 	CLEANUP(sources_free) struct sources sources = { NULL, 0 };
+	CLEANUP(image_secretsp) struct dry_secrets *secrets = NULL;
 	struct dry_convert how = {
 		.target = target,
 		.format = a->format,
@@ -173,7 +174,8 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 		.flags = (a->compress != COMPRESS_NONE ? DRY_CONVERT_COMPRESS : 0) | (a->keep ? DRY_CONVERT_KEEP : 0) |
 			 (a->target_is_zero ? DRY_CONVERT_TARGET_IS_ZERO : 0) | (a->salvage ? DRY_CONVERT_SALVAGE : 0) |
 			 (a->offload ? DRY_CONVERT_OFFLOAD : 0) | (is_stream(target) ? DRY_CONVERT_STREAM : 0) |
-			 (a->verify ? DRY_CONVERT_VERIFY : 0) | (a->resume ? DRY_CONVERT_RESUME : 0),
+			 (a->verify ? DRY_CONVERT_VERIFY : 0) | (a->bitmaps ? DRY_CONVERT_BITMAPS : 0) |
+			 (a->skip_broken ? DRY_CONVERT_SKIP_BROKEN : 0) | (a->resume ? DRY_CONVERT_RESUME : 0),
 		.resume_note = a->how.snapshot,
 		.hash = a->hash,
 		.out_fd = STDOUT_FILENO,
@@ -191,9 +193,12 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 	if (a->cache && !dry_cache_parse(a->cache, &how.cache))
 		return cmd_usage("convert", "\"%s\" is no cache mode (writeback, none, writethrough, directsync, unsafe)",
 				 a->cache);
-	rc = open_sources(a, names, nsources, &sources);
+	rc = image_secrets_of(&a->how, &secrets);
+	if (rc == EXIT_DONE)
+		rc = open_sources(a, names, nsources, &sources);
 	if (rc != EXIT_DONE)
 		return rc;
+	how.secrets = secrets;
 	how.sources = sources.items;
 	how.nsources = sources.n;
 	progress_begin(&p, (enum progress_mode)a->progress);
@@ -254,11 +259,14 @@ int cmd_convert(int argc, char **argv)
 		OPT_FLAG(0, "resume", &a.resume, "keep a journal, and go on where an interrupted conversion was"),
 		OPT_FLAG(0, "verify", &a.verify, "read the copy back and compare"),
 		OPT_STRING(0, "hash", "ALG", &a.hash, "print the digest of the disk's content: sha256, sha512, sha1 ..."),
+		OPT_FLAG(0, "bitmaps", &a.bitmaps, "copy the source's dirty bitmaps, too"),
+		OPT_FLAG(0, "skip-broken-bitmaps", &a.skip_broken, "with --bitmaps: leave out those that are inconsistent"),
 		OPT_U64('m', "threads", "N", &a.threads, "threads that copy (as many as cores)"),
 		OPT_SIZE('r', "rate", "RATE", &a.rate, "copy at most so many bytes a second"),
 		OPT_STRING('t', "cache", "MODE", &a.cache, "cache mode of the copy"),
 		OPT_STRING('T', "source-cache", "MODE", &a.how.cache, "cache mode of the sources"),
 		IMAGE_OPT_SHARE(&a.how),
+		IMAGE_OPT_SECRETS(&a.how),
 		IMAGE_OPT_ALLOW(&a.how),
 		PROGRESS_OPT(&a.progress),
 		OPT_FLAG(0, "json", &a.json, "tell what was done as JSON"),

@@ -82,6 +82,7 @@ static int create(struct create_args *a, const char *name, const char *size)
 {
 	CLEANUP(image_optsp) struct dry_opts *opts = NULL;
 	CLEANUP(image_optsp) struct dry_opts *planned = NULL;
+	CLEANUP(image_secretsp) struct dry_secrets *secrets = NULL;
 	struct dry_create how = { .format = a->format, .policy = image_policy_of(&a->how), .no_backing = a->no_backing };
 	struct dry_error e;
 	bool help;
@@ -101,7 +102,11 @@ static int create(struct create_args *a, const char *name, const char *size)
 	status = fill_opts(a, size, opts);
 	if (status != EXIT_DONE)
 		return status;
+	status = image_secrets_of(&a->how, &secrets);
+	if (status != EXIT_DONE)
+		return status;
 	how.opts = opts;
+	how.secrets = secrets;
 	if (dry_create_plan(name, &how, &planned, &e) < 0)
 		return cmd_fail(&e);
 	how.opts = planned;
@@ -121,6 +126,7 @@ int cmd_create(int argc, char **argv)
 		OPT_STRING('F', "backing-format", "FMT", &a.backing_format, "format of the backing file"),
 		OPT_FLAG('u', "unsafe", &a.no_backing, "do not look at the backing file"),
 		OPT_STRING(0, "preallocation", "MODE", &a.prealloc, "off, metadata, falloc or full"),
+		IMAGE_OPT_NEW_SECRETS(&a.how),
 		IMAGE_OPT_ALLOW(&a.how),
 		OPT_FLAG(0, "json", &a.json, "tell what was made as JSON"),
 		OPT_FLAG('q', "quiet", &a.quiet, "print errors only"),

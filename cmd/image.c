@@ -10,6 +10,53 @@
 void image_how_free(struct image_how *how)
 {
 	opt_list_free(&how->allow);
+	opt_list_free(&how->objects);
+	opt_list_free(&how->secret_files);
+	opt_list_free(&how->open);
+}
+
+static int add_secret_file(struct dry_secrets *s, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	CLEANUP(free_ptr) char *id = equals ? alloc_strndup(text, (size_t)(equals - text)) : NULL;
+	struct dry_error e;
+
+	if (!equals || equals == text) {
+		cmd_warn("--secret: \"%s\" is not ID=FILE", text);
+		return EXIT_USAGE;
+	}
+	if (!id) {
+		cmd_warn("out of memory");
+		return EXIT_FAILED;
+	}
+	return dry_secrets_add_file(s, id, equals + 1, &e) == 0 ? EXIT_DONE : cmd_fail(&e);
+}
+
+int image_secrets_of(const struct image_how *how, struct dry_secrets **out)
+{
+	int status = EXIT_DONE;
+	struct dry_error e;
+
+	*out = NULL;
+	if (!how->objects.n && !how->secret_files.n)
+		return EXIT_DONE;
+	*out = dry_secrets_new();
+	if (!*out) {
+		cmd_warn("out of memory");
+		return EXIT_FAILED;
+	}
+	for (size_t i = 0; status == EXIT_DONE && i < how->secret_files.n; i++)
+		status = add_secret_file(*out, how->secret_files.items[i]);
+	for (size_t i = 0; status == EXIT_DONE && i < how->objects.n; i++)
+		if (dry_secrets_add(*out, how->objects.items[i], &e) < 0)
+			status = cmd_fail(&e);
+	return status;
+}
+
+void image_secretsp(struct dry_secrets **s)
+{
+	dry_secrets_free(*s);
+	*s = NULL;
 }
 
 struct dry_policy image_policy_of(const struct image_how *how)
@@ -25,19 +72,42 @@ struct dry_policy image_policy_of(const struct image_how *how)
 	return p;
 }
 
-int image_open(const char *name, const struct image_how *how, unsigned flags, struct dry_image **out)
+int image_how_to_open(const struct image_how *how, unsigned flags, struct dry_open *out, struct dry_opts **opts,
+		      struct dry_secrets **secrets)
 {
-	struct dry_open open = { .format = how->format,
-				 .flags = flags | (how->force_share ? DRY_OPEN_FORCE_SHARE : 0),
-				 .policy = image_policy_of(how),
-				 .snapshot = how->snapshot };
 	struct dry_error e;
+	int status;
 
-	if (how->cache && !dry_cache_parse(how->cache, &open.cache)) {
+	*out = (struct dry_open){ .format = how->format,
+				  .flags = (flags | (how->force_share ? DRY_OPEN_FORCE_SHARE : 0)) & ~IMAGE_STREAM,
+				  .policy = image_policy_of(how),
+				  .snapshot = how->snapshot };
+	if (how->cache && !dry_cache_parse(how->cache, &out->cache)) {
 		cmd_warn("\"%s\" is no cache mode (writeback, none, writethrough, directsync, unsafe)", how->cache);
 		return EXIT_USAGE;
 	}
-	open.flags &= ~IMAGE_STREAM;
+	status = image_secrets_of(how, secrets);
+	out->secrets = *secrets;
+	if (status != EXIT_DONE || !how->open.n)
+		return status;
+	*opts = dry_opts_new();
+	for (size_t i = 0; *opts && i < how->open.n; i++)
+		if (dry_opts_parse(*opts, how->open.items[i], NULL, &e) < 0)
+			return cmd_fail(&e);
+	out->opts = *opts;
+	return *opts ? EXIT_DONE : EXIT_FAILED;
+}
+
+int image_open(const char *name, const struct image_how *how, unsigned flags, struct dry_image **out)
+{
+	CLEANUP(image_secretsp) struct dry_secrets *secrets = NULL;
+	CLEANUP(image_optsp) struct dry_opts *opts = NULL;
+	struct dry_error e;
+	struct dry_open open;
+	int status = image_how_to_open(how, flags, &open, &opts, &secrets);
+
+	if (status != EXIT_DONE)
+		return status;
 	if (flags & IMAGE_STREAM && strcmp(name, "-") == 0)
 		return dry_image_open_stream(STDIN_FILENO, &open, out, &e) == 0 ? EXIT_DONE : cmd_fail(&e);
 	return dry_image_open(name, &open, out, &e) == 0 ? EXIT_DONE : cmd_fail(&e);

@@ -248,6 +248,7 @@ int cmd_info(int argc, char **argv)
 		IMAGE_OPT_FORMAT(&a.how),
 		OPT_FLAG(0, "backing-chain", &a.chain, "also all the images behind it"),
 		IMAGE_OPT_SHARE(&a.how),
+		IMAGE_OPT_SECRETS(&a.how),
 		IMAGE_OPT_ALLOW(&a.how),
 		OPT_FLAG(0, "json", &a.json, "print JSON"),
 		OPT_END,

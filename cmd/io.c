@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* io.c - the exerciser's options and its command loop; called qemu-io it takes that program's options. */
 #include "io_session.h"
+#include "image.h"
 
 #include "alloc.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -219,12 +221,33 @@ static int run_session(struct io_session *s, const struct opt_list *commands, co
 	return s->failed ? EXIT_FAILED : EXIT_DONE;
 }
 
+static void session_secrets_free(struct io_session *s)
+{
+	dry_secrets_free(s->secrets);
+}
+
+/* Adds a secret as the text describes it. */
+static bool io_object(struct io_session *s, const char *text)
+{
+	struct dry_error e = { 0 };
+
+	if (!s->secrets)
+		s->secrets = dry_secrets_new();
+	if (s->secrets && dry_secrets_add(s->secrets, text, &e) == 0)
+		return true;
+	e.msg[0] = (char)toupper((unsigned char)e.msg[0]);
+	io_error(s, "%s", s->secrets ? e.msg : "out of memory");
+	return false;
+}
+
 int cmd_io(int argc, char **argv)
 {
 	const struct usage u = { "io", "[options] [IMAGE]", "Reads and writes an image by hand or by script, to try what it does." };
 	CLEANUP(opt_list_free) struct opt_list commands = { NULL, 0 };
-	struct io_session s = { .self = "drydock io", .how = { .cache = DRY_CACHE_WRITEBACK } };
+	CLEANUP(session_secrets_free) struct io_session s = { .self = "drydock io", .how = { .cache = DRY_CACHE_WRITEBACK } };
+	CLEANUP(image_how_free) struct image_how keys = { .format = NULL };
 	const char *cache = NULL;
+	int status;
 	const struct opt opts[] = {
 		OPT_LIST('c', "cmd", "COMMAND", &commands, "run this command instead of those on standard input"),
 		OPT_STRING('f', "format", "FMT", &s.how.format, "format of the image (guessed if not given)"),
@@ -235,6 +258,7 @@ int cmd_io(int argc, char **argv)
 		OPT_STRING('t', "cache", "MODE", &cache, "none, writeback, writethrough, directsync or unsafe"),
 		OPT_FLAG('U', "force-share", &s.how.force_share, "read although another process is writing to it"),
 		OPT_FLAG(0, "image-opts", &s.how.options_given, "IMAGE is a string of options (driver=qcow2,file.filename=...)"),
+		IMAGE_OPT_NEW_SECRETS(&keys),
 		OPT_END,
 	};
 
@@ -252,7 +276,8 @@ int cmd_io(int argc, char **argv)
 		return cmd_usage("io", "--cache: \"%s\" is no cache mode", cache);
 	if (s.how.options_given && s.how.format)
 		return cmd_usage("io", "--format and --image-opts exclude each other");
-	return run_session(&s, &commands, argc ? argv[0] : NULL);
+	status = image_secrets_of(&keys, &s.secrets);
+	return status != EXIT_DONE ? status : run_session(&s, &commands, argc ? argv[0] : NULL);
 }
 
 /* ---- under the peer's name ---- */
@@ -316,7 +341,7 @@ int cmd_qemu_io(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	CLEANUP(opt_list_free) struct opt_list commands = { NULL, 0 };
-	struct io_session s = { .self = "qemu-io", .how = { .cache = DRY_CACHE_WRITEBACK } };
+	CLEANUP(session_secrets_free) struct io_session s = { .self = "qemu-io", .how = { .cache = DRY_CACHE_WRITEBACK } };
 	static char self[] = "qemu-io"; /* what getopt calls us */
 	int c;
 
@@ -373,8 +398,9 @@ int cmd_qemu_io(int argc, char **argv)
 			print_peer_usage();
 			return EXIT_DONE;
 		case OPT_OBJECT:
-			io_error(&s, "--object: secrets and credentials are not available");
-			return EXIT_FAILED;
+			if (!io_object(&s, optarg))
+				return EXIT_FAILED;
+			break;
 		case OPT_IMAGE_OPTS:
 			s.how.options_given = true;
 			break;

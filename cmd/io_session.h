@@ -37,6 +37,7 @@ struct io_session {
 	struct dry_image *img; /* NULL: none is open */
 	struct io_how how;
 	struct dry_opts *opts; /* of the open image, for reopen */
+	struct dry_secrets *secrets; /* NULL: none */
 	char *name;
 	bool misalign;
 	bool failed; /* some command has */

@@ -116,6 +116,7 @@ int cmd_map(int argc, char **argv)
 		OPT_FLAG(0, "own", &a.own, "this image alone, without its backing files"),
 		IMAGE_OPT_SNAPSHOT(&a.how),
 		IMAGE_OPT_SHARE(&a.how),
+		IMAGE_OPT_SECRETS(&a.how),
 		IMAGE_OPT_ALLOW(&a.how),
 		OPT_FLAG(0, "json", &a.json, "print JSON"),
 		OPT_END,

@@ -85,6 +85,7 @@ int cmd_measure(int argc, char **argv)
 		OPT_STRING(0, "size", "SIZE", &a.size, "an empty image of this size"),
 		IMAGE_OPT_SNAPSHOT(&a.how),
 		IMAGE_OPT_SHARE(&a.how),
+		IMAGE_OPT_SECRETS(&a.how),
 		IMAGE_OPT_ALLOW(&a.how),
 		OPT_FLAG(0, "json", &a.json, "print JSON"),
 		OPT_END,

@@ -115,6 +115,13 @@ static int apply(const struct request *r, const struct action *a, struct dry_err
 	}
 }
 
+static bool is_qcow2(struct dry_image *img)
+{
+	struct dry_info info;
+
+	return dry_image_info(img, &info, NULL) == 0 && strcmp(info.format, "qcow2") == 0;
+}
+
 static int run(struct request *r)
 {
 	CLEANUP(strbuf_free) struct strbuf why = STRBUF_INIT;
@@ -128,7 +135,10 @@ static int run(struct request *r)
 		const struct action *a = &r->actions[i];
 
 		if (!action_problem(&why, r, a) && apply(r, a, &e) < 0) {
-			if (e.code == DRY_UNSUPPORTED)
+			if (e.code == DRY_UNSUPPORTED && is_qcow2(r->img))
+				strbuf_printf(&why, "Can't make bitmap '%s' persistent in '%s': Cannot store dirty bitmaps in "
+						    "qcow2 v2 files", r->bitmap, r->n.name);
+			else if (e.code == DRY_UNSUPPORTED)
 				strbuf_printf(&why, "Can't store persistent bitmaps to %s: %s", r->n.name, strerror(ENOTSUP));
 			else
 				strbuf_puts(&why, qi_reason(&e));
@@ -219,7 +229,7 @@ int qemu_img_bitmap(int argc, char **argv)
 		case 'g':
 			if (!qi_size_option("granularity", optarg, &r.granularity))
 				return EXIT_FAILED;
-			r.has_granularity = true;
+			r.has_granularity = r.granularity; /* 0 is the default */
 			break;
 		case OPT_ADD:
 		case OPT_REMOVE:

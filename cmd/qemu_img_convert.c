@@ -52,15 +52,37 @@ static bool open_sources(struct request *r, enum dry_cache cache)
 	return true;
 }
 
-static bool has_bitmaps(const struct request *r)
+/* Can the only source's bitmaps be copied?  Says what is wrong. */
+static bool judge_bitmaps(const struct request *r)
 {
-	for (size_t i = 0; i < r->nsources; i++) {
-		const char *specific = dry_image_specific(r->images[i]);
+	const struct dry_bitmap *list = NULL;
+	struct dry_info info;
+	struct dry_error e = { 0 };
+	size_t n = 0;
 
-		if (specific && strstr(specific, "\"bitmaps\""))
-			return true;
+	if (r->nsources > 1) {
+		qi_error("Copying bitmaps only possible with single source");
+		return false;
 	}
-	return false;
+	if (dry_image_info(r->images[0], &info, &e) < 0 || dry_image_bitmaps(r->images[0], &list, &n, &e) < 0) {
+		qi_error("%s", qi_reason(&e));
+		return false;
+	}
+	if (strcmp(info.format, "qcow2") != 0) {
+		qi_error("Source lacks bitmap support");
+		return false;
+	}
+	for (size_t i = 0; i < n && !r->skip_broken; i++) {
+		if (!list[i].inconsistent)
+			continue;
+		qi_error("Cannot copy inconsistent bitmap '%s'\n"
+			 "Try --skip-broken-bitmaps, or use 'qemu-img bitmap --remove'", list[i].name);
+		return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (list[i].inconsistent)
+			fprintf(stderr, "qemu-img: warning: Skipping inconsistent bitmap '%s'\n", list[i].name);
+	return true;
 }
 
 /* ---- the target's options ---- */
@@ -154,10 +176,6 @@ static bool judge_target(struct request *r)
 	}
 	if (r->bitmaps && r->format && strcmp(r->format, "qcow2") != 0) {
 		qi_error("Format driver '%s' does not support bitmaps", r->format);
-		return false;
-	}
-	if (r->bitmaps && has_bitmaps(r)) {
-		qi_error("copying bitmaps is not available in drydock yet");
 		return false;
 	}
 	return true;
@@ -269,7 +287,8 @@ static int copy(struct request *r, enum dry_cache cache)
 		.policy.trust = DRY_TRUST_ANY,
 		.flags = (r->compress ? DRY_CONVERT_COMPRESS : 0) | (r->keep ? DRY_CONVERT_KEEP : 0) |
 			 (r->target_is_zero ? DRY_CONVERT_TARGET_IS_ZERO : 0) | (r->salvage ? DRY_CONVERT_SALVAGE : 0) |
-			 (r->offload ? DRY_CONVERT_OFFLOAD : 0),
+			 (r->offload ? DRY_CONVERT_OFFLOAD : 0) | (r->bitmaps ? DRY_CONVERT_BITMAPS : 0) |
+			 (r->skip_broken ? DRY_CONVERT_SKIP_BROKEN : 0),
 		.sparse = r->sparse,
 		.cache = cache,
 		.threads = r->workers,
@@ -299,6 +318,7 @@ static int convert(struct request *r)
 	enum dry_cache cache = DRY_CACHE_UNSAFE, source_cache = DRY_CACHE_WRITEBACK;
 
 	if (!qi_cache_option("source cache", r->source_cache_text, &source_cache) || !open_sources(r, source_cache) ||
+	    (r->bitmaps && !judge_bitmaps(r)) ||
 	    (!r->keep && !plan_target(r)) || !judge_target(r) || !qi_cache_option("cache", r->cache_text, &cache))
 		return EXIT_FAILED;
 	if (r->keep ? !judge_existing(r, cache) : !target_can_be_made(r) || !target_backing_opens(r))

@@ -80,6 +80,7 @@ int cmd_resize(int argc, char **argv)
 		IMAGE_OPT_FORMAT(&a.how),
 		OPT_FLAG(0, "shrink", &a.shrink, "make it smaller, though what lies behind the new end is lost"),
 		OPT_STRING(0, "preallocation", "MODE", &a.prealloc, "for what is added: off, metadata, falloc or full"),
+		IMAGE_OPT_SECRETS(&a.how),
 		IMAGE_OPT_ALLOW(&a.how),
 		OPT_FLAG('q', "quiet", &a.quiet, "print errors only"),
 		OPT_END,

@@ -135,6 +135,8 @@ int dry_convert(const struct dry_convert *how, struct dry_convert_result *result
 		.resume_note = how->resume_note,
 		.keep = how->flags & DRY_CONVERT_KEEP,
 		.keep_is_zero = how->flags & DRY_CONVERT_TARGET_IS_ZERO,
+		.bitmaps = how->flags & DRY_CONVERT_BITMAPS,
+		.skip_broken = how->flags & DRY_CONVERT_SKIP_BROKEN,
 	};
 	enum hash_alg alg = HASH_SHA256;
 	int rc = 0;

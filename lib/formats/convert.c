@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "convert_internal.h"
+#include "convert_bitmaps.h"
 
 #include "alloc.h"
 #include "block_driver.h"
@@ -303,6 +304,8 @@ static int run_copy(const struct convert *how, struct copy_job *job, struct conv
 	convert_stage_of_copy(result, rc);
 	if (rc == 0 && job->grow)
 		rc = block_truncate(job->target, result->copy.total, PREALLOC_OFF, e);
+	if (rc == 0 && how->bitmaps)
+		rc = convert_copy_bitmaps(job->sources[0], job->target, e);
 	return rc < 0 ? rc : block_finish(job->target, e);
 }
 
@@ -597,11 +600,23 @@ static int convert_new(const struct convert *how, struct convert_result *result,
 	return rc;
 }
 
+static int judge_bitmaps(const struct convert *how, struct err *e)
+{
+	if (!how->bitmaps)
+		return 0;
+	if (how->copy.nsources != 1 || how->to_stream || how->resume)
+		return err_set(e, ERR_USAGE, "bitmaps go with one source, into an image, in one go");
+	return convert_judge_bitmaps(how->copy.sources[0], how->skip_broken, e);
+}
+
 int convert_run(const struct convert *how, struct convert_result *result, struct err *e)
 {
 	int rc;
 
 	*result = (struct convert_result){ .stage = CONVERT_PREPARE };
+	rc = judge_bitmaps(how, e);
+	if (rc < 0)
+		return rc;
 	if (how->to_stream)
 		return convert_to_stream(how, result, e);
 	rc = refuse_own_source_named(how, e);

@@ -46,6 +46,8 @@ struct convert {
 	unsigned open_flags;	 /* BLOCK_DIRECT, _WRITETHROUGH, _UNSAFE, _GUESS_WRITE for the target */
 	bool keep;		 /* write into what is there */
 	bool keep_is_zero;
+	bool bitmaps;		 /* the only source's bitmaps go into the target */
+	bool skip_broken;	 /* but for those that are inconsistent, which else are ERR_CORRUPT */
 	bool verify; /* read the target back and compare */
 	/*
 	 * Keep a journal (resume.h), leave what is done when the conversion does not end well, and go on from where an
