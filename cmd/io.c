@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { MAX_WORDS = 256 };
@@ -229,8 +230,13 @@ static void session_secrets_free(struct io_session *s)
 /* Adds a secret as the text describes it. */
 static bool io_object(struct io_session *s, const char *text)
 {
+	size_t len = strcspn(text, ",=");
 	struct dry_error e = { 0 };
 
+	if (text[len] != '=' && *text != '{' && (len != 6 || memcmp(text, "secret", 6) != 0)) {
+		io_error(s, "Parameter 'qom-type' does not accept value '%.*s'", (int)len, text);
+		return false;
+	}
 	if (!s->secrets)
 		s->secrets = dry_secrets_new();
 	if (s->secrets && dry_secrets_add(s->secrets, text, &e) == 0)

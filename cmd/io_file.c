@@ -95,6 +95,9 @@ enum io_answer io_open(struct io_session *s, const char *name, struct dry_opts *
 		driver = dry_opts_get(o, "driver");
 		name = NULL;
 	}
+	if (s->how.format && !dry_format_known(s->how.format))
+		return io_error(s, "can't open%s%s: Unknown driver '%s'", name ? " device " : "", name ? name : "",
+				s->how.format);
 	how.flags = (s->how.read_only ? 0 : DRY_OPEN_WRITE | DRY_OPEN_RESIZE | DRY_OPEN_GUESS_WRITE) |
 		    (s->how.temporary ? DRY_OPEN_TEMPORARY : 0) | (s->how.copy_on_read ? DRY_OPEN_COPY_ON_READ : 0) |
 		    (s->how.force_share ? DRY_OPEN_FORCE_SHARE : 0);
@@ -310,9 +313,8 @@ static enum io_answer run_alloc(struct io_session *s, int argc, char **argv)
 
 	if (!io_offset(argv[1], &off) || (argc == 3 && !io_length(argv[2], &count)))
 		return IO_FAILED;
-	if (off < size)
-		count = MIN_OF(count, size - off);
-	left = off < size ? count : 0;
+	count = off < size ? MIN_OF(count, size - off) : 0;
+	left = count;
 	for (uint64_t at = off; left;) {
 		uint64_t run;
 		bool is;
