@@ -43,7 +43,9 @@ static int report(const struct bench_args *a, const struct dry_bench_result *r)
 		json_object_end(&j);
 		strbuf_putc(&out, '\n');
 	} else {
-		strbuf_printf(&out, "%" PRIu64 " %ss of %" PRIu64 " bytes, %" PRIu64 " at a time: %.3f seconds, %.0f a second, %s/s\n",
+		strbuf_printf(&out,
+			      "%" PRIu64 " %ss of %" PRIu64 " bytes, %" PRIu64 " at a time: %.3f seconds, %.0f a second, "
+			      "%s/s\n",
 			      r->done, a->write ? "write" : "read", a->len, a->depth, r->seconds, rate,
 			      text_size((uint64_t)(rate * (double)a->len), text, sizeof text));
 	}

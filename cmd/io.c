@@ -248,7 +248,8 @@ static bool io_object(struct io_session *s, const char *text)
 
 int cmd_io(int argc, char **argv)
 {
-	const struct usage u = { "io", "[options] [IMAGE]", "Reads and writes an image by hand or by script, to try what it does." };
+	const struct usage u = { "io", "[options] [IMAGE]",
+				 "Reads and writes an image by hand or by script, to try what it does." };
 	CLEANUP(opt_list_free) struct opt_list commands = { NULL, 0 };
 	CLEANUP(session_secrets_free) struct io_session s = { .self = "drydock io", .how = { .cache = DRY_CACHE_WRITEBACK } };
 	CLEANUP(image_how_free) struct image_how keys = { .format = NULL };

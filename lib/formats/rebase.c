@@ -160,17 +160,16 @@ static int keep(struct worker *w, const struct window *win, uint64_t from, uint6
 /* Writes the grains that differ, neighbours together. */
 static int keep_differing(struct worker *w, const struct window *win)
 {
-	uint64_t end = win->off + win->len, from = win->off, at = win->off;
+	uint64_t end = win->off + win->len, from = win->off, next;
 	int rc = 0;
 
-	while (rc == 0 && at < end) {
-		uint64_t next = MIN_OF(round_down(at, w->r->grain) + w->r->grain, end);
+	for (uint64_t at = from; rc == 0 && at < end; at = next) {
+		next = MIN_OF(round_down(at, w->r->grain) + w->r->grain, end);
 
 		if (memcmp(w->old + (at - win->off), w->new + (at - win->off), (size_t)(next - at)) == 0) {
 			rc = keep(w, win, from, at);
 			from = next;
 		}
-		at = next;
 	}
 	return rc == 0 ? keep(w, win, from, end) : rc;
 }

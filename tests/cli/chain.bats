@@ -128,6 +128,6 @@ reads()
 	drydock io --object secret,id=k,data=secret --image-opts -c 'write -q -P 3 0 64k' driver=luks,file.filename=crypt.luks,key-secret=k
 	drydock convert -q --secret k=pass --open key-secret=k crypt.luks plain.raw
 	drydock io -r -f raw -c 'read -q -P 3 0 64k' plain.raw
-	run -1 drydock convert -q --object secret,id=k,data=wrong --open key-secret=k crypt.luks plain.raw
+	run -2 drydock convert -q --object secret,id=k,data=wrong --open key-secret=k crypt.luks plain.raw
 	run -2 drydock info --secret k crypt.luks
 }
