@@ -2,6 +2,7 @@
 #include "io.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,11 +10,14 @@
 /* How much of a request the next system call is asked for. */
 static size_t io_step(size_t left, size_t done)
 {
-	static int short_io = -1;
+	static atomic_int asked = -1; /* several threads may find out at once: they find the same */
+	int short_io = atomic_load_explicit(&asked, memory_order_relaxed);
 
 	if (short_io < 0) {
 		const char *v = getenv("DRYDOCK_TEST_SHORT_IO");
+
 		short_io = v && *v == '1';
+		atomic_store_explicit(&asked, short_io, memory_order_relaxed);
 	}
 	/* The kernel moves at most 0x7ffff000 bytes a call; ask for less than that. */
 	if (left > (1u << 30))
