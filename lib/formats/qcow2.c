@@ -569,9 +569,11 @@ static int qcow2_flush(struct block *b, struct err *e)
 	struct qcow2_state *s = b->state;
 	int rc;
 
+	block_event(b->file, "flush_to_os");
 	pthread_mutex_lock(&s->lock);
 	rc = flush_locked(b, e);
 	pthread_mutex_unlock(&s->lock);
+	block_event(b->file, "flush_to_disk");
 	return rc;
 }
 

@@ -453,8 +453,8 @@ static inline void qcow2_cache_put(struct qcow2_cache_entry *x)
 void qcow2_cache_dirty(struct qcow2_cache *c, struct qcow2_cache_entry *x);
 /* Takes one pinned entry out again: its content could not be read. */
 void qcow2_cache_forget(struct qcow2_cache *c, struct qcow2_cache_entry *x);
-/* Writes all dirty entries in the order of their offsets. */
-int qcow2_cache_write(struct qcow2_cache *c, struct block *file, const char *what, struct err *e);
+/* Writes all dirty entries in the order of their offsets, and reports `event` before each. */
+int qcow2_cache_write(struct qcow2_cache *c, struct block *file, const char *what, const char *event, struct err *e);
 
 /* ---- qcow2_map.c: with the lock ---- */
 

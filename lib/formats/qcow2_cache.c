@@ -245,7 +245,7 @@ static int by_off(const void *a, const void *b)
 	return (*x)->off < (*y)->off ? -1 : (*x)->off > (*y)->off;
 }
 
-int qcow2_cache_write(struct qcow2_cache *c, struct block *file, const char *what, struct err *e)
+int qcow2_cache_write(struct qcow2_cache *c, struct block *file, const char *what, const char *event, struct err *e)
 {
 	CLEANUP(free_ptr) struct qcow2_cache_entry **list = NULL;
 	unsigned n = 0;
@@ -260,8 +260,10 @@ int qcow2_cache_write(struct qcow2_cache *c, struct block *file, const char *wha
 			list[n++] = &c->e[i];
 	qsort(list, n, sizeof *list, by_off);
 	for (unsigned i = 0; i < n; i++) {
-		int rc = block_pwrite(file, list[i]->data, c->size, list[i]->off, e);
+		int rc;
 
+		block_event(file, event);
+		rc = block_pwrite(file, list[i]->data, c->size, list[i]->off, e);
 		if (rc < 0)
 			return err_in(e, rc, "%s at %" PRIu64, what, list[i]->off);
 		list[i]->dirty = false;

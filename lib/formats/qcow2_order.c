@@ -36,6 +36,7 @@ static int write_table(struct block *b, const uint64_t *table, uint64_t table_of
 		return err_nomem(e);
 	for (uint32_t i = 0; i < n; i++)
 		be64_put(&buf[i], table[d->lo + i]);
+	block_event(b->file, table == qcow2_state(b)->l1 ? "l1_update" : "refblock_alloc_hookup");
 	rc = block_pwrite(b->file, buf, n * sizeof *buf, table_off + 8ULL * d->lo, e);
 	if (rc < 0)
 		return err_in(e, rc, "%s", what);
@@ -50,7 +51,7 @@ static int write_refblocks(struct block *b, struct err *e)
 	if (!s->refs.ndirty)
 		return 0;
 	s->refs_unsynced = true;
-	return qcow2_cache_write(&s->refs, b->file, "refcount block", e);
+	return qcow2_cache_write(&s->refs, b->file, "refcount block", "refblock_update_part", e);
 }
 
 int qcow2_write_refs(struct block *b, struct err *e)
@@ -83,7 +84,7 @@ static int write_l2(struct block *b, struct err *e)
 	if (rc < 0 || !s->l2.ndirty)
 		return rc;
 	s->l2_unsynced = true;
-	return qcow2_cache_write(&s->l2, b->file, "L2 table", e);
+	return qcow2_cache_write(&s->l2, b->file, "L2 table", "l2_update", e);
 }
 
 int qcow2_write_meta(struct block *b, struct err *e)
@@ -125,6 +126,8 @@ int qcow2_meta_get(struct block *b, struct qcow2_cache *c, uint64_t off, bool fr
 		}
 		if (!x)
 			return e ? -(int)e->code : -(int)ERR_NOMEM;
+		if (!fresh)
+			block_event(b->file, c == &s->l2 ? "l2_load" : "refblock_load");
 		rc = fresh ? 0 : block_pread(b->file, x->data, c->size, off, e);
 		if (rc < 0) {
 			qcow2_cache_forget(c, x);
@@ -199,7 +202,10 @@ int qcow2_apply_frees(struct block *b, struct err *e)
 	if (rc < 0)
 		return rc;
 	for (unsigned i = 0; i < s->nfrees; i++) {
-		int one = qcow2_ref_change(b, s->frees[i].idx, s->frees[i].n, -1, rc == 0 ? e : NULL);
+		int one;
+
+		block_event(b->file, "cluster_free");
+		one = qcow2_ref_change(b, s->frees[i].idx, s->frees[i].n, -1, rc == 0 ? e : NULL);
 
 		if (one == 0 && s->pass_discard[s->frees[i].why])
 			qcow2_punch(b, s->frees[i].idx, s->frees[i].n);

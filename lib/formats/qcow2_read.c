@@ -105,6 +105,7 @@ static int decompress(struct block *b, const struct qcow2_run *run, uint8_t *dst
 
 	if (!src)
 		return -(int)ERR_NOMEM;
+	block_event(b->file, "read_compressed");
 	rc = len ? block_pread(b->file, src, len, run->host_off, e) : 0;
 	if (rc < 0)
 		return rc;
@@ -171,6 +172,10 @@ int qcow2_read_locked(struct block *b, void *buf, size_t len, uint64_t off, stru
 			rc = read_compressed(b, &run, p, e);
 		} else {
 			pthread_mutex_unlock(&s->lock);
+			if (run.kind == QCOW2_KIND_NORMAL)
+				block_event(b->file, "read_aio");
+			else if (run.kind == QCOW2_KIND_UNALLOC && b->backing)
+				block_event(b->file, "read_backing_aio");
 			if (run.kind == QCOW2_KIND_NORMAL)
 				rc = qcow2_data_read(b, p, (size_t)run.len, run.host_off, off, e);
 			else if (run.kind == QCOW2_KIND_UNALLOC)

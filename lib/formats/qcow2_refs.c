@@ -86,6 +86,7 @@ int qcow2_load_reftable(struct block *b, struct err *e)
 	t = alloc_array(MAX_OF(bytes / 8, 1), sizeof *t);
 	if (!t)
 		return err_nomem(e);
+	block_event(b->file, "reftable_load");
 	rc = block_pread(b->file, t, bytes, s->reftable_off, e);
 	if (rc < 0)
 		return err_in(e, rc, "refcount table");
@@ -203,10 +204,12 @@ static int new_refblock(struct block *b, uint64_t i, uint64_t at, struct err *e)
 	struct qcow2_cache_entry *x;
 	int rc = qcow2_overlap_check(b, off, s->cluster_size, 0, e);
 
+	block_event(b->file, "refblock_alloc");
 	if (rc == 0 && !counts_itself)
 		rc = qcow2_ref_change(b, at, 1, 1, e);
 	if (rc < 0)
 		return rc;
+	block_event(b->file, "refblock_alloc_write");
 	rc = qcow2_meta_get(b, &s->refs, off, true, &x, e);
 	if (rc < 0) {
 		if (!counts_itself)
@@ -245,10 +248,12 @@ static int write_new_table(struct block *b, const struct table_plan *p, const ui
 	for (uint64_t i = 0; rc == 0 && i < p->nblocks; i++) {
 		for (uint64_t k = 0; k < per_block; k++)
 			qcow2_refblock_set(s->refcount_order, block, k, i * per_block + k < used);
+		block_event(b->file, "refblock_alloc_write_blocks");
 		rc = block_pwrite(b->file, block, s->cluster_size, (p->first + i) << s->cluster_bits, e);
 	}
 	for (uint64_t i = 0; i < bytes / 8; i++)
 		be64_put(&disk[i], table[i]);
+	block_event(b->file, "refblock_alloc_write_table");
 	if (rc == 0)
 		rc = block_pwrite(b->file, disk, bytes, (p->first + p->nblocks) << s->cluster_bits, e);
 	return rc == 0 ? qcow2_sync(b, e) : rc;
@@ -283,16 +288,18 @@ static int grow_reftable(struct block *b, uint64_t min_entries, struct err *e)
 	memcpy(table, s->reftable, 8UL * s->reftable_size);
 	for (uint64_t i = 0; i < p.nblocks; i++)
 		table[s->reftable_size + i] = (p.first + i) << s->cluster_bits;
+	block_event(b->file, "reftable_grow");
 	rc = qcow2_overlap_check(b, p.first << s->cluster_bits, (p.nblocks + p.nclusters) << s->cluster_bits, 0, e);
 	/* The new table names blocks that are new in memory: they go first. */
 	if (rc == 0)
-		rc = qcow2_cache_write(&s->refs, b->file, "refcount block", e);
+		rc = qcow2_cache_write(&s->refs, b->file, "refcount block", "refblock_update_part", e);
 	if (rc == 0)
 		rc = write_new_table(b, &p, table, e);
 	if (rc < 0)
 		return rc;
 	s->reftable_off = off;
 	s->reftable_clusters = (uint32_t)p.nclusters;
+	block_event(b->file, "refblock_alloc_switch_table");
 	rc = qcow2_header_write(b, e);
 	if (rc == 0)
 		rc = block_flush(b->file, e);
@@ -391,6 +398,7 @@ int qcow2_alloc(struct block *b, uint64_t n, bool exact, uint64_t *off, uint64_t
 	bool changed = true;
 	int rc = qcow2_load_reftable(b, e);
 
+	block_event(b->file, "cluster_alloc");
 	/* Ends: each further turn has added a refcount block or a larger table, and in the end all is covered. */
 	while (rc == 0 && changed) {
 		idx = s->free_hint;
@@ -435,6 +443,7 @@ int qcow2_alloc_bytes(struct block *b, uint32_t size, uint64_t *off, struct err 
 	uint64_t room = s->cluster_size - (s->free_byte & (s->cluster_size - 1));
 	int rc = s->free_byte ? qcow2_refcount(b, here, &count, e) : 0;
 
+	block_event(b->file, "cluster_alloc_bytes");
 	if (rc < 0)
 		return rc;
 	if (s->free_byte && count < s->refcount_max && size <= room) {

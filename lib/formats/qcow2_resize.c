@@ -37,6 +37,7 @@ static int name_l1(struct block *b, uint64_t off, uint32_t n, struct err *e)
 		return rc;
 	s->l1_off = off;
 	s->l1_size = n;
+	block_event(b->file, "l1_grow_activate_table");
 	rc = qcow2_header_write(b, e);
 	if (rc == 0)
 		rc = block_flush(b->file, e);
@@ -74,10 +75,12 @@ int qcow2_grow_l1(struct block *b, uint64_t n, struct err *e)
 		if (rc == 0)
 			rc = name_l1(b, s->l1_off, (uint32_t)n, e);
 	} else {
+		block_event(b->file, "l1_grow_alloc_table");
 		rc = qcow2_alloc(b, nclusters, true, &off, NULL, NULL, e);
 		if (rc < 0)
 			return rc;
 		rc = qcow2_write_refs(b, e);
+		block_event(b->file, "l1_grow_write_table");
 		if (rc == 0)
 			rc = write_l1(b, l1, 0, (uint32_t)n, off, e);
 		if (rc == 0)
@@ -243,8 +246,10 @@ static int shrink(struct block *b, uint64_t size, struct err *e)
 		return err_set(e, ERR_UNSUPPORTED, "%s: a version 2 image with internal snapshots cannot be resized", b->name);
 	if (from < until)
 		rc = qcow2_drop(b, from, until - from, e);
+	block_event(b->file, "l1_shrink_write_table");
 	if (rc == 0)
 		rc = drop_l2_tables(b, size, e);
+	block_event(b->file, "l1_shrink_free_l2_clusters");
 	if (rc == 0)
 		rc = qcow2_apply_frees(b, e);
 	if (rc == 0)
@@ -357,6 +362,7 @@ int qcow2_make_empty(struct block *b, struct err *e)
 		memcpy(old, s->l1, s->l1_size * sizeof *old);
 		memset(s->l1, 0, s->l1_size * sizeof *old);
 		s->l1_dirty = (struct qcow2_dirty){ .lo = 0, .hi = s->l1_size };
+		block_event(b->file, "empty_image_prepare");
 		/* When that is on disk nothing refers to the clusters any more. */
 		rc = qcow2_write_meta(b, e);
 		if (rc == 0)

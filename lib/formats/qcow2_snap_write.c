@@ -482,6 +482,7 @@ int qcow2_vmstate_pread(struct block *b, void *buf, size_t len, uint64_t off, st
 
 	if (rc < 0)
 		return rc;
+	block_event(b->file, "vmstate_load");
 	end_ = (uint64_t)s->l1_size << (s->cluster_bits + s->l2_bits);
 	there = at >= end_ ? 0 : (size_t)MIN_OF((uint64_t)len, end_ - at);
 	memset((uint8_t *)buf + there, 0, len - there);
@@ -496,6 +497,7 @@ int qcow2_vmstate_pwrite(struct block *b, const void *buf, size_t len, uint64_t 
 
 	if (rc < 0)
 		return rc;
+	block_event(b->file, "vmstate_save");
 	pthread_mutex_lock(&s->lock);
 	rc = qcow2_begin_write(b, e);
 	if (rc == 0)

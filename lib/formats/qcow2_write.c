@@ -71,6 +71,9 @@ int qcow2_l2_writable(struct block *b, uint64_t off, struct err *e)
 	rc = qcow2_alloc(b, 1, true, &fresh, NULL, NULL, e);
 	if (rc < 0)
 		return rc;
+	if (table)
+		block_event(b->file, "l2_alloc_cow_read");
+	block_event(b->file, "l2_alloc_write");
 	rc = copy_l2(b, fresh, table, e);
 	if (rc < 0) {
 		qcow2_alloc_undo(b, fresh, 1);
@@ -230,6 +233,7 @@ static int write_piece(struct block *b, const struct piece *p, const void *buf, 
 		bounce = alloc_bytes(head + body + tail);
 		if (!bounce)
 			return err_nomem(e);
+		block_event(b->file, "cow_read");
 		rc = head ? qcow2_read_locked(b, bounce, head, from, e) : 0;
 		if (rc == 0 && tail)
 			rc = qcow2_read_locked(b, bounce + head + body, tail, p->end, e);
@@ -237,6 +241,9 @@ static int write_piece(struct block *b, const struct piece *p, const void *buf, 
 			return err_in(e, rc, "copying what surrounds a write");
 	}
 	pthread_mutex_unlock(&s->lock);
+	block_event(b->file, "write_aio");
+	if (bounce)
+		block_event(b->file, "cow_write");
 	if (bounce && whole) {
 		memcpy(bounce + head, buf, body);
 		rc = write_host(b, p, bounce, from, until, e);
@@ -322,6 +329,7 @@ static int write_in_place(struct block *b, const void *buf, uint64_t off, uint64
 		return rc;
 	*done = run.len;
 	pthread_mutex_unlock(&s->lock);
+	block_event(b->file, "write_aio");
 	rc = qcow2_data_write(b, buf, (size_t)run.len, run.host_off, off, e);
 	pthread_mutex_lock(&s->lock);
 	return rc;
@@ -388,6 +396,7 @@ static int store_compressed(struct block *b, const void *data, uint32_t size, ui
 		rc = err_set(e, ERR_LIMIT, "no room for compressed clusters below 2^%u bytes of the file", x_bits);
 	} else {
 		pthread_mutex_unlock(&s->lock);
+		block_event(b->file, "write_compressed");
 		rc = block_pwrite(b->file, data, size, host, e);
 		pthread_mutex_lock(&s->lock);
 		s->data_unsynced = true;
@@ -398,6 +407,7 @@ static int store_compressed(struct block *b, const void *data, uint32_t size, ui
 		undo_bytes(b, host, size);
 		return rc;
 	}
+	block_event(b->file, "l2_update_compressed");
 	old = qcow2_l2_entry(s, x->data, idx);
 	qcow2_l2_set(s, x, idx, QCOW2_COMPRESSED | host | (((host + size - 1) >> 9) - (host >> 9)) << x_bits, 0);
 	qcow2_free_entry(b, old, QCOW2_FREE_OTHER);

@@ -133,6 +133,77 @@ START_TEST(an_emptied_disk_reads_as_zeros_takes_no_space_and_snapshots_stay)
 }
 END_TEST
 
-TEST_MAIN("qcow2 changes", the_backing_name_changes_and_the_peer_reads_it,
+START_TEST(each_step_of_the_driver_is_an_event_that_a_fault_can_wait_for)
+{
+	static const char *const events[] = { "l2_load",	"l2_update",	 "l2_alloc_write",	 "cluster_alloc",
+					      "refblock_load",	"refblock_update_part", "write_aio",	 "read_aio",
+					      "cow_read",	"cow_write",	 "l1_update",		 "reftable_load",
+					      "flush_to_os",	"l1_grow_write_table", "l1_grow_activate_table",
+					      "refblock_alloc", "read_compressed", "write_compressed", "vmstate_save" };
+	CLEANUP(free_ptr) uint8_t *buf = calloc(1, 128 << 10);
+
+	for (size_t i = 0; i < ARRAY_LEN(events); i++) {
+		CLEANUP(dict_free) struct dict opts = DICT_INIT;
+		CLEANUP(block_unrefp) struct block *b = make("a.qcow2", "cluster_size", "512");
+		struct block_open how = { .flags = BLOCK_WRITE | BLOCK_RESIZE, .opts = &opts };
+		char text[400];
+		int rc = 0, failed = 0;
+
+		memset(buf, 1, 128 << 10);
+		ok(block_pwrite(b, buf, 4096, 0, &e));
+		ok(block_pwrite_compressed(b, buf, 512, 8192, &e));
+		ok(block_pwrite_compressed(b, buf, 512, 16384, &e));
+		ok(block_finish(b, &e));
+		block_unrefp(&b);
+		snprintf(text, sizeof text,
+			 "driver=qcow2,file.driver=blkdebug,file.image.driver=file,file.image.filename=a.qcow2,"
+			 "file.inject-error.0.event=%s,file.inject-error.0.errno=28,file.inject-error.0.once=on",
+			 events[i]);
+		ok(dict_parse(&opts, text, NULL, &e));
+		ok(block_open(NULL, &how, &b, &e));
+		/* One of these meets it, and says so. */
+		for (int step = 0; step < 9; step++) {
+			switch (step) {
+			case 0:
+				rc = block_pread(b, buf, 512, 0, &e);
+				break;
+			case 1:
+				rc = block_pread(b, buf, 10, 8192, &e);
+				break;
+			case 2:
+				rc = block_pwrite(b, buf, 100, 16400, &e);
+				break;
+			case 3:
+				rc = block_pwrite(b, buf, 128 << 10, 2 << 20, &e);
+				break;
+			case 4:
+				rc = block_pwrite_compressed(b, buf, 512, 512, &e);
+				break;
+			case 5:
+				rc = block_discard(b, 4096, 0, &e);
+				break;
+			case 6:
+				rc = block_truncate(b, 64 << 20, PREALLOC_OFF, &e);
+				break;
+			case 7:
+				rc = block_vmstate_pwrite(b, buf, 100, 0, &e);
+				break;
+			default:
+				rc = block_flush(b, &e);
+			}
+			failed += rc < 0;
+			if (rc < 0)
+				ck_assert_int_eq(e.sys_errno, 28);
+		}
+		ck_assert_msg(failed == 1, "%s: %d failures", events[i], failed);
+		ok(block_finish(b, &e));
+		block_unrefp(&b);
+		peer("qemu-img check -q a.qcow2; test $? = 0 -o $? = 3");
+		unlink("a.qcow2");
+	}
+}
+END_TEST
+
+TEST_MAIN("qcow2 changes", each_step_of_the_driver_is_an_event_that_a_fault_can_wait_for, the_backing_name_changes_and_the_peer_reads_it,
 	  a_name_too_long_is_refused_and_the_old_one_stays, an_extension_that_nobody_knows_stays,
 	  an_emptied_disk_reads_as_zeros_takes_no_space_and_snapshots_stay)
