@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* io_file.c - open, close, reopen, and questions about the open image. */
 #include "io_session.h"
+#include "qemu_img.h"
 
 #include "alloc.h"
 
@@ -50,6 +51,7 @@ bool io_aio_mode(struct io_session *s, const char *name, bool *native)
 /* The sentence of a failed open, as the peer says it where the cause is the host's. */
 static enum io_answer open_failed(const struct io_session *s, const char *name, const struct dry_error *e)
 {
+	CLEANUP(strbuf_free) struct strbuf why = STRBUF_INIT;
 	const char *shown = name ? name : "(null)";
 
 	if (e->code == DRY_SYSTEM && (e->sys_errno == EBUSY || e->sys_errno == EAGAIN))
@@ -58,6 +60,8 @@ static enum io_answer open_failed(const struct io_session *s, const char *name, 
 				shown);
 	if (e->code == DRY_SYSTEM && name)
 		return io_error(s, "can't open device %s: Could not open '%s': %s", name, name, strerror(e->sys_errno));
+	if (qi_key_reason(&why, e))
+		return io_error(s, "can't open%s%s: %s", name ? " device " : "", name ? name : "", why.s);
 	return io_error(s, "can't open%s%s: %s", name ? " device " : "", name ? name : "", e->msg);
 }
 

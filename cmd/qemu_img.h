@@ -27,6 +27,8 @@ int qi_help(void);
 /* The text of a library error as the end of a sentence: the host's words for a host error, else the library's. */
 const char *qi_reason(const struct dry_error *e);
 
+/* Is it about a key (missing, unknown, wrong)?  Then appends the peer's sentence. */
+bool qi_key_reason(struct strbuf *out, const struct dry_error *e);
 /* The same for a failed read or write: damaged metadata is told on a line of its own, and is an I/O error. */
 const char *qi_io_reason(const struct dry_error *e);
 

@@ -65,7 +65,7 @@ static int measure(struct dry_image *src, const char *format, struct dry_opts *o
 		else if (e.code == DRY_UNSUPPORTED)
 			qi_error("Block driver '%s' does not support size measurement", format);
 		else
-			qi_error("%s", qi_reason(&e));
+			qi_error("%s", qi_key_reason(&why, &e) ? why.s : qi_reason(&e));
 		return EXIT_FAILED;
 	}
 	print(&m, output);

@@ -187,6 +187,8 @@ void qi_why_not(struct strbuf *out, const char *name, const char *format, unsign
 		lock_problem(out, path, flags & DRY_OPEN_WRITE);
 		return;
 	}
+	if (qi_key_reason(out, e))
+		return;
 	if (path && qi_qcow2_problem(out, path, format, flags))
 		return;
 	if (backing_refuses(out, name, format, flags, 0))

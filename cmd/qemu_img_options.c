@@ -398,6 +398,7 @@ static bool qcow2_options_problem(struct strbuf *why, const struct dry_opts *o, 
 {
 	static const char *const modes[] = { "off", "metadata", "falloc", "full", NULL };
 	static const char *const versions[] = { "0.10", "1.1", "v2", "v3", NULL };
+	static const char *const encryptions[] = { "aes", "luks", NULL };
 	static const char *const compressions[] = { "zlib", "zstd", NULL };
 	const char *compat = dry_opts_get(o, "compat"), *v;
 	bool is_v2 = compat && (strcmp(compat, "0.10") == 0 || strcmp(compat, "v2") == 0);
@@ -419,6 +420,11 @@ static bool qcow2_options_problem(struct strbuf *why, const struct dry_opts *o, 
 		return true;
 	}
 	if (is_on(o, "encryption") || dry_opts_get(o, "encrypt.format")) {
+		v = dry_opts_get(o, "encrypt.format");
+		if (v && !one_of(v, encryptions)) {
+			strbuf_printf(why, "Parameter 'format' does not accept value '%s'", v);
+			return true;
+		}
 		v = dry_opts_get(o, "encrypt.key-secret");
 		if (v && dry_secrets_have(secrets, v))
 			return false;
@@ -460,9 +466,7 @@ void qi_create_problem(struct strbuf *why, const char *path, const char *format,
 		   (e->sys_errno == ENOENT || e->sys_errno == EISDIR || e->sys_errno == EACCES || e->sys_errno == ENOTDIR ||
 		    e->sys_errno == EROFS || e->sys_errno == ETXTBSY || e->sys_errno == ENAMETOOLONG)) {
 		strbuf_printf(why, "Could not create '%s': %s", path, strerror(e->sys_errno));
-	} else if (strncmp(e->msg, "parameter '", 11) == 0) {
-		strbuf_printf(why, "P%s", e->msg + 1);
-	} else {
+	} else if (!qi_key_reason(why, e)) {
 		strbuf_puts(why, qi_reason(e));
 	}
 }

@@ -52,6 +52,23 @@ const char *qi_reason(const struct dry_error *e)
 	return e->msg;
 }
 
+bool qi_key_reason(struct strbuf *out, const struct dry_error *e)
+{
+	static const char *const beginnings[] = { "parameter '", "no secret with id '", "invalid password" };
+
+	for (size_t i = 0; i < ARRAY_LEN(beginnings); i++) {
+		const char *at = strstr(e->msg, beginnings[i]);
+
+		/* Behind the name of the image, which the peer does not say again. */
+		if (!at || (at != e->msg && at[-1] != ' '))
+			continue;
+		strbuf_putc(out, (char)toupper((unsigned char)*at));
+		strbuf_puts(out, at + 1);
+		return true;
+	}
+	return false;
+}
+
 const char *qi_io_reason(const struct dry_error *e)
 {
 	if (e->code != DRY_CORRUPT)
@@ -191,8 +208,13 @@ bool qi_object_option(const char *text, struct dry_secrets **into)
 	}
 	if (dry_secrets_add(*into, text, &e) == 0)
 		return true;
-	e.msg[0] = (char)toupper((unsigned char)e.msg[0]);
-	qi_error("%s", e.msg);
+	if (e.code == DRY_SYSTEM && dict_get(&d, "file"))
+		qi_error("Unable to read %s: Failed to open file \u201c%s\u201d: %s", dict_get(&d, "file"), dict_get(&d, "file"),
+			 strerror(e.sys_errno));
+	else if (strncmp(e.msg, "attempt to add", 14) == 0)
+		qi_error("%s (type 'container')", e.msg);
+	else
+		qi_error("%c%s", toupper((unsigned char)*e.msg), e.msg + 1);
 	return false;
 }
 
