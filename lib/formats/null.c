@@ -20,11 +20,11 @@ struct null_state {
 static int null_open(struct block *b, struct dict *opts, const struct block_env *env, struct err *e)
 {
 	struct null_state *s = b->state;
-	CLEANUP(free_ptr) char *filename = dict_take(opts, "filename"); /* "null-co://": it names nothing */
 	CLEANUP(free_ptr) char *latency = dict_take(opts, "latency-ns");
 	int rc;
 
 	(void)env;
+	free(dict_take(opts, "filename")); /* "null-co://": it names nothing */
 	b->size = 1 * GiB;
 	if ((rc = dict_take_size(opts, "size", &b->size, e)) < 0 ||
 	    (rc = dict_take_bool(opts, "read-zeroes", &s->read_zeros, e)) < 0)
