@@ -217,9 +217,9 @@ static char *next_id(const struct qcow2_state *s)
 	uint64_t max = 0;
 
 	for (uint32_t i = 0; i < s->nsnapshots; i++) {
-		uint64_t v = strtoull(s->snapshots[i].pub.id, NULL, 10);
+		uint64_t v;
 
-		if (v > max && v < UINT64_MAX)
+		if (text_parse_u64(s->snapshots[i].pub.id, &v) && v > max && v < UINT64_MAX)
 			max = v;
 	}
 	return alloc_printf("%" PRIu64, max + 1);

@@ -135,11 +135,12 @@ END_TEST
 
 START_TEST(each_step_of_the_driver_is_an_event_that_a_fault_can_wait_for)
 {
-	static const char *const events[] = { "l2_load",	"l2_update",	 "l2_alloc_write",	 "cluster_alloc",
-					      "refblock_load",	"refblock_update_part", "write_aio",	 "read_aio",
-					      "cow_read",	"cow_write",	 "l1_update",		 "reftable_load",
-					      "flush_to_os",	"l1_grow_write_table", "l1_grow_activate_table",
-					      "refblock_alloc", "read_compressed", "write_compressed", "vmstate_save" };
+	static const char *const events[] = {
+		"l2_load", "l2_update", "l2_alloc_write", "cluster_alloc", "refblock_load",
+		"refblock_update_part", "write_aio", "read_aio", "cow_read", "cow_write", "l1_update",
+		"reftable_load", "flush_to_os", "l1_grow_write_table", "l1_grow_activate_table",
+		"refblock_alloc", "read_compressed", "write_compressed", "vmstate_save",
+	};
 	CLEANUP(free_ptr) uint8_t *buf = calloc(1, 128 << 10);
 
 	for (size_t i = 0; i < ARRAY_LEN(events); i++) {
