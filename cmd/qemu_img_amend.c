@@ -26,7 +26,10 @@ static void look(struct dry_image *img, const struct dry_info *info, struct now 
 	now->data_file = strstr(text, "\"data-file\"");
 	if (bits)
 		now->refcount_bits = strtoull(bits + strcspn(bits, "0123456789"), NULL, 10);
-	now->snapshots = dry_image_snapshots(img, &list, &n, NULL) == 0 && n;
+	/* Version 2 has no room for what such a snapshot needs. */
+	if (dry_image_snapshots(img, &list, &n, NULL) == 0)
+		for (size_t i = 0; i < n; i++)
+			now->snapshots |= list[i].vm_state_size || list[i].disk_size != dry_image_size(img);
 }
 
 static bool is_on(const char *v)
@@ -86,6 +89,19 @@ static bool qcow2_problem(struct strbuf *why, const struct dry_opts *o, const st
 	return why->len;
 }
 
+/* A count that does not fit into fewer bits: says which, if that is what is wrong. */
+static bool tell_refcount(const struct dry_error *e, const struct dry_info *info, const char *bits)
+{
+	const char *at = strstr(e->msg, "cluster ");
+	unsigned long long cluster, count;
+
+	if (!bits || !at || sscanf(at, "cluster %llu is referenced %llu times", &cluster, &count) != 2)
+		return false;
+	qi_error("Cannot decrease refcount entry width to %s bits: Cluster at offset 0x%llx has a refcount of %llu", bits,
+		 cluster * info->cluster_size, count);
+	return true;
+}
+
 static int change(struct dry_image *img, const struct dry_info *info, const struct dry_amend *how)
 {
 	CLEANUP(strbuf_free) struct strbuf why = STRBUF_INIT;
@@ -99,7 +115,11 @@ static int change(struct dry_image *img, const struct dry_info *info, const stru
 	}
 	if (dry_image_amend(img, how, &e) == 0 && dry_image_finish(img, &e) == 0)
 		return EXIT_DONE;
-	if (e.code == DRY_LIMIT)
+	if (tell_refcount(&e, info, dry_opts_get(how->opts, "refcount_bits")))
+		return EXIT_FAILED;
+	if (strstr(e.msg, "prevent downgrade"))
+		qi_error("Internal snapshots prevent downgrade of image");
+	else if (e.code == DRY_LIMIT)
 		qi_error("Failed to grow the L1 table: File too large");
 	else
 		qi_error("%s", qi_reason(&e));
