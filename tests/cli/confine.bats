@@ -99,7 +99,7 @@ big_guest()
 	sed "/$filter/,\$d" between-and-after >between
 	sed "1,/$filter/d" between-and-after >after
 	[ "$(grep -c 'openat(AT_FDCWD, "g.img"' between)" = 1 ]
-	[ "$(grep -c 'pread64' between)" -lt 5 ]
+	[ "$(grep -c 'pread64' between)" -lt 24 ] # a few magic bytes of each format, in bits where calls are made short
 	run ! grep -E 'open|execve|socket|connect' after
 	grep -q pread64 after
 }

@@ -44,7 +44,7 @@ no_litter()
 		[ ! -e b.img ]
 		# shellcheck disable=SC2086 # words
 		drydock convert --json --verify --resume $o -f raw a.raw b.img >facts
-		[ "$(json .resumed facts)" -ge 8388608 ]
+		[ "$(json .resumed facts)" -ge 1048576 ]
 		no_litter
 		[ "$o" = "-O raw" ] && same a.raw b.img && continue
 		qemu-img check b.img

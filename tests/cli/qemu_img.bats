@@ -15,14 +15,6 @@ load helpers
 	"$COMPAT/qemu-img" info --help | grep -q '^Supported formats:.* qcow2.* raw'
 }
 
-@test "a subcommand that is not there yet says so in one sentence" {
-	for verb in snapshot commit rebase amend bitmap dd bench; do
-		run "$COMPAT/qemu-img" $verb --whatever x
-		[ "$status" -eq 1 ]
-		[ "$output" = "qemu-img: the subcommand \"$verb\" is not available in drydock yet" ]
-	done
-}
-
 @test "a target that was there survives a conversion that fails" {
 	printf 'precious' >out.raw
 	"$COMPAT/qemu-img" create -q -f qcow2 a.qcow2 1M
