@@ -205,6 +205,6 @@ START_TEST(each_step_of_the_driver_is_an_event_that_a_fault_can_wait_for)
 }
 END_TEST
 
-TEST_MAIN("qcow2 changes", each_step_of_the_driver_is_an_event_that_a_fault_can_wait_for, the_backing_name_changes_and_the_peer_reads_it,
-	  a_name_too_long_is_refused_and_the_old_one_stays, an_extension_that_nobody_knows_stays,
-	  an_emptied_disk_reads_as_zeros_takes_no_space_and_snapshots_stay)
+TEST_MAIN("qcow2 changes", each_step_of_the_driver_is_an_event_that_a_fault_can_wait_for,
+	  the_backing_name_changes_and_the_peer_reads_it, a_name_too_long_is_refused_and_the_old_one_stays,
+	  an_extension_that_nobody_knows_stays, an_emptied_disk_reads_as_zeros_takes_no_space_and_snapshots_stay)
