@@ -109,8 +109,8 @@ static uint64_t null_allocated(const struct block *b)
 }
 
 #define NULL_OPS                                                                                                       \
-	.state_size = sizeof(struct null_state), .is_protocol = true, .takes_names = true, .open = null_open, .pread = null_pread,          \
-	.pwrite = null_pwrite, .zero = null_zero, .discard = null_discard, .flush = null_flush,                        \
+	.state_size = sizeof(struct null_state), .is_protocol = true, .takes_names = true, .open = null_open,          \
+	.pread = null_pread, .pwrite = null_pwrite, .zero = null_zero, .discard = null_discard, .flush = null_flush,   \
 	.extent = null_extent, .allocated = null_allocated
 
 const struct block_driver block_null_co = { .name = "null-co", NULL_OPS };

@@ -10,19 +10,19 @@
 /* How much of a request the next system call is asked for. */
 static size_t io_step(size_t left, size_t done)
 {
-	static atomic_int asked = -1; /* several threads may find out at once: they find the same */
-	int short_io = atomic_load_explicit(&asked, memory_order_relaxed);
+	static atomic_int short_io = -1; /* several threads may find out at once: they find the same */
+	int in_bits = atomic_load_explicit(&short_io, memory_order_relaxed);
 
-	if (short_io < 0) {
+	if (in_bits < 0) {
 		const char *v = getenv("DRYDOCK_TEST_SHORT_IO");
 
-		short_io = v && *v == '1';
-		atomic_store_explicit(&asked, short_io, memory_order_relaxed);
+		in_bits = v && *v == '1';
+		atomic_store_explicit(&short_io, in_bits, memory_order_relaxed);
 	}
 	/* The kernel moves at most 0x7ffff000 bytes a call; ask for less than that. */
 	if (left > (1u << 30))
 		left = 1u << 30;
-	return short_io && done < 3 ? 1 : left;
+	return in_bits && done < 3 ? 1 : left;
 }
 
 /* A descriptor with O_DIRECT takes whole blocks only: then the test's bit is refused, and all that is left goes at once. */

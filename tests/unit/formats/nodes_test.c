@@ -85,8 +85,8 @@ START_TEST(blkdebug_reads_its_rules_from_a_file)
 	char c;
 
 	make_file("a", 'a', 4096);
-	fputs("# comment\n[inject-error]\nevent = \"none\"\nerrno = \"5\"\n\n[set-state]\nevent = \"l1_update\"\nnew_state = \"3\"\n",
-	      f);
+	fputs("# comment\n[inject-error]\nevent = \"none\"\nerrno = \"5\"\n\n"
+	      "[set-state]\nevent = \"l1_update\"\nnew_state = \"3\"\n", f);
 	fclose(f);
 	ok(block_open("blkdebug:rules:a", &how, &b, &e));
 	block_event(block_file(b), "none");
