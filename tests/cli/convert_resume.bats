@@ -37,10 +37,10 @@ no_litter()
 		echo "$o"
 		rm -f b.img
 		# shellcheck disable=SC2086 # words
-		interrupted "2.$((RANDOM % 9))" KILL $o
+		interrupted "2.$((6 + RANDOM % 4))" KILL $o
 		[ ! -e b.img ]
 		# shellcheck disable=SC2086 # words
-		interrupted "2.$((RANDOM % 9))" KILL $o
+		interrupted "2.$((6 + RANDOM % 4))" KILL $o
 		[ ! -e b.img ]
 		# shellcheck disable=SC2086 # words
 		drydock convert --json --verify --resume $o -f raw a.raw b.img >facts
