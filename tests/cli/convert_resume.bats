@@ -25,6 +25,21 @@ interrupted()
 	wait $pid || true
 }
 
+# killed_in_the_middle OPTIONS...: the same, killed some time after the journal knows of a stable part.
+killed_in_the_middle()
+{
+	local pid
+	"$DRYDOCK" convert -q -r 4M --resume "$@" -f raw a.raw b.img &
+	pid=$!
+	for _ in $(seq 150); do
+		grep -qs '^drydock conversion 1 0*[1-9]' .b.img.drydock-journal && break
+		sleep 0.1
+	done
+	sleep "0.$((RANDOM % 9))"
+	kill -KILL $pid || true
+	wait $pid || true
+}
+
 no_litter()
 {
 	[ -z "$(find . -name '.b.img*')" ]
@@ -37,10 +52,10 @@ no_litter()
 		echo "$o"
 		rm -f b.img
 		# shellcheck disable=SC2086 # words
-		interrupted "2.$((6 + RANDOM % 4))" KILL $o
+		killed_in_the_middle $o
 		[ ! -e b.img ]
 		# shellcheck disable=SC2086 # words
-		interrupted "2.$((6 + RANDOM % 4))" KILL $o
+		killed_in_the_middle $o
 		[ ! -e b.img ]
 		# shellcheck disable=SC2086 # words
 		drydock convert --json --verify --resume $o -f raw a.raw b.img >facts
