@@ -57,7 +57,7 @@ static inline void leave_scratch(void)
 		int failed_;                                                                                           \
                                                                                                                        \
 		tcase_add_checked_fixture(t_, enter_scratch, leave_scratch);                                           \
-		tcase_set_timeout(t_, 60);                                                                             \
+		tcase_set_timeout(t_, 200);                                                                            \
 		for (size_t i_ = 0; i_ < sizeof tests_ / sizeof *tests_; i_++)                                         \
 			tcase_add_test(t_, tests_[i_]);                                                                \
 		suite_add_tcase(s_, t_);                                                                               \
