@@ -365,7 +365,7 @@ int cmd_qemu_io(int argc, char **argv)
 			s.how.copy_on_read = true;
 			break;
 		case 'd':
-			if (!io_discard_mode(&s, optarg))
+			if (!io_discard_mode(&s, optarg, &s.how.ignore_discard))
 				return EXIT_FAILED;
 			break;
 		case 'f':

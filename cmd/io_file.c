@@ -25,14 +25,11 @@ bool io_cache_mode(struct io_session *s, const char *name, enum dry_cache *out)
 	return false;
 }
 
-/* Both modes are kept: discards of ours are always passed on, as hints may be. */
-bool io_discard_mode(struct io_session *s, const char *name)
+bool io_discard_mode(struct io_session *s, const char *name, bool *ignore)
 {
-	static const char *const modes[] = { "ignore", "off", "unmap", "on" };
-
-	for (size_t i = 0; i < ARRAY_LEN(modes); i++)
-		if (strcmp(name, modes[i]) == 0)
-			return true;
+	*ignore = strcmp(name, "ignore") == 0 || strcmp(name, "off") == 0;
+	if (*ignore || strcmp(name, "unmap") == 0 || strcmp(name, "on") == 0)
+		return true;
 	io_error(s, "Invalid discard option: %s", name);
 	return false;
 }
@@ -173,7 +170,7 @@ static enum io_answer run_open(struct io_session *s, int argc, char **argv)
 			ok = io_cache_mode(s, optarg, &how.cache);
 			break;
 		case 'd':
-			ok = io_discard_mode(s, optarg);
+			ok = io_discard_mode(s, optarg, &how.ignore_discard);
 			break;
 		case 'U':
 			how.force_share = true;

@@ -26,7 +26,8 @@ enum io_answer { IO_OK, IO_FAILED, IO_QUIT };
 struct io_how {
 	const char *format;
 	bool read_only, temporary, copy_on_read, force_share, native_aio;
-	bool options_given; /* name is an option string */
+	bool options_given;  /* name is an option string */
+	bool ignore_discard; /* discards do nothing, and zeros make no holes */
 	enum dry_cache cache;
 };
 
@@ -75,7 +76,7 @@ enum io_answer io_open(struct io_session *s, const char *name, struct dry_opts *
 /* Waits for requests in flight, finishes and closes. */
 enum io_answer io_close(struct io_session *s);
 bool io_cache_mode(struct io_session *s, const char *name, enum dry_cache *out);
-bool io_discard_mode(struct io_session *s, const char *name);
+bool io_discard_mode(struct io_session *s, const char *name, bool *ignore);
 bool io_aio_mode(struct io_session *s, const char *name, bool *native);
 
 /* ---- io_text.c ---- */
