@@ -624,15 +624,22 @@ struct dry_disk {
 /* The i-th disk; false past the end. */
 DRY_API bool dry_guest_disk(const struct dry_guest *g, size_t i, struct dry_disk *out);
 
-/* A partition, or a whole disk without a partition table; strings are lent until the guest is closed, NULL: none. */
+/*
+ * A partition, a whole disk without a partition table, or a volume made of such; strings are lent until the guest is
+ * closed, NULL: none.
+ */
 struct dry_volume {
 	const char *name;   /* "/dev/sda1" */
-	const char *scheme; /* "mbr", "gpt"; "disk" for a whole disk */
-	unsigned disk;	    /* index of the disk */
-	unsigned number;    /* as Linux counts partitions; 0: a whole disk */
-	uint64_t off, size; /* on the disk */
+	const char *scheme; /* "mbr", "gpt"; "disk" for a whole disk; of volumes made of others their kind ("lvm") */
+	unsigned disk;	    /* index of the disk; of the first, when it is made of several */
+	unsigned number;    /* as Linux counts partitions; 0: not a partition */
+	uint64_t off, size; /* off: on the disk (or volume) whose table lists it */
 	bool bootable;	    /* MBR: the active flag; GPT: legacy BIOS bootable */
 	bool extended;	    /* an MBR extended partition, which holds others */
+	bool in_use;	    /* other volumes are made of it */
+	const char *uuid;   /* of a volume made of others */
+	const size_t *parts; /* in which volumes it lies, by their numbers in this list */
+	size_t nparts;
 	uint8_t mbr_type;   /* with "mbr", else 0 */
 	const char *part_type;	    /* "0x83", or a GPT type UUID */
 	const char *part_type_name; /* "Linux filesystem", where it is known */
@@ -690,7 +697,8 @@ struct dry_time {
 	uint32_t nsec;
 };
 struct dry_stat {
-	uint64_t dev; /* the index of the mount whose filesystem this is */
+	/* Equal for things of one filesystem, and subvolume of it; without subvolumes the index of its first mount. */
+	uint64_t dev;
 	uint64_t ino, size, blocks512;
 	uint32_t mode; /* type and permissions, as st_mode on Linux */
 	uint32_t nlink, uid, gid, rdev_major, rdev_minor;

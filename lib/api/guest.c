@@ -3,6 +3,7 @@
 #include "guest_api.h"
 
 #include "confine.h"
+#include "limits.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -174,6 +175,10 @@ static int volume_facts(struct dry_guest *g, const struct content *c, struct dry
 		.size = v->size,
 		.bootable = v->active,
 		.extended = v->extended,
+		.in_use = v->in_use,
+		.uuid = v->uuid,
+		.parts = v->parts,
+		.nparts = v->nparts,
 		.mbr_type = v->mbr_type,
 		.part_type_name = volume_type_name(v),
 		.fs_readable = c->id.readable,
@@ -204,6 +209,9 @@ static int guest_scan(struct dry_guest *g, struct err *e)
 		if (rc < 0)
 			return err_in(e, rc, "%s", block_name(g->disks[i]));
 	}
+	rc = volume_assemble(&g->vols, NULL, e);
+	if (rc < 0)
+		return rc;
 	rc = contents_scan(&g->vols, &g->contents, e);
 	if (rc < 0)
 		return rc;
@@ -265,9 +273,9 @@ int dry_guest_usage(struct dry_guest *g, size_t volume, struct dry_usage *out, s
 	c = &g->contents.items[volume];
 	fs = (struct fs *)mounted_fs(g, c);
 	if (!fs) {
-		rc = fs_open(c->vol->block, &own, e);
+		rc = content_open(&g->contents, c, &own, e);
 		if (rc < 0)
-			return err_in(e, rc, "%s", c->vol->name);
+			return rc;
 		fs = own;
 	}
 	rc = fs_statfs(fs, &u, e);
@@ -284,11 +292,11 @@ int guest_mounted(const struct dry_guest *g, struct err *e)
 	return g->tree.vfs && g->tree.nmounted ? 0 : err_set(e, ERR_USAGE, "no filesystem of the guest is mounted");
 }
 
-uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs)
+uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs, uint64_t subvol)
 {
 	for (size_t i = 0; i < g->tree.nmounted; i++)
 		if (vfs_mount_info(g->tree.vfs, i).fs == fs)
-			return i;
+			return i + subvol * LIMIT_MOUNTS;
 	return UINT64_MAX;
 }
 

@@ -21,8 +21,8 @@ struct dry_guest {
 	size_t nnotes;
 };
 
-/* The filesystem's index among the mounts. */
-uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs);
+/* A number for the filesystem, or its subvolume: the index of its first mount, where there are no subvolumes. */
+uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs, uint64_t subvol);
 /* ERR_USAGE when nothing is mounted yet. */
 int guest_mounted(const struct dry_guest *g, struct err *e);
 

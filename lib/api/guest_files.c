@@ -20,7 +20,7 @@ int dry_guest_lookup(struct dry_guest *g, const char *path, bool follow, struct 
 static void stat_public(const struct dry_guest *g, const struct fs *fs, const struct fs_stat *st, struct dry_stat *out)
 {
 	*out = (struct dry_stat){
-		.dev = guest_dev(g, fs),
+		.dev = guest_dev(g, fs, st->subvol),
 		.ino = st->ino,
 		.size = st->size,
 		.blocks512 = st->blocks512,

@@ -48,6 +48,11 @@ int fs_probe(struct block *dev, struct fs_id *id, struct err *e)
 
 int fs_open(struct block *dev, struct fs **out, struct err *e)
 {
+	return fs_open_among(dev, NULL, 0, out, e);
+}
+
+int fs_open_among(struct block *dev, struct block *const *others, size_t nothers, struct fs **out, struct err *e)
+{
 	CLEANUP(fs_closep) struct fs *fs = NULL;
 	struct fs_id id;
 	const struct fs_driver *drv = NULL;
@@ -72,21 +77,32 @@ int fs_open(struct block *dev, struct fs **out, struct err *e)
 	if (!fs)
 		return err_nomem(e);
 	fs->drv = drv;
+	fs->refs = 1;
 	fs->dev = block_ref(dev);
+	fs->others = others;
+	fs->nothers = nothers;
 	fs->id = id;
 	fs->state = alloc_zero(drv->state_size);
 	if (!fs->state)
 		return err_nomem(e);
 	rc = drv->open(fs, e);
+	fs->others = NULL;
+	fs->nothers = 0;
 	if (rc < 0)
 		return err_in(e, rc, "%s", id.type);
 	*out = take(fs);
 	return 0;
 }
 
+struct fs *fs_ref(struct fs *fs)
+{
+	fs->refs++;
+	return fs;
+}
+
 void fs_close(struct fs *fs)
 {
-	if (!fs)
+	if (!fs || --fs->refs > 0)
 		return;
 	if (fs->state) {
 		fs->drv->close(fs);
@@ -112,6 +128,18 @@ uint64_t fs_root(const struct fs *fs)
 	return fs->root;
 }
 
+int fs_mount_root(struct fs *fs, const char *opts, uint64_t *root, struct err *e)
+{
+	*root = fs->root;
+	return fs->drv->mount_root ? fs->drv->mount_root(fs, opts, root, e) : 0;
+}
+
+int fs_subvolumes(struct fs *fs, int (*fn)(void *arg, uint64_t id, const char *path, struct err *e), void *arg,
+		  struct err *e)
+{
+	return fs->drv->subvolumes ? fs->drv->subvolumes(fs, fn, arg, e) : 0;
+}
+
 const char *fs_notice(const struct fs *fs)
 {
 	return fs->notice[0] ? fs->notice : NULL;
@@ -135,7 +163,7 @@ int fs_lookup(struct fs *fs, uint64_t dir, const char *name, uint64_t *ino, stru
 
 	if (len == 0)
 		return err_set(e, ERR_NOT_FOUND, "an empty name");
-	if (len > 255)
+	if (len > (fs->drv->name_max ? fs->drv->name_max : 255))
 		return err_sys(e, ENAMETOOLONG, "a name of %zu bytes", len);
 	return fs->drv->lookup(fs, dir, name, ino, e);
 }

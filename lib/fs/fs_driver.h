@@ -2,7 +2,7 @@
 /*
  * fs_driver.h - for those who write a filesystem reader: one const table at the foot of its file, listed in registry.c.
  *
- * fs.c wraps each op: len is never 0 nor above LIMIT_REQUEST, names are 1 to 255 bytes, results are zeroed before.  The
+ * fs.c wraps each op: len is never 0 nor above LIMIT_REQUEST, names are 1 to name_max bytes, results are zeroed before.  The
  * driver itself clamps pread and extent to the size of the file.
  */
 #ifndef DRYDOCK_FS_DRIVER_H
@@ -20,11 +20,16 @@ enum {
 struct fs_driver {
 	const char *name;
 	size_t state_size;
+	unsigned name_max; /* bytes of the longest name, at most FS_NAME_MAX; 0: 255 */
 	/* FS_PROBE_* and id filled when dev holds this filesystem, 0 when not, < 0 on a read error.  Reads little. */
 	int (*probe)(struct block *dev, struct fs_id *id, struct err *e);
 	/* NULL: known by name, not readable. */
-	int (*open)(struct fs *fs, struct err *e); /* judges the superblock, sets fs->root */
+	int (*open)(struct fs *fs, struct err *e); /* judges the superblock, sets fs->root; may look at fs->others */
 	void (*close)(struct fs *fs);		   /* also after a failed open */
+	/* As fs_mount_root() and fs_subvolumes(); NULL: no subvolumes. */
+	int (*mount_root)(struct fs *fs, const char *opts, uint64_t *root, struct err *e);
+	int (*subvolumes)(struct fs *fs, int (*fn)(void *, uint64_t, const char *, struct err *), void *arg,
+			  struct err *e);
 	int (*statfs)(struct fs *fs, struct fs_usage *out, struct err *e);
 	int (*stat)(struct fs *fs, uint64_t ino, struct fs_stat *out, struct err *e);
 	int (*lookup)(struct fs *fs, uint64_t dir, const char *name, uint64_t *ino, struct err *e);
@@ -39,7 +44,11 @@ struct fs_driver {
 
 struct fs {
 	const struct fs_driver *drv;
+	unsigned refs;
 	struct block *dev; /* one reference */
+	/* Where further parts may be; only until open returns: what is kept needs block_ref(). */
+	struct block *const *others;
+	size_t nothers;
 	struct fs_id id;
 	uint64_t root;
 	char notice[200]; /* "" when there is none */

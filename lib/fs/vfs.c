@@ -20,6 +20,7 @@
 struct mount {
 	struct vfs_node covered; /* the directory beneath; fs NULL for the first */
 	struct fs *fs;		 /* ours */
+	uint64_t root;		 /* its node */
 	char *path;
 };
 
@@ -58,7 +59,12 @@ size_t vfs_nmounts(const struct vfs *v)
 
 struct vfs_mount_info vfs_mount_info(const struct vfs *v, size_t i)
 {
-	return (struct vfs_mount_info){ .path = v->mounts[i].path, .fs = v->mounts[i].fs };
+	return (struct vfs_mount_info){ .path = v->mounts[i].path, .fs = v->mounts[i].fs, .root = v->mounts[i].root };
+}
+
+static bool same_node(struct vfs_node a, struct vfs_node b)
+{
+	return a.fs == b.fs && a.ino == b.ino;
 }
 
 /*
@@ -68,8 +74,8 @@ struct vfs_mount_info vfs_mount_info(const struct vfs *v, size_t i)
 static struct vfs_node cross(const struct vfs *v, struct vfs_node n)
 {
 	for (size_t i = 1; i < v->n; i++)
-		if (v->mounts[i].covered.fs == n.fs && v->mounts[i].covered.ino == n.ino)
-			n = (struct vfs_node){ .fs = v->mounts[i].fs, .ino = fs_root(v->mounts[i].fs) };
+		if (same_node(v->mounts[i].covered, n))
+			n = (struct vfs_node){ .fs = v->mounts[i].fs, .ino = v->mounts[i].root };
 	return n;
 }
 
@@ -168,7 +174,7 @@ static int resolve(struct walk_state *s, const char *path, bool follow, struct e
 	for (;;) {
 		struct vfs_node dir = s->steps[s->n - 1].node, child;
 		const char *name, *rest;
-		char part[256];
+		char part[FS_NAME_MAX + 1];
 		size_t len;
 		bool last;
 
@@ -189,7 +195,7 @@ static int resolve(struct walk_state *s, const char *path, bool follow, struct e
 			return path_in(e, rc, s->whole);
 		if (!S_ISDIR(st.mode))
 			return path_error(e, ENOTDIR, s->whole);
-		if (len > 255)
+		if (len > FS_NAME_MAX)
 			return path_error(e, ENAMETOOLONG, s->whole);
 		if (len == 1 && name[0] == '.')
 			continue;
@@ -252,7 +258,7 @@ int vfs_realpath(struct vfs *v, const char *path, bool follow_last, struct vfs_n
 		return path_error(e, ENOENT, path);
 	if (strlen(path) >= LIMIT_PATH)
 		return path_error(e, ENAMETOOLONG, path);
-	root = cross(v, (struct vfs_node){ .fs = v->mounts[0].fs, .ino = fs_root(v->mounts[0].fs) });
+	root = cross(v, (struct vfs_node){ .fs = v->mounts[0].fs, .ino = v->mounts[0].root });
 	rc = step_push(&s, root, NULL, 0, e);
 	if (rc == 0)
 		rc = resolve(&s, path, follow_last, e);
@@ -301,6 +307,11 @@ bool vfs_is_file(struct vfs *v, const char *path)
 
 int vfs_mount(struct vfs *v, struct fs *fs, const char *mountpoint, struct err *e)
 {
+	return vfs_mount_node(v, fs, fs_root(fs), mountpoint, e);
+}
+
+int vfs_mount_node(struct vfs *v, struct fs *fs, uint64_t root, const char *mountpoint, struct err *e)
+{
 	CLEANUP(strbuf_free) struct strbuf real = STRBUF_INIT;
 	struct mount *m = &v->mounts[v->n];
 	struct vfs_node at = { .fs = NULL };
@@ -327,6 +338,7 @@ int vfs_mount(struct vfs *v, struct fs *fs, const char *mountpoint, struct err *
 		return err_nomem(e);
 	m->covered = at;
 	m->fs = fs;
+	m->root = root;
 	v->n++;
 	return 0;
 }
@@ -470,7 +482,7 @@ static int walk_failed(struct walk_ctx *c, struct err *e, int rc)
 static bool in_stack(const struct walk_ctx *c, unsigned depth, struct vfs_node n)
 {
 	for (unsigned i = 0; i < depth; i++)
-		if (c->stack[i].fs == n.fs && c->stack[i].ino == n.ino)
+		if (same_node(c->stack[i], n))
 			return true;
 	return false;
 }
@@ -499,7 +511,7 @@ static int walk_children(struct walk_ctx *c, struct vfs_node dir, unsigned depth
 		struct vfs_dirent d = names_get(&l, i);
 		size_t name;
 
-		if (c->w->one_fs && d.node.fs != dir.fs)
+		if (c->w->one_fs)
 			d.node = (struct vfs_node){ .fs = dir.fs, .ino = l.items[i].ino };
 		if (len == 0 || c->path.s[len - 1] != '/')
 			strbuf_putc(&c->path, '/');
@@ -534,7 +546,7 @@ static int walk_entry(struct walk_ctx *c, struct vfs_node n, size_t name, unsign
 	if (rc != VFS_GO_ON || !S_ISDIR(ent.st.mode))
 		return rc;
 	/* A mount point that is shown as what it covers is not entered. */
-	covered = c->w->one_fs && depth > 0 && cross(c->v, n).fs != n.fs;
+	covered = c->w->one_fs && depth > 0 && !same_node(cross(c->v, n), n);
 	rc = covered ? 0 : walk_children(c, n, depth, e);
 	if (rc != 0 || !c->w->want_leave)
 		return rc;

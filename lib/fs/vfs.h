@@ -19,13 +19,16 @@ void vfs_free(struct vfs *v); /* closes every filesystem that was mounted; NULL 
 void vfs_freep(struct vfs **v); /* for CLEANUP */
 
 /*
- * Puts the root of fs over `mountpoint`, which must be a directory of the tree so far; the first mount is "/".  On
- * success fs belongs to v; on failure it is still the caller's.
+ * Puts fs over `mountpoint`, which must be a directory of the tree so far; the first mount is "/".  The root is that of
+ * the filesystem, or (vfs_mount_node) another directory of it.  One filesystem may be mounted more than once, each with a
+ * reference.  On success that belongs to v; on failure it is still the caller's.
  */
 int vfs_mount(struct vfs *v, struct fs *fs, const char *mountpoint, struct err *e);
+int vfs_mount_node(struct vfs *v, struct fs *fs, uint64_t root, const char *mountpoint, struct err *e);
 struct vfs_mount_info {
 	const char *path; /* where, as resolved; lent */
 	struct fs *fs;	  /* lent */
+	uint64_t root;	  /* the node that is seen there */
 };
 size_t vfs_nmounts(const struct vfs *v);
 /* In the order in which they were mounted: 0 is "/". */

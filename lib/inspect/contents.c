@@ -28,9 +28,27 @@ int contents_scan(const struct volume_list *vols, struct contents *out, struct e
 				return err_nomem(e);
 			}
 		}
+		for (size_t k = 0; c->id.shared && k < i && !c->again; k++)
+			c->again = out->items[k].id.shared && strcmp(out->items[k].id.type, c->id.type) == 0 &&
+				   strcmp(out->items[k].id.uuid, c->id.uuid) == 0;
 	}
 	out->n = vols->n;
 	return 0;
+}
+
+int content_open(const struct contents *c, const struct content *it, struct fs **out, struct err *e)
+{
+	CLEANUP(free_ptr) struct block **others = alloc_array(c->n, sizeof *others);
+	size_t n = 0;
+	int rc;
+
+	if (!others)
+		return err_nomem(e);
+	for (size_t i = 0; i < c->n; i++)
+		if (&c->items[i] != it && !c->items[i].vol->extended && !c->items[i].vol->in_use)
+			others[n++] = c->items[i].vol->block;
+	rc = fs_open_among(it->vol->block, others, n, out, e);
+	return rc < 0 ? err_in(e, rc, "%s", it->vol->name) : 0;
 }
 
 void contents_free(struct contents *c)
@@ -96,6 +114,14 @@ static bool device_parse(const char *s, unsigned *disk, unsigned *part)
 	return false;
 }
 
+static const struct content *by_name(const struct contents *c, const char *name)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (volume_is_called(c->items[i].vol, name))
+			return &c->items[i];
+	return NULL;
+}
+
 static const struct content *by_device(const struct contents *c, const char *name)
 {
 	unsigned disk, part;
@@ -103,7 +129,7 @@ static const struct content *by_device(const struct contents *c, const char *nam
 	if (!device_parse(name, &disk, &part))
 		return NULL;
 	for (size_t i = 0; i < c->n; i++)
-		if (c->items[i].vol->disk == disk && c->items[i].vol->number == part)
+		if (c->items[i].vol->depth == 0 && c->items[i].vol->disk == disk && c->items[i].vol->number == part)
 			return &c->items[i];
 	return NULL;
 }
@@ -153,6 +179,7 @@ static void undo_udev_escapes(char *s)
 
 const struct content *contents_find(const struct contents *c, const char *spec)
 {
+	const struct content *found = by_name(c, spec);
 	static const struct {
 		const char *prefix;
 		enum tag tag;
@@ -167,6 +194,8 @@ const struct content *contents_find(const struct contents *c, const char *spec)
 	char value[300];
 	const char *rest;
 
+	if (found)
+		return found;
 	for (size_t i = 0; i < ARRAY_LEN(tags); i++) {
 		size_t len;
 

@@ -7,6 +7,7 @@
 #include "strbuf.h"
 #include "text.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -41,12 +42,24 @@ __attribute__((format(printf, 3, 4))) static int note(struct guest *g, struct er
 	return 0;
 }
 
-/* Opens what lies in c and puts it on mountpoint. */
-static int mount_content(const struct content *c, const char *mountpoint, struct guest *g, struct err *e)
+/* The filesystem of an item, when it is mounted already; lent. */
+static struct fs *mounted_fs(const struct guest *g, const struct content *it)
+{
+	for (size_t i = 0; i < g->nmounted; i++)
+		if (g->mounted[i] == it)
+			return vfs_mount_info(g->vfs, i).fs;
+	return NULL;
+}
+
+/* Opens what lies in an item, unless it is open, and puts what the mount options show on mountpoint. */
+static int mount_content(const struct contents *c, const struct content *it, const char *opts, const char *mountpoint,
+			 struct guest *g, struct err *e)
 {
 	CLEANUP(fs_closep) struct fs *fs = NULL;
+	struct fs *open = mounted_fs(g, it);
 	const struct content **mounted;
 	const char *notice;
+	uint64_t root;
 	int rc;
 
 	if (!g->vfs) {
@@ -58,20 +71,30 @@ static int mount_content(const struct content *c, const char *mountpoint, struct
 	if (!mounted)
 		return err_nomem(e);
 	g->mounted = mounted;
-	rc = fs_open(c->vol->block, &fs, e);
-	if (rc < 0)
-		return err_in(e, rc, "%s", c->vol->name);
-	notice = fs_notice(fs);
-	if (notice) {
-		rc = note(g, e, "%s: %s", c->vol->name, notice);
+	if (open) {
+		fs = fs_ref(open);
+	} else {
+		rc = content_open(c, it, &fs, e);
 		if (rc < 0)
 			return rc;
 	}
-	rc = vfs_mount(g->vfs, fs, mountpoint, e);
+	notice = open ? NULL : fs_notice(fs);
+	if (notice) {
+		rc = note(g, e, "%s: %s", it->vol->name, notice);
+		if (rc < 0)
+			return rc;
+	}
+	rc = fs_mount_root(fs, opts ? opts : "", &root, e);
+	/* A guest's fstab could ask for the same one without end. */
+	for (size_t i = 0; rc == 0 && i < g->nmounted; i++)
+		if (vfs_mount_info(g->vfs, i).fs == fs && vfs_mount_info(g->vfs, i).root == root)
+			rc = err_set(e, ERR_USAGE, "it is mounted on %s already", vfs_mount_info(g->vfs, i).path);
+	if (rc == 0)
+		rc = vfs_mount_node(g->vfs, fs, root, mountpoint, e);
 	if (rc < 0)
-		return err_in(e, rc, "%s", c->vol->name);
+		return err_in(e, rc, "%s", it->vol->name);
 	fs = NULL;
-	mounted[g->nmounted++] = c;
+	mounted[g->nmounted++] = it;
 	return 0;
 }
 
@@ -81,7 +104,7 @@ int guest_mount(const struct contents *c, const char *spec, const char *mountpoi
 
 	if (!found)
 		return err_set(e, ERR_NOT_FOUND, "no volume \"%s\"", spec);
-	return mount_content(found, mountpoint, g, e);
+	return mount_content(c, found, NULL, mountpoint, g, e);
 }
 
 /* ---- which is a root ---- */
@@ -114,39 +137,95 @@ static int is_root(struct vfs *v, struct err *e)
 	return rc != 0 ? rc : is_there(v, "/usr/bin", S_IFDIR, e);
 }
 
-/* 1 when it is, 0 when not or when it cannot be read, < 0 out of memory. */
-static int looks_like_root(const struct content *c, struct err *e)
+/* What the mount options show of a filesystem: 1 a root, 0 none or unreadable, < 0 out of memory. */
+static int looks_like_root(struct fs *fs, const char *opts, struct err *e)
 {
-	CLEANUP(guest_free) struct guest g = { 0 };
+	CLEANUP(vfs_freep) struct vfs *v = NULL;
 	struct err why = ERR_INIT;
-	int rc = mount_content(c, "/", &g, &why);
+	uint64_t root;
+	int rc = vfs_new(&v, e);
 
+	if (rc < 0)
+		return rc;
+	rc = fs_mount_root(fs, opts, &root, &why);
+	if (rc == 0) {
+		rc = vfs_mount_node(v, fs, root, "/", &why);
+		if (rc == 0)
+			fs_ref(fs);
+	}
 	if (rc == -ERR_NOMEM)
 		return err_nomem(e);
-	return rc == 0 ? is_root(g.vfs, e) : 0;
+	return rc == 0 ? is_root(v, e) : 0;
+}
+
+static int root_add(struct roots *r, size_t content, const char *opts, struct err *e)
+{
+	struct root *items = alloc_resize(r->items, r->n + 1, sizeof *items);
+
+	if (!items)
+		return err_nomem(e);
+	r->items = items;
+	items[r->n] = (struct root){ .content = content, .opts = opts ? alloc_strdup(opts) : NULL };
+	if (opts && !items[r->n].opts)
+		return err_nomem(e);
+	r->n++;
+	return 0;
+}
+
+struct subvolume_search {
+	struct roots *roots;
+	struct fs *fs;
+	size_t content;
+};
+
+static int subvolume_try(void *arg, uint64_t id, const char *path, struct err *e)
+{
+	struct subvolume_search *s = arg;
+	char opts[40];
+	int rc;
+
+	(void)path;
+	snprintf(opts, sizeof opts, "subvolid=%" PRIu64, id);
+	rc = looks_like_root(s->fs, opts, e);
+	return rc > 0 ? root_add(s->roots, s->content, opts, e) : rc;
+}
+
+/* What is mounted when no subvolume is named wins; else each subvolume may be a root. */
+static int roots_in(const struct contents *c, size_t i, struct roots *out, struct err *e)
+{
+	CLEANUP(fs_closep) struct fs *fs = NULL;
+	struct subvolume_search s = { .roots = out, .content = i };
+	struct err why = ERR_INIT;
+	int rc = content_open(c, &c->items[i], &fs, &why);
+
+	if (rc < 0)
+		return rc == -ERR_NOMEM ? err_nomem(e) : 0;
+	rc = looks_like_root(fs, "", e);
+	if (rc != 0)
+		return rc > 0 ? root_add(out, i, NULL, e) : rc;
+	s.fs = fs;
+	rc = fs_subvolumes(fs, subvolume_try, &s, &why);
+	return rc == -ERR_NOMEM ? err_nomem(e) : 0;
 }
 
 int roots_find(const struct contents *c, struct roots *out, struct err *e)
 {
 	memset(out, 0, sizeof *out);
-	out->items = alloc_array(c->n, sizeof *out->items);
-	if (!out->items)
-		return err_nomem(e);
 	for (size_t i = 0; i < c->n; i++) {
-		int rc = c->items[i].id.readable ? looks_like_root(&c->items[i], e) : 0;
+		int rc = c->items[i].id.readable && !c->items[i].again ? roots_in(c, i, out, e) : 0;
 
 		if (rc < 0) {
 			roots_free(out);
 			return rc;
 		}
-		if (rc > 0)
-			out->items[out->n++] = i;
 	}
 	return 0;
 }
 
 void roots_free(struct roots *r)
 {
+	for (size_t i = 0; i < r->n; i++)
+		free(r->items[i].opts);
 	free(r->items);
 	memset(r, 0, sizeof *r);
 }
@@ -212,12 +291,7 @@ static int line_mount(const struct contents *c, const struct fstab_line *l, stru
 		return note(g, e, "fstab: %s is not mounted: no such volume", q.s);
 	if (found->id.type && strcmp(found->id.type, "swap") == 0)
 		return 0;
-	/* Each open filesystem costs memory, and a guest's fstab could ask for the same one without end. */
-	for (size_t i = 0; i < g->nmounted; i++)
-		if (g->mounted[i] == found)
-			return note(g, e, "fstab: %s is not mounted: it is mounted on %s already", q.s,
-				    vfs_mount_info(g->vfs, i).path);
-	rc = mount_content(found, l->dir, g, &why);
+	rc = mount_content(c, found, l->opts, l->dir, g, &why);
 	if (rc == -ERR_NOMEM)
 		return err_nomem(e);
 	return rc < 0 ? note(g, e, "fstab: %s is not mounted: %s", q.s, why.msg) : 0;
@@ -259,12 +333,12 @@ static int fstab_mount(const struct contents *c, struct guest *g, struct err *e)
 	return 0;
 }
 
-int guest_mount_root(const struct contents *c, size_t root, struct guest *out, struct err *e)
+int guest_mount_root(const struct contents *c, const struct root *root, struct guest *out, struct err *e)
 {
 	int rc;
 
 	memset(out, 0, sizeof *out);
-	rc = mount_content(&c->items[root], "/", out, e);
+	rc = mount_content(c, &c->items[root->content], root->opts, "/", out, e);
 	if (rc == 0)
 		rc = fstab_mount(c, out, e);
 	if (rc < 0)
@@ -272,17 +346,13 @@ int guest_mount_root(const struct contents *c, size_t root, struct guest *out, s
 	return rc;
 }
 
-/* "/dev/sda1 (ext4), /dev/sda2" */
-static void contents_name(struct strbuf *b, const struct contents *c, const size_t *which, size_t n)
+/* "/dev/sda1 (ext4), /dev/sda2 (btrfs, subvolid=257)" */
+static void content_name(struct strbuf *b, const struct content *it, const char *opts)
 {
-	for (size_t i = 0; i < n; i++) {
-		const struct content *it = &c->items[which ? which[i] : i];
-
-		strbuf_puts(b, b->len ? ", " : "");
-		strbuf_puts(b, it->vol->name);
-		if (it->id.type)
-			strbuf_printf(b, " (%s)", it->id.type);
-	}
+	strbuf_puts(b, b->len ? ", " : "");
+	strbuf_puts(b, it->vol->name);
+	if (it->id.type)
+		strbuf_printf(b, opts ? " (%s, %s)" : " (%s)", it->id.type, opts);
 }
 
 int guest_open(const struct contents *c, bool any, struct guest *out, struct err *e)
@@ -296,23 +366,24 @@ int guest_open(const struct contents *c, bool any, struct guest *out, struct err
 	if (rc < 0)
 		return rc;
 	if (roots.n == 1)
-		return guest_mount_root(c, roots.items[0], out, e);
+		return guest_mount_root(c, &roots.items[0], out, e);
 	if (roots.n > 1) {
-		contents_name(&names, c, roots.items, roots.n);
+		for (size_t i = 0; i < roots.n; i++)
+			content_name(&names, &c->items[roots.items[i].content], roots.items[i].opts);
 		return err_set(e, ERR_USAGE, "several operating systems are there, choose one with -m: %s", names.s);
 	}
 	for (size_t i = 0; i < c->n; i++) {
-		if (!c->items[i].id.readable)
+		content_name(&names, &c->items[i], NULL);
+		if (!c->items[i].id.readable || c->items[i].again)
 			continue;
 		nreadable++;
 		only = i;
 	}
 	if (any && nreadable == 1) {
-		rc = mount_content(&c->items[only], "/", out, e);
+		rc = mount_content(c, &c->items[only], NULL, "/", out, e);
 		if (rc < 0)
 			guest_free(out);
 		return rc;
 	}
-	contents_name(&names, c, NULL, c->n);
 	return err_set(e, ERR_NOT_FOUND, "no operating system was found; the volumes are: %s", names.len ? names.s : "none");
 }

@@ -15,6 +15,7 @@
 struct content {
 	const struct volume *vol; /* lent from the volume list, which must outlive this */
 	struct fs_id id;	  /* type NULL: nothing known, or an extended partition */
+	bool again;		  /* a further device of the filesystem that an earlier item has: opening that is enough */
 };
 struct contents {
 	struct content *items;
@@ -22,11 +23,17 @@ struct contents {
 };
 /* A volume that cannot be read for its content is listed with type NULL. */
 int contents_scan(const struct volume_list *vols, struct contents *out, struct err *e);
+/* Opens the filesystem in an item, which may need the other volumes, too. */
+int content_open(const struct contents *c, const struct content *it, struct fs **out, struct err *e);
 void contents_free(struct contents *c); /* for CLEANUP */
 
-/* Filesystems that look like the root of an operating system: items of c, by index, in order. */
+/* Filesystems, and subvolumes of them, that look like the root of an operating system, in order. */
+struct root {
+	size_t content; /* item of c */
+	char *opts;	/* mount options that show it ("subvolid=257"); NULL: none are needed */
+};
 struct roots {
-	size_t *items;
+	struct root *items;
 	size_t n;
 };
 int roots_find(const struct contents *c, struct roots *out, struct err *e);
@@ -55,8 +62,8 @@ struct guest {
 	size_t nnotes;
 };
 void guest_free(struct guest *g); /* for CLEANUP */
-/* Mounts contents item `root` on "/" and what its /etc/fstab names and we can read where it says. */
-int guest_mount_root(const struct contents *c, size_t root, struct guest *out, struct err *e);
+/* Mounts a root on "/" and what its /etc/fstab names and we can read where it says. */
+int guest_mount_root(const struct contents *c, const struct root *root, struct guest *out, struct err *e);
 /*
  * The same with the root found by itself: exactly one, else ERR_NOT_FOUND or (several) ERR_USAGE in words that list
  * them.  A disk whose only readable filesystem is not a root is mounted as it is when `any` is true.

@@ -54,6 +54,11 @@
 #define LIMIT_GPT_ENTRY_SIZE 4096
 #define LIMIT_GPT_ARRAY (1 * MiB)
 
+/* Partitions, arrays, logical and encrypted volumes of one guest; each costs an open block. */
+#define LIMIT_VOLUMES 8192
+/* LUKS on LVM on LUKS on MD on a partition is five deep; more is made to hurt. */
+#define LIMIT_VOLUME_DEPTH 8
+
 /* Linux gives up at 40 symlinks in one path. */
 #define LIMIT_SYMLINKS 40
 /* PATH_MAX of Linux: a path given to a call, and the target of a symlink. */

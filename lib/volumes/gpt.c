@@ -199,10 +199,10 @@ static int name_get(const struct gpt_entry *ent, char **out, struct err *e)
 	return *out ? 0 : err_nomem(e);
 }
 
-static int entry_add(struct block *disk, unsigned idx, const struct table *t, const struct gpt_entry *ent,
+static int entry_add(const struct volume_disk *disk, const struct table *t, const struct gpt_entry *ent,
 		     unsigned number, struct volume_list *l, struct err *e)
 {
-	uint64_t first = le64_get(ent->first), last = le64_get(ent->last), nsectors = block_size(disk) / t->sector;
+	uint64_t first = le64_get(ent->first), last = le64_get(ent->last), nsectors = block_size(disk->block) / t->sector;
 	struct volume *v = NULL;
 	int rc;
 
@@ -217,7 +217,7 @@ static int entry_add(struct block *disk, unsigned idx, const struct table *t, co
 		if (rc < 0)
 			return rc;
 	}
-	rc = volume_add(l, disk, idx, "gpt", number, first * t->sector, (last - first + 1) * t->sector, &v, e);
+	rc = volume_add(l, disk, "gpt", number, first * t->sector, (last - first + 1) * t->sector, &v, e);
 	if (rc < 0)
 		return rc;
 	guid_to_text_order(ent->type, v->type_uuid);
@@ -227,7 +227,7 @@ static int entry_add(struct block *disk, unsigned idx, const struct table *t, co
 	return name_get(ent, &v->label, e);
 }
 
-static int gpt_scan(struct block *disk, unsigned idx, struct volume_list *out, struct err *e)
+static int gpt_scan(const struct volume_disk *disk, struct volume_list *out, struct err *e)
 {
 	static const unsigned sectors[] = { 512, 4096 };
 	static const uint8_t unused[16];
@@ -236,15 +236,15 @@ static int gpt_scan(struct block *disk, unsigned idx, struct volume_list *out, s
 	uint8_t mbr[512];
 	int rc;
 
-	if (block_size(disk) < sizeof mbr)
+	if (block_size(disk->block) < sizeof mbr)
 		return 0;
-	rc = block_pread(disk, mbr, sizeof mbr, 0, e);
+	rc = block_pread(disk->block, mbr, sizeof mbr, 0, e);
 	if (rc < 0)
 		return rc;
 	if (!mbr_is_protective(mbr))
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(sectors) && !t.array; i++) {
-		rc = table_choose(disk, sectors[i], &t, out, e);
+		rc = table_choose(disk->block, sectors[i], &t, out, e);
 		if (rc < 0)
 			return rc;
 	}
@@ -258,7 +258,7 @@ static int gpt_scan(struct block *disk, unsigned idx, struct volume_list *out, s
 		memcpy(&ent, t.array + i * t.entry_size, sizeof ent);
 		if (memcmp(ent.type, unused, sizeof unused) == 0)
 			continue;
-		rc = entry_add(disk, idx, &t, &ent, (unsigned)i + 1, out, e);
+		rc = entry_add(disk, &t, &ent, (unsigned)i + 1, out, e);
 		if (rc < 0)
 			return rc;
 	}

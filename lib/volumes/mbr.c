@@ -73,22 +73,22 @@ static bool is_filesystem(const uint8_t *s)
 }
 
 /* Adds one partition; what lies past the end of the disk is left out or cut, and said. */
-static int partition_add(struct volume_list *l, struct block *disk, unsigned idx, const struct mbr_entry *ent,
+static int partition_add(struct volume_list *l, const struct volume_disk *disk, const struct mbr_entry *ent,
 			 unsigned number, uint64_t start_sector, struct volume **out, struct err *e)
 {
 	uint64_t off = start_sector * SECTOR, size = (uint64_t)le32_get(ent->nsectors) * SECTOR;
 	int rc;
 
 	*out = NULL;
-	if (off >= block_size(disk))
+	if (off >= block_size(disk->block))
 		return volume_warn(l, e, "partition %u lies past the end of the disk", number);
-	if (size > block_size(disk) - off) {
-		size = block_size(disk) - off;
+	if (size > block_size(disk->block) - off) {
+		size = block_size(disk->block) - off;
 		rc = volume_warn(l, e, "partition %u ends past the end of the disk", number);
 		if (rc < 0)
 			return rc;
 	}
-	rc = volume_add(l, disk, idx, "mbr", number, off, size, out, e);
+	rc = volume_add(l, disk, "mbr", number, off, size, out, e);
 	if (rc < 0)
 		return rc;
 	(*out)->mbr_type = ent->type;
@@ -104,7 +104,7 @@ struct chain {
 };
 
 /* Logical partitions.  The chain ends: no sector is visited twice, and there are at most LIMIT_MBR_LOGICAL. */
-static int logical_scan(struct block *disk, unsigned idx, struct chain *c, unsigned *number, struct volume_list *l,
+static int logical_scan(const struct volume_disk *disk, struct chain *c, unsigned *number, struct volume_list *l,
 			struct err *e)
 {
 	uint32_t at = 0; /* relative to the extended partition */
@@ -122,9 +122,9 @@ static int logical_scan(struct block *disk, unsigned idx, struct chain *c, unsig
 		if (c->n == LIMIT_MBR_LOGICAL)
 			return volume_warn(l, e, "more than %d logical partitions, the rest is left out", LIMIT_MBR_LOGICAL);
 		c->visited[c->n++] = at;
-		if (at >= c->nsectors || !range_in((c->start + at) * SECTOR, SECTOR, block_size(disk)))
+		if (at >= c->nsectors || !range_in((c->start + at) * SECTOR, SECTOR, block_size(disk->block)))
 			return volume_warn(l, e, "the chain of logical partitions leaves the extended partition");
-		rc = block_pread(disk, sector, SECTOR, (c->start + at) * SECTOR, e);
+		rc = block_pread(disk->block, sector, SECTOR, (c->start + at) * SECTOR, e);
 		if (rc < 0)
 			return rc;
 		if (!has_signature(sector))
@@ -144,7 +144,7 @@ static int logical_scan(struct block *disk, unsigned idx, struct chain *c, unsig
 			/* Only the first two entries mean anything. */
 			if (i >= 2)
 				continue;
-			rc = partition_add(l, disk, idx, &ent[i], (*number)++, c->start + at + le32_get(ent[i].start), &v, e);
+			rc = partition_add(l, disk, &ent[i], (*number)++, c->start + at + le32_get(ent[i].start), &v, e);
 			if (rc < 0)
 				return rc;
 		}
@@ -154,7 +154,7 @@ static int logical_scan(struct block *disk, unsigned idx, struct chain *c, unsig
 	}
 }
 
-static int mbr_scan(struct block *disk, unsigned idx, struct volume_list *out, struct err *e)
+static int mbr_scan(const struct volume_disk *disk, struct volume_list *out, struct err *e)
 {
 	unsigned nused = 0, number = FIRST_LOGICAL;
 	size_t from = out->n;
@@ -163,9 +163,9 @@ static int mbr_scan(struct block *disk, unsigned idx, struct volume_list *out, s
 	le32 id;
 	int rc;
 
-	if (block_size(disk) < SECTOR)
+	if (block_size(disk->block) < SECTOR)
 		return 0;
-	rc = block_pread(disk, sector, SECTOR, 0, e);
+	rc = block_pread(disk->block, sector, SECTOR, 0, e);
 	if (rc < 0)
 		return rc;
 	if (!has_signature(sector) || is_filesystem(sector))
@@ -185,7 +185,7 @@ static int mbr_scan(struct block *disk, unsigned idx, struct volume_list *out, s
 
 		if (!is_used(&ent[i]))
 			continue;
-		rc = partition_add(out, disk, idx, &ent[i], i + 1, le32_get(ent[i].start), &v, e);
+		rc = partition_add(out, disk, &ent[i], i + 1, le32_get(ent[i].start), &v, e);
 		if (rc < 0)
 			return rc;
 	}
@@ -194,7 +194,7 @@ static int mbr_scan(struct block *disk, unsigned idx, struct volume_list *out, s
 
 		if (!is_used(&ent[i]) || !is_extended(ent[i].type))
 			continue;
-		rc = logical_scan(disk, idx, &c, &number, out, e);
+		rc = logical_scan(disk, &c, &number, out, e);
 		if (rc < 0)
 			return rc;
 	}

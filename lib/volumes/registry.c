@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* registry.c - the partition tables that we read, in the order in which they are tried. */
+/* registry.c - the partition tables and the volumes made of others that we read, in the order in which they are tried. */
 #include "volume_driver.h"
 
 const struct volume_driver *const volume_drivers[] = {
 	&volume_gpt,
 	&volume_mbr,
+	NULL,
+};
+
+const struct volume_stack *const volume_stacks[] = {
 	NULL,
 };

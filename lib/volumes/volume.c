@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* volume.c - the list of volumes: scanning a disk by every table that we know, names, warnings. */
+/* volume.c - the list of volumes: tables of disks, volumes made of others, names, warnings. */
 #include "volume_driver.h"
 
 #include "alloc.h"
 #include "checked.h"
+#include "limits.h"
 #include "strbuf.h"
 #include "text.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +18,11 @@
 
 static void volume_clear(struct volume *v)
 {
+	for (size_t i = 0; i < v->naliases; i++)
+		free(v->aliases[i]);
+	free(v->aliases);
+	free(v->parts);
+	free(v->uuid);
 	free(v->name);
 	free(v->label);
 	block_unref(v->block);
@@ -30,8 +37,8 @@ void volume_list_free(struct volume_list *l)
 	memset(l, 0, sizeof *l);
 }
 
-/* "/dev/sda", "/dev/sdz", "/dev/sdaa" as Linux goes on, and the number of a partition. */
-static char *device_name(unsigned disk, unsigned number)
+/* "/dev/sda", "/dev/sdz", "/dev/sdaa" as Linux goes on. */
+static char *disk_name(unsigned disk)
 {
 	char letters[8];
 	size_t at = sizeof letters - 1;
@@ -39,32 +46,71 @@ static char *device_name(unsigned disk, unsigned number)
 	letters[at] = '\0';
 	for (uint64_t n = (uint64_t)disk + 1; n > 0; n = (n - 1) / 26)
 		letters[--at] = (char)('a' + (n - 1) % 26);
-	return number ? alloc_printf("/dev/sd%s%u", letters + at, number) : alloc_printf("/dev/sd%s", letters + at);
+	return alloc_printf("/dev/sd%s", letters + at);
 }
 
-int volume_add(struct volume_list *l, struct block *disk, unsigned idx, const char *scheme, unsigned number,
-	       uint64_t off, uint64_t size, struct volume **v, struct err *e)
+/* As Linux names partitions: "/dev/sda1", but "/dev/md127p1". */
+static char *partition_name(const char *disk, unsigned number)
 {
-	struct volume *items = alloc_resize(l->items, l->n + 1, sizeof *items), *it;
-	int rc = 0;
+	size_t len = strlen(disk);
 
+	if (!number)
+		return alloc_strdup(disk);
+	return alloc_printf("%s%s%u", disk, len && isdigit((unsigned char)disk[len - 1]) ? "p" : "", number);
+}
+
+/* A zeroed item behind the last one; it counts when l->n is increased. */
+static int item_new(struct volume_list *l, struct volume **out, struct err *e)
+{
+	struct volume *items;
+
+	if (l->n == LIMIT_VOLUMES)
+		return err_set(e, ERR_LIMIT, "more than %d volumes", LIMIT_VOLUMES);
+	items = alloc_resize(l->items, l->n + 1, sizeof *items);
 	if (!items)
 		return err_nomem(e);
 	l->items = items;
-	it = &items[l->n];
-	memset(it, 0, sizeof *it);
+	*out = &items[l->n];
+	memset(*out, 0, sizeof **out);
+	return 0;
+}
+
+/* Notes in what a new item lies; marks nothing. */
+static int parts_set(const struct volume_list *l, struct volume *v, const size_t *parts, size_t nparts, struct err *e)
+{
+	v->parts = alloc_array(nparts, sizeof *parts);
+	if (!v->parts)
+		return err_nomem(e);
+	memcpy(v->parts, parts, nparts * sizeof *parts);
+	v->nparts = nparts;
+	v->disk = l->items[parts[0]].disk;
+	for (size_t i = 0; i < nparts; i++)
+		v->depth = MAX_OF(v->depth, l->items[parts[i]].depth + 1);
+	return 0;
+}
+
+int volume_add(struct volume_list *l, const struct volume_disk *disk, const char *scheme, unsigned number, uint64_t off,
+	       uint64_t size, struct volume **v, struct err *e)
+{
+	struct volume *it;
+	int rc = item_new(l, &it, e);
+
+	if (rc < 0)
+		return rc;
 	it->scheme = scheme;
 	it->number = number;
-	it->disk = idx;
+	it->disk = disk->idx;
 	it->off = off;
 	it->size = size;
-	it->name = device_name(idx, number);
+	it->name = partition_name(disk->name, number);
 	if (!it->name)
 		return err_nomem(e);
-	if (off == 0 && size == block_size(disk))
-		it->block = block_ref(disk);
-	else
-		rc = block_window(disk, off, size, &it->block, e);
+	if (disk->item != VOLUME_NO_ITEM)
+		rc = parts_set(l, it, &disk->item, 1, e);
+	if (rc == 0 && off == 0 && size == block_size(disk->block))
+		it->block = block_ref(disk->block);
+	else if (rc == 0)
+		rc = block_window(disk->block, off, size, &it->block, e);
 	if (rc < 0) {
 		rc = err_in(e, rc, "%s", it->name);
 		volume_clear(it);
@@ -72,6 +118,48 @@ int volume_add(struct volume_list *l, struct block *disk, unsigned idx, const ch
 	}
 	l->n++;
 	*v = it;
+	return 0;
+}
+
+int volume_add_made(struct volume_list *l, const struct volume_made *made, struct volume **v, struct err *e)
+{
+	struct volume *it;
+	int rc = item_new(l, &it, e);
+
+	if (rc < 0)
+		return rc;
+	it->scheme = made->stack->name;
+	it->size = block_size(made->block);
+	it->name = alloc_strdup(made->name);
+	rc = it->name ? parts_set(l, it, made->parts, made->nparts, e) : err_nomem(e);
+	if (rc < 0) {
+		volume_clear(it);
+		return rc;
+	}
+	it->block = block_ref(made->block);
+	for (size_t i = 0; i < made->nparts; i++)
+		l->items[made->parts[i]].in_use = true;
+	l->n++;
+	*v = it;
+	return 0;
+}
+
+int volume_alias(struct volume *v, struct err *e, const char *fmt, ...)
+{
+	CLEANUP(strbuf_free) struct strbuf b = STRBUF_INIT;
+	char **aliases = alloc_resize(v->aliases, v->naliases + 1, sizeof *aliases);
+	va_list ap;
+
+	if (!aliases)
+		return err_nomem(e);
+	v->aliases = aliases;
+	va_start(ap, fmt);
+	strbuf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	aliases[v->naliases] = strbuf_detach(&b);
+	if (!aliases[v->naliases])
+		return err_nomem(e);
+	v->naliases++;
 	return 0;
 }
 
@@ -114,32 +202,43 @@ int volume_warn_overlaps(struct volume_list *l, size_t from, struct err *e)
 }
 
 /* What was warned of this disk, behind what was warned of others. */
-static int warnings_join(struct volume_list *l, char *earlier, unsigned disk, struct err *e)
+static int warnings_join(struct volume_list *l, char *earlier, const char *name, struct err *e)
 {
-	CLEANUP(free_ptr) char *own = take(l->warning), *name = NULL;
+	CLEANUP(free_ptr) char *own = take(l->warning);
 
 	l->warning = earlier;
-	if (!own)
-		return 0;
-	name = device_name(disk, 0);
-	return name ? volume_warn(l, e, "%s: %s", name, own) : err_nomem(e);
+	return own ? volume_warn(l, e, "%s: %s", name, own) : 0;
+}
+
+/* Every table that we know; 1 when one was found. */
+static int tables_scan(const struct volume_disk *disk, struct volume_list *out, struct err *e)
+{
+	int rc = 0;
+
+	for (const struct volume_driver *const *d = volume_drivers; *d && rc == 0; d++) {
+		rc = (*d)->scan(disk, out, e);
+		if (rc < 0)
+			err_in(e, rc, "%s", (*d)->name);
+	}
+	return rc;
 }
 
 int volume_scan(struct block *disk_block, unsigned disk, struct volume_list *out, struct err *e)
 {
-	char *earlier = take(out->warning);
+	CLEANUP(free_ptr) char *name = disk_name(disk);
+	const struct volume_disk d = { .block = disk_block, .idx = disk, .name = name, .item = VOLUME_NO_ITEM };
+	char *earlier;
 	size_t before = out->n;
 	struct volume *whole;
-	int rc = 0, warned;
+	int rc, warned;
 
-	for (const struct volume_driver *const *d = volume_drivers; *d && rc == 0; d++) {
-		rc = (*d)->scan(disk_block, disk, out, e);
-		if (rc < 0)
-			err_in(e, rc, "%s", (*d)->name);
-	}
+	if (!name)
+		return err_nomem(e);
+	earlier = take(out->warning);
+	rc = tables_scan(&d, out, e);
 	if (rc == 0)
-		rc = volume_add(out, disk_block, disk, "disk", 0, 0, block_size(disk_block), &whole, e);
-	warned = warnings_join(out, earlier, disk, rc < 0 ? NULL : e);
+		rc = volume_add(out, &d, "disk", 0, 0, block_size(disk_block), &whole, e);
+	warned = warnings_join(out, earlier, name, rc < 0 ? NULL : e);
 	if (rc >= 0)
 		rc = warned;
 	/* Nothing of a disk that could not be read to its end. */
@@ -150,14 +249,95 @@ int volume_scan(struct block *disk_block, unsigned disk, struct volume_list *out
 	return rc;
 }
 
-const struct volume *volume_find(const struct volume_list *l, const char *name)
+/* ---- volumes made of others ---- */
+
+/* The partition table in item i, which is used as a disk. */
+static int table_inside(struct volume_list *l, size_t i, struct err *e)
+{
+	CLEANUP(free_ptr) char *name = alloc_strdup(l->items[i].name);
+	CLEANUP(block_unrefp) struct block *block = block_ref(l->items[i].block);
+	const struct volume_disk d = { .block = block, .idx = l->items[i].disk, .name = name, .item = i };
+	struct err why = ERR_INIT;
+	char *earlier;
+	size_t before = l->n;
+	int rc, warned;
+
+	if (!name)
+		return err_nomem(e);
+	earlier = take(l->warning);
+	rc = tables_scan(&d, l, &why);
+	warned = warnings_join(l, earlier, name, e);
+	if (warned < 0)
+		return warned;
+	if (rc > 0)
+		l->items[i].in_use = true;
+	if (rc >= 0)
+		return 0;
+	while (l->n > before)
+		volume_clear(&l->items[--l->n]);
+	return rc == -ERR_NOMEM ? err_nomem(e) : volume_warn(l, e, "%s: %s", name, why.msg);
+}
+
+/* One turn: everything that the items so far make up, and the tables therein. */
+static int assemble_once(struct volume_list *l, const struct volume_how *how, bool last, struct err *e)
+{
+	for (const struct volume_stack *const *s = volume_stacks; *s; s++) {
+		size_t before = l->n, made;
+		int rc = (*s)->assemble(l, how, last, e);
+
+		made = l->n;
+		for (size_t i = before; rc == 0 && (*s)->holds_tables && i < made; i++)
+			rc = table_inside(l, i, e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int volume_assemble(struct volume_list *l, const struct volume_how *how, struct err *e)
+{
+	static const struct volume_how no_keys = { .key = NULL };
+	bool last = false;
+
+	/* It ends: a turn that is not the last adds a volume, and what is not deeper than the limit is finite. */
+	for (;;) {
+		size_t before = l->n;
+		int rc = assemble_once(l, how ? how : &no_keys, last, e);
+
+		if (rc < 0)
+			return rc;
+		for (size_t i = before; i < l->n; i++)
+			if (l->items[i].depth >= LIMIT_VOLUME_DEPTH)
+				return volume_warn(l, e, "%s: volumes in each other, %u deep: the rest is left out",
+						   l->items[i].name, l->items[i].depth);
+		if (l->n == before && last)
+			return 0;
+		last = l->n == before;
+	}
+}
+
+/* "/dev/sda1" by "/dev/sda1" or "sda1". */
+static bool has_name(const char *name, const char *wanted)
 {
 	const char *rest;
 
-	if (!text_starts(name, "/dev/", &rest))
-		rest = name;
+	return strcmp(name, wanted) == 0 || (text_starts(name, "/dev/", &rest) && strcmp(rest, wanted) == 0);
+}
+
+bool volume_is_called(const struct volume *v, const char *name)
+{
+	if (has_name(v->name, name))
+		return true;
+	for (size_t i = 0; i < v->naliases; i++)
+		if (has_name(v->aliases[i], name))
+			return true;
+	return false;
+}
+
+const struct volume *volume_find(const struct volume_list *l, const char *name)
+{
 	for (size_t i = 0; i < l->n; i++)
-		if (strcmp(l->items[i].name + strlen("/dev/"), rest) == 0)
+		if (volume_is_called(&l->items[i], name))
 			return &l->items[i];
 	return NULL;
 }

@@ -1,25 +1,37 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * volume.h - a disk cut into named windows: partition tables (and later LVM, LUKS, MD).
+ * volume.h - disks cut into named windows, and volumes put together from them.
  *
- * volume_scan() finds the table of a disk and lists its partitions, each with a block of its own (a window of the
- * disk).  Volumes know nothing of filesystems: what is inside a partition is asked of lib/fs.
+ * volume_scan() finds the partition table of a disk and lists its partitions, each with a block of its own (a window of
+ * the disk).  When all disks are listed, volume_assemble() adds what is made of them: arrays, encrypted volumes that a key
+ * opens, logical volumes, and what lies in these in turn.  Volumes know nothing of filesystems: what is inside one is
+ * asked of lib/fs.
  */
 #ifndef DRYDOCK_VOLUME_H
 #define DRYDOCK_VOLUME_H
 
 #include "block.h"
 #include "err.h"
+#include "locked.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct volume {
-	char *name;		/* "/dev/sda1": disk letter from the order of the disks, number from the table */
-	const char *scheme;	/* "mbr", "gpt"; "disk" for a whole disk without a table */
-	unsigned number;	/* partition number, as Linux counts: logical ones from 5; 0: the whole disk */
-	unsigned disk;		/* index of the disk */
-	uint64_t off, size;	/* bytes, on the disk */
+	/* "/dev/sda1": disk letter from the order of the disks, number from the table; "/dev/vg/lv", "/dev/md127" ... */
+	char *name;
+	char **aliases;		/* other names of the same ("/dev/mapper/vg-lv"); NULL: none */
+	size_t naliases;
+	/* "mbr", "gpt" ...; "disk" for a whole disk without a table; what is put together from others: volume_stack.name */
+	const char *scheme;
+	unsigned number;	/* partition number, as Linux counts: logical ones from 5; 0: not a partition */
+	unsigned disk;		/* index of the disk; of the first part's, where it is made of others */
+	uint64_t off, size;	/* bytes; off is on the disk (or volume) whose table names it, else 0 */
+	size_t *parts;		/* the volumes in which it lies: items of the list that come before it; NULL: a disk's own */
+	size_t nparts;
+	unsigned depth;		/* 0: of a disk's own; else one more than the deepest of its parts */
+	bool in_use;		/* other volumes are made of it, and it has no filesystem of its own */
+	char *uuid;		/* of what is made of others, as its own tools print it; NULL: none */
 	struct block *block;	/* one reference */
 	uint8_t mbr_type;	/* with mbr, else 0 */
 	uint32_t mbr_id;	/* with mbr: the disk's signature, of which PARTUUID is made ("%08x-%02x" with the number) */
@@ -41,9 +53,25 @@ struct volume_list {
 void volume_list_free(struct volume_list *l);
 /* Appends the volumes of one disk, number `disk` (0 is /dev/sda).  A disk without a table gives one volume, itself. */
 int volume_scan(struct block *disk_block, unsigned disk, struct volume_list *out, struct err *e);
+/*
+ * Appends what is made of the volumes of all disks, and what lies in that in turn, to a depth of LIMIT_VOLUME_DEPTH.  What
+ * cannot be put together (a part is missing, no key opens it, its kind is unknown) is left out and told in the warning;
+ * an error is that of a disk that cannot be read, or of memory.
+ */
+struct volume_how {
+	/*
+	 * The nth (from 0) passphrase to try on the encrypted volume v, found by its name, aliases or UUID: 1 and *key, a
+	 * buffer that the caller wipes; 0 when there are no more.  NULL: there are none at all.
+	 */
+	int (*key)(void *arg, const struct volume *v, const char *uuid, unsigned nth, struct locked *key, struct err *e);
+	void *arg;
+};
+int volume_assemble(struct volume_list *l, const struct volume_how *how, struct err *e);
 /* What a partition is for, in a few words: from its GPT type, or its MBR type byte; NULL: unknown, or no partition. */
 const char *volume_type_name(const struct volume *v);
-/* The item of that name ("/dev/sda1", "sda1"), or NULL. */
+/* Is that its name or an alias, with or without "/dev/"? */
+bool volume_is_called(const struct volume *v, const char *name);
+/* The item of that name or alias ("/dev/sda1", "sda1", "vg/lv"), or NULL. */
 const struct volume *volume_find(const struct volume_list *l, const char *name);
 
 #endif

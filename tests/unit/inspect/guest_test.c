@@ -149,7 +149,7 @@ START_TEST(two_roots_are_a_question)
 	disk_open(&d, "d");
 	fails(guest_open(&d.c, true, &g, &e), ERR_USAGE);
 	ck_assert_ptr_nonnull(strstr(e.msg, "/dev/sda1 (ext4), /dev/sda2 (ext4)"));
-	ok(guest_mount_root(&d.c, 1, &g, &e));
+	ok(guest_mount_root(&d.c, &(struct root){ .content = 1 }, &g, &e));
 	guest_free(&g);
 	disk_close(&d);
 }
