@@ -49,8 +49,9 @@ O := $(BUILD)/o
 all: $(BUILD)/drydock $(BUILD)/libdrydock.a $(BUILD)/libdrydock.so $(BUILD)/compat/.done
 
 # ---- the layers ----
-# $(call includes,layer): its own folder, those it sees, the public header.
-includes = -Iinclude $(addprefix -Ilib/,$(1) $(SEES_$(1)))
+# $(call includes,layer): its own folder, those it sees, the public header.  For "..." only: a library that asks for
+# <limits.h> means the compiler's.
+includes = -Iinclude $(addprefix -iquotelib/,$(1) $(SEES_$(1)))
 
 define layer
 OBJS_$(1) := $(patsubst lib/%.c,$(O)/%.o,$(wildcard lib/$(1)/*.c))
@@ -84,7 +85,7 @@ $(BUILD)/libdrydock.so: $(LIB_OBJS) lib/api/drydock.map
 CMD_OBJS := $(patsubst cmd/%.c,$(O)/cmd/%.o,$(wildcard cmd/*.c))
 $(O)/cmd/%.o: cmd/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Iinclude -Icmd -Ilib/util -MMD -MP -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) -Iinclude -iquotecmd -iquotelib/util -MMD -MP -c -o $@ $<
 $(BUILD)/drydock: $(CMD_OBJS) $(LAYER_LIBS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJS) $(LAYER_LIBS) $(LIBDEPS)
 
@@ -110,7 +111,7 @@ $(foreach l,$(LAYERS),$(eval $(call unit,$(l))))
 # ---- other test programs: they see every layer ----
 # tests/torture/NAME_torture.c and tests/fault/NAME_fault.c are programs; what else lies beside them is linked into each.
 # tests/fuzz/NAME_fuzz.c is one decoder's entry: with replay.c it runs over files, with clang's fuzzer it makes them up.
-ALL_INCLUDES := -Iinclude $(addprefix -Ilib/,$(LAYERS))
+ALL_INCLUDES := -Iinclude $(addprefix -iquotelib/,$(LAYERS))
 # $(call link_test,SOURCES)
 link_test = $(CC) $(ALL_CFLAGS) $(ALL_INCLUDES) -I$(dir $<) $(ALL_LDFLAGS) -o $@ $(1) $(LAYER_LIBS) $(CHECK_LIBS) $(LIBDEPS)
 define harness
