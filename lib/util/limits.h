@@ -54,6 +54,9 @@
 #define LIMIT_GPT_ENTRY_SIZE 4096
 #define LIMIT_GPT_ARRAY (1 * MiB)
 
+/* What decompressing an .xz block may need: dictionaries of 1 MiB are what filesystems use, 64 MiB what xz -9 makes. */
+#define LIMIT_XZ_MEMORY (80 * MiB)
+
 /* Partitions, arrays, logical and encrypted volumes of one guest; each costs an open block. */
 #define LIMIT_VOLUMES 8192
 /* LUKS on LVM on LUKS on MD on a partition is five deep; more is made to hurt. */
@@ -81,6 +84,18 @@
 #define LIMIT_EXT_PATCHES (4 * 1024 * 1024)
 /* Linux limits directories to 2 GiB without large_dir. */
 #define LIMIT_EXT_DIR_SIZE (16 * GiB)
+
+/* ISO 9660: a directory of 100,000 files with long names takes 20 MiB. */
+#define LIMIT_ISO_DIR_SIZE (64 * MiB)
+/* A file's extents, of up to 4 GiB each. */
+#define LIMIT_ISO_EXTENTS 4096
+
+/* squashfs: its owners and fragments are counted in 32 bits; a tool that packs a whole Debian makes some thousands. */
+#define LIMIT_SQUASHFS_FRAGMENTS (16 * 1024 * 1024)
+/* A directory's listing: names of 65,536 files that are 255 bytes long take 17 MiB. */
+#define LIMIT_SQUASHFS_DIR_SIZE (64 * MiB)
+/* Bytes of extended attributes of one inode. */
+#define LIMIT_SQUASHFS_XATTRS (4 * MiB)
 
 /* fstab: a person writes it. */
 #define LIMIT_FSTAB_BYTES (1 * MiB)

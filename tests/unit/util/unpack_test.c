@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "testing.h"
+
+#include "alloc.h"
+#include "unpack.h"
+
+#include <libdeflate.h>
+#include <lz4.h>
+#include <lzma.h>
+#include <lzo/lzo1x.h>
+#include <string.h>
+#include <zstd.h>
+
+#define PLAIN 20000
+
+static struct err e = ERR_INIT;
+static uint8_t plain[PLAIN], packed[2 * PLAIN], back[PLAIN];
+
+/* Text that repeats itself, compressed by the library itself. */
+static size_t pack(enum unpack_alg alg)
+{
+	static uint8_t memory[LZO1X_1_MEM_COMPRESS];
+	struct libdeflate_compressor *c;
+	lzo_uint lzo = sizeof packed;
+	size_t len = 0;
+
+	for (size_t i = 0; i < PLAIN; i++)
+		plain[i] = (uint8_t)("a guest's words "[i % 16] + i / 1000);
+	switch (alg) {
+	case UNPACK_ZLIB:
+	case UNPACK_GZIP:
+		c = libdeflate_alloc_compressor(6);
+		len = alg == UNPACK_ZLIB ? libdeflate_zlib_compress(c, plain, PLAIN, packed, sizeof packed)
+					 : libdeflate_gzip_compress(c, plain, PLAIN, packed, sizeof packed);
+		libdeflate_free_compressor(c);
+		break;
+	case UNPACK_XZ:
+		ck_assert_int_eq(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC32, NULL, plain, PLAIN, packed, &len, sizeof packed),
+				 LZMA_OK);
+		break;
+	case UNPACK_LZO:
+		ck_assert_int_eq(lzo1x_1_compress(plain, PLAIN, packed, &lzo, memory), LZO_E_OK);
+		len = lzo;
+		break;
+	case UNPACK_LZ4:
+		len = (size_t)LZ4_compress_default((char *)plain, (char *)packed, PLAIN, sizeof packed);
+		break;
+	case UNPACK_ZSTD:
+		len = ZSTD_compress(packed, sizeof packed, plain, PLAIN, 3);
+		break;
+	}
+	ck_assert_uint_gt(len, 0);
+	ck_assert_uint_lt(len, PLAIN);
+	return len;
+}
+
+START_TEST(what_the_library_packed_is_unpacked)
+{
+	struct unpacker *u = NULL;
+	size_t len = pack((enum unpack_alg)_i), got;
+
+	ok(unpacker_new((enum unpack_alg)_i, &u, &e));
+	for (int twice = 0; twice < 2; twice++) {
+		memset(back, 0, sizeof back);
+		ok(unpack(u, packed, len, back, sizeof back, &got, &e));
+		ck_assert_uint_eq(got, PLAIN);
+		ck_assert_mem_eq(back, plain, PLAIN);
+	}
+	unpacker_free(u);
+}
+END_TEST
+
+START_TEST(more_than_the_room_for_it_is_an_error)
+{
+	struct unpacker *u = NULL;
+	size_t len = pack((enum unpack_alg)_i), got;
+
+	ok(unpacker_new((enum unpack_alg)_i, &u, &e));
+	fails(unpack(u, packed, len, back, PLAIN - 1, &got, &e), ERR_CORRUPT);
+	unpacker_free(u);
+}
+END_TEST
+
+START_TEST(half_of_it_and_garbage_are_errors)
+{
+	struct unpacker *u = NULL;
+	size_t len = pack((enum unpack_alg)_i), got;
+
+	ok(unpacker_new((enum unpack_alg)_i, &u, &e));
+	fails(unpack(u, packed, len / 2, back, sizeof back, &got, &e), ERR_CORRUPT);
+	memset(packed, 0xff, len);
+	fails(unpack(u, packed, len, back, sizeof back, &got, &e), ERR_CORRUPT);
+	unpacker_free(u);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("unpack");
+	TCase *t = tcase_create("unpack");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_loop_test(t, what_the_library_packed_is_unpacked, UNPACK_ZLIB, UNPACK_ZSTD + 1);
+	tcase_add_loop_test(t, more_than_the_room_for_it_is_an_error, UNPACK_ZLIB, UNPACK_ZSTD + 1);
+	tcase_add_loop_test(t, half_of_it_and_garbage_are_errors, UNPACK_ZLIB, UNPACK_ZSTD + 1);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
