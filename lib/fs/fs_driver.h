@@ -56,6 +56,6 @@ struct fs {
 };
 
 extern const struct fs_driver *const fs_drivers[]; /* ends at NULL */
-extern const struct fs_driver fs_known, fs_ext;
+extern const struct fs_driver fs_known, fs_ext, fs_iso, fs_squashfs;
 
 #endif

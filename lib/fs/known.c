@@ -127,39 +127,11 @@ static int btrfs_more(const struct head *h, struct fs_id *id, struct err *e)
 	return 1;
 }
 
-static int squashfs_more(const struct head *h, struct fs_id *id, struct err *e)
-{
-	(void)e;
-	id->size = get64(h, 40);
-	return get16(h, 28) == 4;
-}
-
 /* The version of swap areas that are made since 1998. */
 static int swap_more(const struct head *h, struct fs_id *id, struct err *e)
 {
 	(void)id, (void)e;
 	return get32(h, 1024) == 1;
-}
-
-/* The volume's own date is its name: of its last change, or else of its making. */
-static int iso9660_more(const struct head *h, struct fs_id *id, struct err *e)
-{
-	const uint8_t *made = h->bytes + 0x8000 + 813, *changed = h->bytes + 0x8000 + 830;
-	const uint8_t *date = made;
-	char d[17];
-
-	(void)e;
-	for (size_t i = 0; i < 16; i++)
-		if (changed[i] != '0' && changed[i] != 0)
-			date = changed;
-	for (size_t i = 0; i < 16; i++) {
-		if (!isdigit(date[i]))
-			return 1;
-		d[i] = (char)date[i];
-	}
-	snprintf(id->uuid, sizeof id->uuid, "%.4s-%.2s-%.2s-%.2s-%.2s-%.2s-%.2s", d, d + 4, d + 6, d + 8, d + 10, d + 12,
-		 d + 14);
-	return 1;
 }
 
 static int luks_more(const struct head *h, struct fs_id *id, struct err *e)
@@ -407,8 +379,6 @@ static const struct known table[] = {
 	{ "btrfs", MAGIC(0x10040, "_BHRfS_M"), false, UUID_BYTES, 0x10020, LABEL_BYTES, 0x1012b, 255, btrfs_more },
 	{ "ntfs", MAGIC(3, "NTFS    "), false, UUID_SERIAL64, 72, NO_LABEL, ntfs_more },
 	{ "exfat", MAGIC(3, "EXFAT   "), false, UUID_SERIAL32, 100, NO_LABEL, exfat_more },
-	{ "iso9660", MAGIC(0x8001, "CD001"), false, NO_UUID, LABEL_PADDED, 0x8028, 32, iso9660_more },
-	{ "squashfs", MAGIC(0, "hsqs"), false, NO_UUID, NO_LABEL, squashfs_more },
 	{ "erofs", MAGIC(1024, "\xe2\xe1\xf5\xe0"), false, UUID_BYTES, 1024 + 48, LABEL_BYTES, 1024 + 64, 16, NULL },
 	{ "f2fs", MAGIC(1024, "\x10\x20\xf5\xf2"), false, UUID_BYTES, 1024 + 108, LABEL_UTF16, 1024 + 124, 512, NULL },
 	{ "jfs", MAGIC(0x8000, "JFS1"), false, UUID_BYTES, 0x8000 + 136, LABEL_BYTES, 0x8000 + 152, 16, NULL },

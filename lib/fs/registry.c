@@ -5,5 +5,7 @@
 const struct fs_driver *const fs_drivers[] = {
 	&fs_known,
 	&fs_ext,
+	&fs_iso,
+	&fs_squashfs,
 	NULL,
 };

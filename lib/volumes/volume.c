@@ -15,6 +15,8 @@
 
 /* A warning of a table that is damaged everywhere need not name every place. */
 #define WARNING_MAX 2000
+/* Where the first volume descriptor of ISO 9660 has its identifier. */
+#define DISC_ID_OFF 32769
 
 static void volume_clear(struct volume *v)
 {
@@ -223,6 +225,23 @@ static int tables_scan(const struct volume_disk *disk, struct volume_list *out, 
 	return rc;
 }
 
+/*
+ * An image that is a disc (ISO 9660) as well as a disk with partitions, of which none need begin where the disc does: 1.
+ */
+static int is_hybrid_disc(const struct volume_list *l, size_t from, struct block *b, struct err *e)
+{
+	char id[5];
+	int rc;
+
+	for (size_t i = from; i < l->n; i++)
+		if (l->items[i].off == 0)
+			return 0;
+	if (!range_in(DISC_ID_OFF, sizeof id, block_size(b)))
+		return 0;
+	rc = block_pread(b, id, sizeof id, DISC_ID_OFF, e);
+	return rc < 0 ? rc : memcmp(id, "CD001", sizeof id) == 0;
+}
+
 int volume_scan(struct block *disk_block, unsigned disk, struct volume_list *out, struct err *e)
 {
 	CLEANUP(free_ptr) char *name = disk_name(disk);
@@ -236,6 +255,10 @@ int volume_scan(struct block *disk_block, unsigned disk, struct volume_list *out
 		return err_nomem(e);
 	earlier = take(out->warning);
 	rc = tables_scan(&d, out, e);
+	if (rc > 0) {
+		rc = is_hybrid_disc(out, before, disk_block, e);
+		rc = rc < 0 ? rc : !rc;
+	}
 	if (rc == 0)
 		rc = volume_add(out, &d, "disk", 0, 0, block_size(disk_block), &whole, e);
 	warned = warnings_join(out, earlier, name, rc < 0 ? NULL : e);

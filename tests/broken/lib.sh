@@ -220,3 +220,51 @@ ext_dirty()
 	rm new requests
 }
 ext_super=0x400
+
+# le16 N.  be32 N and be64 N, for what is stored in both orders, are printf's %08x and %016x.
+le16()
+{
+	byte $(($1 & 255)); byte $(($1 >> 8 & 255))
+}
+
+# squash: a squashfs of 4 KiB without any compression that holds a file "f" of 18 bytes; its tables in order.
+sq_data=0x60 sq_inodes=0x80 sq_root=0x82 sq_file=0xa2 sq_dir=0x100 sq_ids=0x140 sq_id_index=0x150
+squash()
+{
+	img=image
+	cut_at 0x1000
+	put 0 "68737173 $(le32 2) $(le32 1000000000) $(le32 4096) $(le32 0) $(le16 1) $(le16 12) $(le16 0x013b) $(le16 1) $(le16 4)
+		$(le16 0) $(le64 0) $(le64 0x158) $(le64 $sq_id_index) ffffffffffffffff $(le64 $sq_inodes) $(le64 $sq_dir)
+		ffffffffffffffff ffffffffffffffff"
+	text $sq_data "words of the guest"
+	put $sq_inodes "$(le16 0x8044)
+		$(le16 1) $(le16 0755) $(le16 0) $(le16 0) $(le32 1000000000) $(le32 1) $(le32 0) $(le32 2) $(le16 24) $(le16 0) $(le32 3)
+		$(le16 2) $(le16 0644) $(le16 0) $(le16 0) $(le32 1000000000) $(le32 2) $(le32 $((sq_data))) ffffffff $(le32 0) $(le32 18)
+		$(le32 0x1000012)"
+	put $sq_dir "$(le16 0x8015) $(le32 0) $(le32 0) $(le32 1) $(le16 32) $(le16 1) $(le16 2) $(le16 0) 66"
+	put $sq_ids "$(le16 0x8004) $(le32 0)"
+	put $sq_id_index "$(le64 $sq_ids)"
+}
+
+# iso: an ISO 9660 of 64 KiB that holds a file "F.;1" of 18 bytes.  iso_record AT EXTENT SIZE FLAGS HEXNAME: a record.
+iso_root=0x9800 iso_file=0x9844 iso_data=0xa000
+iso()
+{
+	img=image
+	cut_at 0x10000
+	put 0x8000 "01 4344303031 01"
+	put 0x8050 "$(le32 32)"
+	put 0x8080 "$(le16 2048)"
+	iso_record 0x809c 19 2048 2 00
+	put 0x8800 "ff 4344303031 01"
+	iso_record $iso_root 19 2048 2 00
+	iso_record $((iso_root + 34)) 19 2048 2 01
+	iso_record $iso_file 20 18 0 462e3b31
+	text $iso_data "words of the guest"
+}
+iso_record()
+{
+	iso_len=$((${#5} / 2))
+	put "$1" "$(byte $((33 + iso_len + (iso_len % 2 == 0)))) 00 $(le32 "$2") $(printf %08x "$2") $(le32 "$3") $(printf %08x "$3")
+		650909010203 00 $(byte "$4") 0000 00000000 $(byte $iso_len) $5"
+}

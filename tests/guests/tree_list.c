@@ -73,6 +73,8 @@ static void put_xattrs(struct json *j, const char *path)
 	size_t n = 0;
 	ssize_t len = llistxattr(path, names, sizeof names);
 
+	if (len < 0 && errno == ENOTSUP)
+		len = 0; /* a filesystem without any */
 	if (len < 0)
 		die(path);
 	for (char *p = names; p < names + len && n < 4096; p += strlen(p) + 1)
