@@ -29,6 +29,7 @@ static const struct command commands[] = {
 	{ "bench", "measure how fast an image is read or written", cmd_bench },
 	{ "io", "read and write an image by hand or by script", cmd_io },
 	{ "volumes", "list partitions and filesystems", cmd_volumes },
+	{ "inspect", "tell which operating systems are there", cmd_inspect },
 	{ "df", "show how full the filesystems are", cmd_df },
 	{ "ls", "list files", cmd_ls },
 	{ "cat", "print files", cmd_cat },

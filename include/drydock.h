@@ -667,6 +667,19 @@ DRY_API int dry_guest_mount(struct dry_guest *g, const char *volume, const char 
  */
 DRY_API int dry_guest_mount_auto(struct dry_guest *g, bool any, struct dry_error *e);
 
+/* A filesystem, or a subvolume of one, that is the root of an operating system; strings are lent. */
+struct dry_root {
+	const char *volume; /* "/dev/sda2" */
+	const char *opts;   /* mount options that show it ("subvolid=257"); NULL: none are needed */
+	const char *fs_type;
+};
+/* All of them, in the order of volumes. */
+DRY_API int dry_guest_roots(struct dry_guest *g, const struct dry_root **out, size_t *n, struct dry_error *e);
+/* Mounts one on "/", and what its /etc/fstab says; nothing may be mounted before. */
+DRY_API int dry_guest_mount_root(struct dry_guest *g, size_t root, struct dry_error *e);
+/* Nothing is mounted any more; nodes from before are void. */
+DRY_API void dry_guest_unmount(struct dry_guest *g);
+
 struct dry_mount {
 	const char *path;   /* "/boot" */
 	const char *volume; /* "/dev/sda1" */
@@ -680,6 +693,30 @@ DRY_API bool dry_guest_mount_at(struct dry_guest *g, size_t i, struct dry_mount 
  * mounted, a journal that was replayed in memory.  NULL past the end.
  */
 DRY_API const char *dry_guest_note(struct dry_guest *g, size_t i);
+
+/* ---- what is installed ---- */
+
+/*
+ * Which operating system the mounted tree is, as far as its files tell; texts are the guest's bytes, lent until the guest
+ * is unmounted or closed; NULL: not known.
+ */
+struct dry_os {
+	const char *type;	     /* "linux", "windows", "freebsd" ...; NULL: it does not look like a root */
+	const char *distro;	     /* "debian", "fedora" ... */
+	const char *distro_id;	     /* ID of os-release, as the guest has it */
+	const char *product_name, *product_variant;
+	bool has_version;
+	unsigned major, minor;
+	const char *version_id;	     /* VERSION_ID of os-release, as the guest has it */
+	const char *arch;	     /* "x86_64" */
+	const char *hostname, *build_id, *timezone;
+	const char *osinfo;	     /* "debian12", as libosinfo names it */
+	const char *package_format, *package_manager; /* "deb", "apt" */
+	const char *init;	     /* "systemd" ... */
+	const char *const *warnings; /* sentences on what could not be read */
+	size_t nwarnings;
+};
+DRY_API int dry_guest_os(struct dry_guest *g, struct dry_os *out, struct dry_error *e);
 
 /* ---- files ----
  *

@@ -45,7 +45,9 @@ void dry_guest_close(struct dry_guest *g)
 {
 	if (!g)
 		return;
-	guest_free(&g->tree);
+	dry_guest_unmount(g);
+	roots_free(&g->roots);
+	free(g->root_facts);
 	contents_free(&g->contents);
 	volume_list_free(&g->vols);
 	for (size_t i = 0; i < g->ndisks; i++) {
@@ -197,8 +199,7 @@ static int volume_facts(struct dry_guest *g, const struct content *c, struct dry
 	return failed ? err_nomem(e) : 0;
 }
 
-/* Reads the partition tables and looks what is in each volume; once. */
-static int guest_scan(struct dry_guest *g, struct err *e)
+int guest_scan(struct dry_guest *g, struct err *e)
 {
 	int rc;
 

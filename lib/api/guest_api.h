@@ -5,6 +5,7 @@
 
 #include "api.h"
 #include "guest.h"
+#include "os.h"
 
 struct dry_guest {
 	struct block **disks; /* one reference each */
@@ -16,13 +17,20 @@ struct dry_guest {
 	struct dry_volume *facts; /* by the index of contents */
 	char **texts;		  /* strings that facts point to */
 	size_t ntexts;
+	bool rooted;
+	struct roots roots;
+	struct dry_root *root_facts; /* by the index of roots */
 	struct guest tree;
+	bool inspected;
+	struct os os; /* of the tree */
 	char **notes; /* of the disks; the tree has its own */
 	size_t nnotes;
 };
 
 /* A number for the filesystem, or its subvolume: the index of its first mount, where there are no subvolumes. */
 uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs, uint64_t subvol);
+/* Reads the partition tables and looks what is in each volume; once. */
+int guest_scan(struct dry_guest *g, struct err *e);
 /* ERR_USAGE when nothing is mounted yet. */
 int guest_mounted(const struct dry_guest *g, struct err *e);
 

@@ -4,13 +4,13 @@
 
 #include "alloc.h"
 #include "limits.h"
+#include "os.h"
 #include "strbuf.h"
 #include "text.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 void guest_free(struct guest *g)
 {
@@ -109,39 +109,12 @@ int guest_mount(const struct contents *c, const char *spec, const char *mountpoi
 
 /* ---- which is a root ---- */
 
-/* 1 when something (with type not 0: such a thing) is there, 0 when not or unreadable, < 0 out of memory. */
-static int is_there(struct vfs *v, const char *path, uint32_t type, struct err *e)
-{
-	struct fs_stat st;
-	int rc = vfs_stat(v, path, type != 0, &st, NULL);
-
-	if (rc == -ERR_NOMEM)
-		return err_nomem(e);
-	return rc == 0 && (type == 0 || (st.mode & S_IFMT) == type);
-}
-
-/*
- * As every inspection tool knows a Linux root: /etc, a file in it that every distribution has (perhaps a link into a /usr
- * that is not mounted yet), and programs.
- */
-static int is_root(struct vfs *v, struct err *e)
-{
-	static const char *const files[] = { "/etc/fstab", "/etc/os-release", "/etc/hosts" };
-	int rc = is_there(v, "/etc", S_IFDIR, e), any = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(files) && rc > 0 && any == 0; i++)
-		any = is_there(v, files[i], 0, e);
-	if (rc <= 0 || any <= 0)
-		return rc < 0 ? rc : any;
-	rc = is_there(v, "/bin", 0, e);
-	return rc != 0 ? rc : is_there(v, "/usr/bin", S_IFDIR, e);
-}
-
 /* What the mount options show of a filesystem: 1 a root, 0 none or unreadable, < 0 out of memory. */
 static int looks_like_root(struct fs *fs, const char *opts, struct err *e)
 {
 	CLEANUP(vfs_freep) struct vfs *v = NULL;
 	struct err why = ERR_INIT;
+	const char *type;
 	uint64_t root;
 	int rc = vfs_new(&v, e);
 
@@ -155,7 +128,7 @@ static int looks_like_root(struct fs *fs, const char *opts, struct err *e)
 	}
 	if (rc == -ERR_NOMEM)
 		return err_nomem(e);
-	return rc == 0 ? is_root(v, e) : 0;
+	return rc == 0 ? os_root(v, &type, e) : 0;
 }
 
 static int root_add(struct roots *r, size_t content, const char *opts, struct err *e)

@@ -97,6 +97,9 @@
 /* Bytes of extended attributes of one inode. */
 #define LIMIT_SQUASHFS_XATTRS (4 * MiB)
 
+/* Files that name a system: persons and installers write lines into them. */
+#define LIMIT_CONFIG_BYTES (256 * KiB)
+
 /* fstab: a person writes it. */
 #define LIMIT_FSTAB_BYTES (1 * MiB)
 #define LIMIT_FSTAB_LINES 4096

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* inspect.c - drydock inspect: which operating systems are in images. */
+#include "alloc.h"
+#include "guest_opts.h"
+#include "json.h"
+#include "out.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct inspect {
+	struct guest_opts guest;
+	bool json;
+	struct strbuf text;
+	struct json j;
+	bool blank; /* something was printed before */
+};
+
+/* A fact by its names for people and programs. */
+struct fact {
+	const char *title, *key, *value;
+};
+
+#define FACTS_MAX 16
+/* Those that are known, in the order in which they are shown; returns their number. */
+static size_t facts_of(const struct dry_os *os, const char *version, struct fact facts[FACTS_MAX])
+{
+	const struct fact all[] = {
+		{ "product", "product_name", os->product_name },
+		{ "type", "type", os->type },
+		{ "distribution", "distro", os->distro },
+		{ "its own name", "distro_id", os->distro_id },
+		{ "version", "version", version },
+		{ "its own version", "version_id", os->version_id },
+		{ "variant", "product_variant", os->product_variant },
+		{ "build", "build_id", os->build_id },
+		{ "processor", "arch", os->arch },
+		{ "host name", "hostname", os->hostname },
+		{ "time zone", "timezone", os->timezone },
+		{ "osinfo", "osinfo", os->osinfo },
+		{ "packages", "package_format", os->package_format },
+		{ "package manager", "package_management", os->package_manager },
+		{ "init", "init", os->init },
+	};
+	size_t n = 0;
+
+	_Static_assert(ARRAY_LEN(all) <= FACTS_MAX, "all facts have room");
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (all[i].value)
+			facts[n++] = all[i];
+	return n;
+}
+
+static void system_json(struct inspect *c, struct dry_guest *g, const struct dry_root *root, const struct dry_os *os)
+{
+	struct json *j = &c->j;
+	struct fact facts[FACTS_MAX];
+	struct dry_mount m;
+	size_t n = facts_of(os, NULL, facts);
+
+	json_object(j, NULL);
+	json_str(j, "root", root->volume);
+	if (root->opts)
+		json_str(j, "root_options", root->opts);
+	for (size_t i = 0; i < n; i++)
+		json_str(j, facts[i].key, facts[i].value);
+	if (os->has_version) {
+		json_u64(j, "major_version", os->major);
+		json_u64(j, "minor_version", os->minor);
+	}
+	json_array(j, "mountpoints");
+	for (size_t i = 0; dry_guest_mount_at(g, i, &m); i++) {
+		json_object(j, NULL);
+		json_str(j, "path", m.path);
+		json_str(j, "volume", m.volume);
+		json_str(j, "type", m.fs_type);
+		json_object_end(j);
+	}
+	json_array_end(j);
+	json_array(j, "warnings");
+	for (size_t i = 0; i < os->nwarnings; i++)
+		json_str(j, NULL, os->warnings[i]);
+	json_array_end(j);
+	json_object_end(j);
+}
+
+static int system_text(struct inspect *c, const struct guest_ref *ref, const struct dry_root *root,
+		       const struct dry_os *os)
+{
+	CLEANUP(table_free) struct table t = TABLE_INIT("l l", "", "");
+	struct fact facts[FACTS_MAX];
+	struct dry_mount m;
+	char version[40];
+	size_t n;
+
+	snprintf(version, sizeof version, "%u.%u", os->major, os->minor);
+	n = facts_of(os, os->has_version ? version : NULL, facts);
+	printf("%s%s: %s", c->blank ? "\n" : "", ref->label, root->volume);
+	printf(root->opts ? " (%s)\n" : "\n", root->opts);
+	c->blank = true;
+	for (size_t i = 0; i < n; i++) {
+		table_addf(&t, "  %s", facts[i].title);
+		table_add_guest(&t, facts[i].value);
+	}
+	for (size_t i = 0; dry_guest_mount_at(ref->guest, i, &m); i++) {
+		table_add(&t, i ? "" : "  mounts");
+		table_addf(&t, "%s %s (%s)", m.path, m.volume, m.fs_type);
+	}
+	return table_print(&t, 0);
+}
+
+static int show_root(struct inspect *c, struct guest_ref *ref, size_t i, const struct dry_root *root)
+{
+	struct dry_error e = { .code = DRY_OK };
+	struct dry_os os;
+	int status = EXIT_DONE;
+
+	if (dry_guest_mount_root(ref->guest, i, &e) < 0 || dry_guest_os(ref->guest, &os, &e) < 0) {
+		status = guest_fail(ref, &e);
+	} else {
+		for (size_t k = 0; k < os.nwarnings; k++)
+			fprintf(stderr, "drydock: %s: warning: %s\n", ref->label, os.warnings[k]);
+		guest_notes(&c->guest, ref);
+		if (c->json)
+			system_json(c, ref->guest, root, &os);
+		else
+			status = system_text(c, ref, root, &os);
+	}
+	dry_guest_unmount(ref->guest);
+	return status;
+}
+
+static int show_guest(struct inspect *c, struct guest_ref *ref)
+{
+	struct dry_error e = { .code = DRY_OK };
+	const struct dry_root *roots;
+	int status = EXIT_DONE;
+	size_t n;
+
+	if (dry_guest_roots(ref->guest, &roots, &n, &e) < 0)
+		return guest_fail(ref, &e);
+	if (n == 0) {
+		fprintf(stderr, "drydock: %s: no operating system was found\n", ref->label);
+		return EXIT_FAILED;
+	}
+	for (size_t i = 0; i < n; i++)
+		status |= show_root(c, ref, i, &roots[i]);
+	return status;
+}
+
+static int show(struct inspect *c, struct guest_set *s)
+{
+	int status = EXIT_DONE;
+
+	if (c->json)
+		json_array(&c->j, NULL);
+	for (size_t i = 0; i < s->nguests; i++) {
+		if (!s->guests[i].guest)
+			continue;
+		if (c->json) {
+			json_object(&c->j, NULL);
+			json_str(&c->j, "image", s->guests[i].label);
+			json_array(&c->j, "systems");
+		}
+		status |= show_guest(c, &s->guests[i]);
+		if (c->json) {
+			json_array_end(&c->j);
+			json_object_end(&c->j);
+		}
+		/* Hundreds of images in one call: keep no more open than needed. */
+		dry_guest_close(take(s->guests[i].guest));
+	}
+	if (c->json) {
+		json_array_end(&c->j);
+		strbuf_putc(&c->text, '\n');
+		status |= out_flush(&c->text);
+	}
+	return status ? EXIT_FAILED : EXIT_DONE;
+}
+
+int cmd_inspect(int argc, char **argv)
+{
+	struct inspect c = { .text = STRBUF_INIT };
+	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
+	const struct usage u = { "inspect", "[options] IMAGE...", "Tells which operating systems are in images." };
+	const struct opt opts[] = {
+		GUEST_OPTS(&c.guest),
+		OPT_FLAG(0, "json", &c.json, "print JSON"),
+		OPT_END,
+	};
+	const struct guest_confine confine = { .write_dir = -1, .seconds = 3600 };
+	bool fatal;
+	int status = EXIT_USAGE;
+
+	c.j = (struct json)JSON_INIT(&c.text, true);
+	switch (opts_parse(&u, opts, &argc, &argv)) {
+	case OPTS_DONE:
+		status = EXIT_DONE;
+		break;
+	case OPTS_OK:
+		status = guest_set_images("inspect", &c.guest, argc, argv, &set);
+		if (!status) {
+			status = guest_set_open(&c.guest, &confine, &set, &fatal);
+			if (!fatal)
+				status |= show(&c, &set);
+		}
+		break;
+	case OPTS_BAD:
+		break;
+	}
+	strbuf_free(&c.text);
+	guest_opts_free(&c.guest);
+	return status;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* guest_os.c - the guests section of drydock.h: roots, and which operating system is there. */
+#include "guest_api.h"
+
+/* Finds the roots; once. */
+static int roots_scan(struct dry_guest *g, struct err *e)
+{
+	int rc = guest_scan(g, e);
+
+	if (rc < 0 || g->rooted)
+		return rc;
+	rc = roots_find(&g->contents, &g->roots, e);
+	if (rc < 0)
+		return rc;
+	if (g->roots.n) {
+		g->root_facts = alloc_array(g->roots.n, sizeof *g->root_facts);
+		if (!g->root_facts) {
+			roots_free(&g->roots);
+			return err_nomem(e);
+		}
+	}
+	for (size_t i = 0; i < g->roots.n; i++) {
+		const struct content *c = &g->contents.items[g->roots.items[i].content];
+
+		g->root_facts[i] = (struct dry_root){ c->vol->name, g->roots.items[i].opts, c->id.type };
+	}
+	g->rooted = true;
+	return 0;
+}
+
+int dry_guest_roots(struct dry_guest *g, const struct dry_root **out, size_t *n, struct dry_error *error)
+{
+	API_ERR(e, error);
+	int rc = roots_scan(g, e);
+
+	if (rc < 0)
+		return rc;
+	*out = g->root_facts;
+	*n = g->roots.n;
+	return 0;
+}
+
+int dry_guest_mount_root(struct dry_guest *g, size_t root, struct dry_error *error)
+{
+	API_ERR(e, error);
+	int rc = roots_scan(g, e);
+
+	if (rc < 0)
+		return rc;
+	if (g->tree.nmounted)
+		return err_set(e, ERR_USAGE, "the guest is mounted already");
+	if (root >= g->roots.n)
+		return err_set(e, ERR_USAGE, "there is no root number %zu", root);
+	return guest_mount_root(&g->contents, &g->roots.items[root], &g->tree, e);
+}
+
+void dry_guest_unmount(struct dry_guest *g)
+{
+	os_free(&g->os);
+	g->inspected = false;
+	guest_free(&g->tree);
+}
+
+int dry_guest_os(struct dry_guest *g, struct dry_os *out, struct dry_error *error)
+{
+	API_ERR(e, error);
+	const struct os *o = &g->os;
+	int rc = guest_mounted(g, e);
+
+	if (rc == 0 && !g->inspected)
+		rc = os_inspect(g->tree.vfs, &g->os, e);
+	if (rc < 0)
+		return rc;
+	g->inspected = true;
+	*out = (struct dry_os){
+		.type = o->type,
+		.distro = o->distro,
+		.distro_id = o->distro_id,
+		.product_name = o->product_name,
+		.product_variant = o->product_variant,
+		.has_version = o->has_version,
+		.major = o->major,
+		.minor = o->minor,
+		.version_id = o->version_id,
+		.arch = o->arch,
+		.hostname = o->hostname,
+		.build_id = o->build_id,
+		.timezone = o->timezone,
+		.osinfo = o->osinfo,
+		.package_format = o->package_format,
+		.package_manager = o->package_manager,
+		.init = o->init,
+		.warnings = (const char *const *)o->warnings,
+		.nwarnings = o->nwarnings,
+	};
+	return 0;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * os_release.c - distribution, product name and version: by rules in tables, the file that says most first.
+ *
+ * os-release names itself; where a distribution tells less there than in a file of its own (Debian's and CentOS's minor
+ * versions), that file completes it.  Older systems have only such a file.
+ */
+#include "os.h"
+
+#include "alloc.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- os-release and lsb-release: identifiers ---- */
+
+static const struct {
+	const char *id; /* with "*" at its end: a prefix */
+	const char *distro;
+} ids[] = {
+	{ "almalinux", "almalinux" },
+	{ "alpine", "alpinelinux" },
+	{ "altlinux", "altlinux" },
+	{ "amzn", "amazonlinux" },
+	{ "arch", "archlinux" },
+	{ "archarm", "archlinux" },
+	{ "azurelinux", "azurelinux" },
+	{ "bottlerocket", "bottlerocket" },
+	{ "buildroot", "buildroot" },
+	{ "centos", "centos" },
+	{ "circle", "circle" },
+	{ "cirros", "cirros" },
+	{ "coreos", "coreos" },
+	{ "debian", "debian" },
+	{ "fedora", "fedora" },
+	{ "flatcar", "flatcar" },
+	{ "freebsd", "freebsd" },
+	{ "frugalware", "frugalware" },
+	{ "gentoo", "gentoo" },
+	{ "kali", "kalilinux" },
+	{ "kylin", "kylin" },
+	{ "linuxmint", "linuxmint" },
+	{ "mageia", "mageia" },
+	{ "manjaro", "manjaro" },
+	{ "mariner", "azurelinux" },
+	{ "meego", "meego" },
+	{ "neokylin", "neokylin" },
+	{ "nixos", "nixos" },
+	{ "ol", "oraclelinux" },
+	{ "opencloudos", "opencloudos" },
+	{ "openEuler", "openeuler" },
+	{ "openeuler", "openeuler" },
+	{ "openmandriva", "openmandriva" },
+	{ "opensuse*", "opensuse" },
+	{ "pardus", "pardus" },
+	{ "photon", "photon" },
+	{ "pld", "pldlinux" },
+	{ "pop", "pop" },
+	{ "raspbian", "raspbian" },
+	{ "rhel", "rhel" },
+	{ "rocky", "rocky" },
+	{ "scientific", "scientificlinux" },
+	{ "slackware", "slackware" },
+	{ "sled", "sles" },
+	{ "sles*", "sles" },
+	{ "sl-micro", "sles" },
+	{ "steamos", "steamos" },
+	{ "tencentos", "tencentos" },
+	{ "ubuntu", "ubuntu" },
+	{ "void", "voidlinux" },
+	/* DISTRIB_ID of lsb-release */
+	{ "Debian", "debian" },
+	{ "Fedora", "fedora" },
+	{ "LinuxMint", "linuxmint" },
+	{ "MageiaLinux", "mageia" },
+	{ "Mageia", "mageia" },
+	{ "MandrivaLinux", "mandriva" },
+	{ "Mandriva Linux", "mandriva" },
+	{ "CoreOS", "coreos" },
+	{ "Ubuntu", "ubuntu" },
+};
+
+static const char *distro_of(const char *id)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		size_t len = strlen(ids[i].id);
+
+		if (ids[i].id[len - 1] == '*' ? strncmp(id, ids[i].id, len - 1) == 0 : strcmp(id, ids[i].id) == 0)
+			return ids[i].distro;
+	}
+	return NULL;
+}
+
+/* The first of the words in ID_LIKE that we know: a family. */
+static const char *family_of(const char *like)
+{
+	char word[64];
+	int used;
+
+	for (; sscanf(like, " %63s%n", word, &used) == 1; like += used) {
+		if (strcmp(word, "rhel") == 0 || strcmp(word, "fedora") == 0 || strcmp(word, "centos") == 0)
+			return "redhat-based";
+		if (strcmp(word, "suse") == 0 || strcmp(word, "opensuse") == 0)
+			return "suse-based";
+		if (distro_of(word))
+			return distro_of(word);
+	}
+	return NULL;
+}
+
+static int version_set(struct os *o, const char *text)
+{
+	if (!o->has_version && text)
+		o->has_version = os_version_parse(text, &o->major, &o->minor);
+	return 0;
+}
+
+/* Takes the value of a key, when *to has none yet. */
+static int take_value(const char *text, const char *key, char **to, struct err *e)
+{
+	int rc = *to ? 0 : os_shell_value(text, key, to, e);
+
+	return rc < 0 ? rc : 0;
+}
+
+static int os_release_file(struct vfs *v, struct os *o, struct err *e)
+{
+	static const char *const paths[] = { "/etc/os-release", "/usr/lib/os-release" };
+	CLEANUP(free_ptr) char *text = NULL, *like = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(paths) && rc == 0; i++)
+		rc = os_text(v, o, paths[i], &text, e);
+	if (rc <= 0)
+		return rc;
+	rc = take_value(text, "ID", &o->distro_id, e);
+	if (rc == 0)
+		rc = take_value(text, "PRETTY_NAME", &o->product_name, e);
+	if (rc == 0)
+		rc = take_value(text, "VERSION_ID", &o->version_id, e);
+	if (rc == 0)
+		rc = take_value(text, "VARIANT_ID", &o->product_variant, e);
+	if (rc == 0)
+		rc = take_value(text, "BUILD_ID", &o->build_id, e);
+	if (rc == 0)
+		rc = take_value(text, "ID_LIKE", &like, e);
+	if (rc < 0)
+		return rc;
+	if (o->distro_id)
+		o->distro = distro_of(o->distro_id);
+	if (!o->distro && like)
+		o->distro = family_of(like);
+	return version_set(o, o->version_id);
+}
+
+static int lsb_release_file(struct vfs *v, struct os *o, struct err *e)
+{
+	CLEANUP(free_ptr) char *text = NULL, *id = NULL, *release = NULL;
+	int rc = os_text(v, o, "/etc/lsb-release", &text, e);
+
+	if (rc <= 0)
+		return rc;
+	rc = os_shell_value(text, "DISTRIB_ID", &id, e);
+	if (rc >= 0)
+		rc = os_shell_value(text, "DISTRIB_RELEASE", &release, e);
+	if (rc >= 0 && id && distro_of(id) && !o->distro) {
+		o->distro = distro_of(id);
+		rc = take_value(text, "DISTRIB_DESCRIPTION", &o->product_name, e);
+		if (rc == 0)
+			rc = version_set(o, release);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- files of one distribution ---- */
+
+/*
+ * The first line of the file is looked at; where it holds `word` (NULL: any), the distribution is that, the line its
+ * product name, and its first number the version.  In the order in which they are tried: several files of a family lie
+ * together, the narrower one first.
+ */
+static const struct {
+	const char *path, *word, *distro;
+} files[] = {
+	{ "/etc/oracle-release", "Oracle Linux", "oraclelinux" },
+	{ "/etc/neokylin-release", NULL, "neokylin" },
+	{ "/etc/centos-release", "CentOS", "centos" },
+	{ "/etc/almalinux-release", NULL, "almalinux" },
+	{ "/etc/rocky-release", NULL, "rocky" },
+	{ "/etc/altlinux-release", NULL, "altlinux" },
+	{ "/etc/frugalware-release", NULL, "frugalware" },
+	{ "/etc/pardus-release", NULL, "pardus" },
+	{ "/etc/openmandriva-release", NULL, "openmandriva" },
+	{ "/etc/mageia-release", NULL, "mageia" },
+	{ "/etc/mandriva-release", NULL, "mandriva" },
+	{ "/etc/meego-release", NULL, "meego" },
+	{ "/etc/pld-release", NULL, "pldlinux" },
+	{ "/etc/redhat-release", "Fedora", "fedora" },
+	{ "/etc/redhat-release", "Red Hat", "rhel" },
+	{ "/etc/redhat-release", "CentOS", "centos" },
+	{ "/etc/redhat-release", "Scientific Linux", "scientificlinux" },
+	{ "/etc/redhat-release", "Oracle Linux", "oraclelinux" },
+	{ "/etc/redhat-release", "Rocky Linux", "rocky" },
+	{ "/etc/redhat-release", "AlmaLinux", "almalinux" },
+	{ "/etc/redhat-release", NULL, "redhat-based" },
+	{ "/etc/debian_version", NULL, "debian" },
+	{ "/etc/arch-release", NULL, "archlinux" },
+	{ "/etc/gentoo-release", NULL, "gentoo" },
+	{ "/etc/slackware-version", NULL, "slackware" },
+	{ "/etc/SuSE-release", "SUSE Linux Enterprise", "sles" },
+	{ "/etc/SuSE-release", "openSUSE", "opensuse" },
+	{ "/etc/SuSE-release", NULL, "suse-based" },
+	{ "/etc/alpine-release", NULL, "alpinelinux" },
+	{ "/etc/ttylinux-target", NULL, "ttylinux" },
+	{ "/etc/cirros/version", NULL, "cirros" },
+	{ "/etc/br-version", NULL, "buildroot" },
+	{ "/etc/release", "NetBSD", "netbsd" },
+	{ "/etc/motd", "OpenBSD", "openbsd" },
+	{ "/etc/motd", "FreeBSD", "freebsd" },
+	{ "/etc/version", "Minix", "minix" },
+};
+
+static int release_file(struct vfs *v, struct os *o, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(files) && !o->distro; i++) {
+		CLEANUP(free_ptr) char *line = NULL;
+		int rc;
+
+		rc = os_has(v, files[i].path, 0, e);
+		if (rc == 0)
+			continue;
+		if (rc > 0)
+			rc = os_line(v, o, files[i].path, &line, e);
+		if (rc < 0)
+			return rc;
+		if (files[i].word && (!line || !strstr(line, files[i].word)))
+			continue;
+		o->distro = files[i].distro;
+		if (!line)
+			continue;
+		version_set(o, line);
+		if (!o->product_name)
+			o->product_name = take(line);
+	}
+	return 0;
+}
+
+/* Files that know the minor version which os-release leaves out. */
+static const struct {
+	const char *distro, *path;
+} minors[] = {
+	{ "debian", "/etc/debian_version" },
+	{ "raspbian", "/etc/debian_version" },
+	{ "centos", "/etc/centos-release" },
+	{ "alpinelinux", "/etc/alpine-release" },
+};
+
+static int minor_version(struct vfs *v, struct os *o, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(minors); i++) {
+		CLEANUP(free_ptr) char *line = NULL;
+		unsigned major, minor;
+		int rc;
+
+		if (!o->distro || strcmp(o->distro, minors[i].distro) != 0)
+			continue;
+		rc = os_line(v, o, minors[i].path, &line, e);
+		if (rc < 0)
+			return rc;
+		/* A testing version has a name there; another major version contradicts, and does not complete. */
+		if (!line || !os_version_parse(line, &major, &minor) || (o->has_version && major != o->major))
+			continue;
+		o->major = major;
+		o->minor = minor;
+		o->has_version = true;
+	}
+	return 0;
+}
+
+int os_release(struct vfs *v, struct os *o, struct err *e)
+{
+	int rc = os_release_file(v, o, e);
+
+	if (rc == 0 && !o->distro)
+		rc = lsb_release_file(v, o, e);
+	if (rc == 0)
+		rc = release_file(v, o, e);
+	return rc < 0 ? rc : minor_version(v, o, e);
+}
