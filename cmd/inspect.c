@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* inspect.c - drydock inspect: which operating systems are in images. */
+#include "inspect.h"
+
 #include "alloc.h"
-#include "guest_opts.h"
-#include "json.h"
 #include "out.h"
 
 #include <inttypes.h>
@@ -10,7 +10,8 @@
 
 struct inspect {
 	struct guest_opts guest;
-	bool json;
+	bool json, packages;
+	int sbom; /* enum sbom_kind; -1: none */
 	struct strbuf text;
 	struct json j;
 	bool blank; /* something was printed before */
@@ -51,9 +52,10 @@ static size_t facts_of(const struct dry_os *os, const char *version, struct fact
 	return n;
 }
 
-static void system_json(struct inspect *c, struct dry_guest *g, const struct dry_root *root, const struct dry_os *os)
+static int system_json(struct inspect *c, const struct guest_ref *ref, const struct dry_root *root, const struct dry_os *os)
 {
 	struct json *j = &c->j;
+	int status = EXIT_DONE;
 	struct fact facts[FACTS_MAX];
 	struct dry_mount m;
 	size_t n = facts_of(os, NULL, facts);
@@ -69,7 +71,7 @@ static void system_json(struct inspect *c, struct dry_guest *g, const struct dry
 		json_u64(j, "minor_version", os->minor);
 	}
 	json_array(j, "mountpoints");
-	for (size_t i = 0; dry_guest_mount_at(g, i, &m); i++) {
+	for (size_t i = 0; dry_guest_mount_at(ref->guest, i, &m); i++) {
 		json_object(j, NULL);
 		json_str(j, "path", m.path);
 		json_str(j, "volume", m.volume);
@@ -81,7 +83,13 @@ static void system_json(struct inspect *c, struct dry_guest *g, const struct dry
 	for (size_t i = 0; i < os->nwarnings; i++)
 		json_str(j, NULL, os->warnings[i]);
 	json_array_end(j);
+	if (c->packages) {
+		json_array(j, "packages");
+		status = packages_json(ref, j);
+		json_array_end(j);
+	}
 	json_object_end(j);
+	return status;
 }
 
 static int system_text(struct inspect *c, const struct guest_ref *ref, const struct dry_root *root,
@@ -106,7 +114,9 @@ static int system_text(struct inspect *c, const struct guest_ref *ref, const str
 		table_add(&t, i ? "" : "  mounts");
 		table_addf(&t, "%s %s (%s)", m.path, m.volume, m.fs_type);
 	}
-	return table_print(&t, 0);
+	if (table_print(&t, 0) != EXIT_DONE)
+		return EXIT_FAILED;
+	return c->packages ? packages_table(ref) : EXIT_DONE;
 }
 
 static int show_root(struct inspect *c, struct guest_ref *ref, size_t i, const struct dry_root *root)
@@ -121,8 +131,10 @@ static int show_root(struct inspect *c, struct guest_ref *ref, size_t i, const s
 		for (size_t k = 0; k < os.nwarnings; k++)
 			fprintf(stderr, "drydock: %s: warning: %s\n", ref->label, os.warnings[k]);
 		guest_notes(&c->guest, ref);
-		if (c->json)
-			system_json(c, ref->guest, root, &os);
+		if (c->sbom >= 0)
+			status = sbom_json(ref, &os, (enum sbom_kind)c->sbom, &c->j);
+		else if (c->json)
+			status = system_json(c, ref, root, &os);
 		else
 			status = system_text(c, ref, root, &os);
 	}
@@ -139,6 +151,10 @@ static int show_guest(struct inspect *c, struct guest_ref *ref)
 
 	if (dry_guest_roots(ref->guest, &roots, &n, &e) < 0)
 		return guest_fail(ref, &e);
+	if (n > 1 && c->sbom >= 0) {
+		fprintf(stderr, "drydock: %s: --sbom is for one operating system, and there are %zu\n", ref->label, n);
+		return EXIT_FAILED;
+	}
 	if (n == 0) {
 		fprintf(stderr, "drydock: %s: no operating system was found\n", ref->label);
 		return EXIT_FAILED;
@@ -152,39 +168,45 @@ static int show(struct inspect *c, struct guest_set *s)
 {
 	int status = EXIT_DONE;
 
-	if (c->json)
+	if (c->json && c->sbom < 0)
 		json_array(&c->j, NULL);
 	for (size_t i = 0; i < s->nguests; i++) {
 		if (!s->guests[i].guest)
 			continue;
-		if (c->json) {
+		if (c->json && c->sbom < 0) {
 			json_object(&c->j, NULL);
 			json_str(&c->j, "image", s->guests[i].label);
 			json_array(&c->j, "systems");
 		}
 		status |= show_guest(c, &s->guests[i]);
-		if (c->json) {
+		if (c->json && c->sbom < 0) {
 			json_array_end(&c->j);
 			json_object_end(&c->j);
 		}
 		/* Hundreds of images in one call: keep no more open than needed. */
 		dry_guest_close(take(s->guests[i].guest));
 	}
-	if (c->json) {
+	if (c->json && c->sbom < 0)
 		json_array_end(&c->j);
+	if (c->json || c->sbom >= 0) {
 		strbuf_putc(&c->text, '\n');
-		status |= out_flush(&c->text);
+		/* Half a bill of materials would be taken for a whole one. */
+		if (c->sbom < 0 || status == EXIT_DONE)
+			status |= out_flush(&c->text);
 	}
 	return status ? EXIT_FAILED : EXIT_DONE;
 }
 
 int cmd_inspect(int argc, char **argv)
 {
-	struct inspect c = { .text = STRBUF_INIT };
+	static const char *const sbom_words[] = { "cyclonedx", "spdx", NULL };
+	struct inspect c = { .text = STRBUF_INIT, .sbom = -1 };
 	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
 	const struct usage u = { "inspect", "[options] IMAGE...", "Tells which operating systems are in images." };
 	const struct opt opts[] = {
 		GUEST_OPTS(&c.guest),
+		OPT_FLAG(0, "packages", &c.packages, "list the packages that are installed, too"),
+		OPT_CHOICE(0, "sbom", "cyclonedx|spdx", &c.sbom, sbom_words, "print a bill of materials of one system"),
 		OPT_FLAG(0, "json", &c.json, "print JSON"),
 		OPT_END,
 	};
@@ -199,6 +221,8 @@ int cmd_inspect(int argc, char **argv)
 		break;
 	case OPTS_OK:
 		status = guest_set_images("inspect", &c.guest, argc, argv, &set);
+		if (!status && c.sbom >= 0 && set.nguests != 1)
+			status = cmd_usage("inspect", "--sbom is for one guest");
 		if (!status) {
 			status = guest_set_open(&c.guest, &confine, &set, &fatal);
 			if (!fatal)

@@ -718,6 +718,26 @@ struct dry_os {
 };
 DRY_API int dry_guest_os(struct dry_guest *g, struct dry_os *out, struct dry_error *e);
 
+/* A package that the guest's package manager says is installed; texts are the guest's, NULL: not known. */
+struct dry_package {
+	const char *format; /* "deb", "apk", "pacman", "ebuild" */
+	const char *name;
+	uint32_t epoch;
+	const char *version, *release; /* without the epoch; release NULL: there is none */
+	const char *arch, *vendor, *url, *summary, *description;
+	const char *source;   /* the source package */
+	int64_t install_time; /* seconds since 1970; 0: not known */
+};
+struct dry_package_walk {
+	/* For each in the order of its database; what p points to is lent until it returns.  Non-zero ends the walk. */
+	int (*package)(void *arg, const struct dry_package *p);
+	/* A database could not be read to its end: a sentence.  0 goes on; NULL: the first failure ends the walk. */
+	int (*failed)(void *arg, const char *path, const struct dry_error *why);
+	void *arg;
+};
+/* Of the mounted tree, from every package database that it has.  A callback's end is DRY_CANCELED. */
+DRY_API int dry_guest_packages(struct dry_guest *g, const struct dry_package_walk *w, struct dry_error *e);
+
 /* ---- files ----
  *
  * Paths are the guest's, from its root; symlinks never lead out of the guest.  A node is a place in the tree: it can be

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* guest_os.c - the guests section of drydock.h: roots, and which operating system is there. */
+/* guest_os.c - the guests section of drydock.h: roots, which operating system is there, and its packages. */
 #include "guest_api.h"
+
+#include "pkg.h"
 
 /* Finds the roots; once. */
 static int roots_scan(struct dry_guest *g, struct err *e)
@@ -94,4 +96,63 @@ int dry_guest_os(struct dry_guest *g, struct dry_os *out, struct dry_error *erro
 		.nwarnings = o->nwarnings,
 	};
 	return 0;
+}
+
+struct package_call {
+	const struct dry_package_walk *w;
+	const char *format;
+};
+
+static int package_format(void *arg, const char *format, const char *path, struct err *e)
+{
+	(void)path, (void)e;
+	((struct package_call *)arg)->format = format;
+	return 0;
+}
+
+static int package_public(void *arg, const struct package *p, struct err *e)
+{
+	const struct package_call *c = arg;
+	const struct dry_package pub = {
+		.format = c->format,
+		.name = p->name,
+		.epoch = p->epoch,
+		.version = p->version,
+		.release = p->release,
+		.arch = p->arch,
+		.vendor = p->vendor,
+		.url = p->url,
+		.summary = p->summary,
+		.description = p->description,
+		.source = p->source,
+		.install_time = p->install_time,
+	};
+
+	return c->w->package(c->w->arg, &pub) ? err_set(e, ERR_CANCELED, "the list of packages was stopped") : 0;
+}
+
+static int package_failed(void *arg, const char *path, const struct err *why, struct err *e)
+{
+	const struct package_call *c = arg;
+	struct dry_error pub = { .code = (enum dry_code)why->code, .sys_errno = why->sys_errno };
+
+	if (why->code == ERR_CANCELED || !c->w->failed) {
+		if (e)
+			*e = *why;
+		return -(int)why->code;
+	}
+	memcpy(pub.msg, why->msg, sizeof pub.msg);
+	return c->w->failed(c->w->arg, path, &pub) ? err_set(e, ERR_CANCELED, "the list of packages was stopped") : 0;
+}
+
+int dry_guest_packages(struct dry_guest *g, const struct dry_package_walk *w, struct dry_error *error)
+{
+	API_ERR(e, error);
+	struct package_call call = { .w = w };
+	const struct pkg_walk walk = {
+		.format = package_format, .package = package_public, .failed = package_failed, .arg = &call
+	};
+	int rc = guest_mounted(g, e);
+
+	return rc < 0 ? rc : pkg_walk(g->tree.vfs, &walk, e);
 }

@@ -21,6 +21,58 @@ setup()
 	[ "$(json '.[0].systems[0].mountpoints[0] | [.path, .volume, .type]' <out)" = '["/","/dev/sda2","ext4"]' ]
 }
 
+# guest_with_packages IMAGE: a Debian with two packages, one of them named to be a trap.
+guest_with_packages()
+{
+	mkdir -p tree/etc tree/bin tree/var/lib/dpkg
+	touch tree/etc/fstab
+	printf 'ID=debian\nVERSION_ID="12"\n' >tree/etc/os-release
+	cat >tree/var/lib/dpkg/status <<-'X'
+		Package: libc6
+		Status: install ok installed
+		Architecture: amd64
+		Source: glibc
+		Version: 2.36-9+deb12u8
+		Description: GNU C Library: Shared libraries
+
+		Package: a"b
+		Status: install ok installed
+		Architecture: all
+		Version: 2:1.0
+	X
+	truncate -s 4M "$1"
+	mke2fs -q -F -t ext4 -d tree "$1"
+}
+
+@test "inspect --packages lists what is installed" {
+	guest_with_packages p.img
+	drydock inspect --packages p.img >out
+	grep -qE '^libc6 +2\.36-9\+deb12u8 +amd64 +GNU C Library' out
+	grep -qE '^a"b +2:1\.0 +all' out
+	drydock inspect --packages --json p.img >out
+	[ "$(json '.[0].systems[0].packages[1] | [.name, .epoch, .version, .arch]' <out)" = '["a\"b",2,"1.0","all"]' ]
+}
+
+@test "inspect --sbom writes what CycloneDX and SPDX ask for" {
+	guest_with_packages p.img
+	SOURCE_DATE_EPOCH=1700000000 drydock inspect --sbom=cyclonedx p.img >out
+	[ "$(json '[.bomFormat, .specVersion, .metadata.timestamp, .metadata.component.type]' <out)" = \
+		'["CycloneDX","1.5","2023-11-14T22:13:20Z","operating-system"]' ]
+	[ "$(json '.components[0] | [.type, .name, .version, .purl]' <out)" = \
+		'["library","libc6","2.36-9+deb12u8","pkg:deb/debian/libc6@2.36-9%2Bdeb12u8?arch=amd64&distro=debian-12"]' ]
+	[ "$(json '[.components[]["bom-ref"]] | unique | length' <out)" = 2 ]
+	drydock inspect --sbom=spdx p.img >out
+	[ "$(json '[.spdxVersion, .dataLicense, .SPDXID, (.packages | length), (.relationships | length)]' <out)" = \
+		'["SPDX-2.3","CC0-1.0","SPDXRef-DOCUMENT",3,3]' ]
+	[ "$(json '.packages[2].externalRefs[0].referenceLocator' <out)" = '"pkg:deb/debian/a%22b@2:1.0?arch=all&distro=debian-12"' ]
+}
+
+@test "a bill of materials is for one guest" {
+	run --separate-stderr drydock inspect --sbom=spdx g.img g.img
+	[ "$status" = 2 ]
+	[[ $stderr == *"--sbom is for one guest"* ]]
+}
+
 @test "an image without an operating system is an error, and the others are told" {
 	truncate -s 1M empty.img
 	run --separate-stderr drydock inspect empty.img g.img

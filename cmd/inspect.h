@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* inspect.h - the parts of drydock inspect to each other. */
+#ifndef DRYDOCK_INSPECT_H
+#define DRYDOCK_INSPECT_H
+
+#include "guest_opts.h"
+#include "json.h"
+
+/* Lists the packages of what is mounted: as members of an array in JSON, or as a table.  The exit status. */
+int packages_json(const struct guest_ref *ref, struct json *j);
+int packages_table(const struct guest_ref *ref);
+
+enum sbom_kind { SBOM_CYCLONEDX, SBOM_SPDX };
+/* A document that names the system and its packages, as one JSON object. */
+int sbom_json(const struct guest_ref *ref, const struct dry_os *os, enum sbom_kind kind, struct json *j);
+
+#endif
