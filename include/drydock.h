@@ -720,7 +720,7 @@ DRY_API int dry_guest_os(struct dry_guest *g, struct dry_os *out, struct dry_err
 
 /* A package that the guest's package manager says is installed; texts are the guest's, NULL: not known. */
 struct dry_package {
-	const char *format; /* "deb", "apk", "pacman", "ebuild" */
+	const char *format; /* "deb", "rpm", "apk", "pacman", "ebuild" */
 	const char *name;
 	uint32_t epoch;
 	const char *version, *release; /* without the epoch; release NULL: there is none */

@@ -100,6 +100,13 @@
 /* Files that name a system: persons and installers write lines into them. */
 #define LIMIT_CONFIG_BYTES (256 * KiB)
 
+/* The header of an rpm with the most files is some megabytes. */
+#define LIMIT_RPM_HEADER (64 * MiB)
+/* SQLite checkpoints at 1000 pages. */
+#define LIMIT_SQLITE_WAL_PAGES (1024 * 1024)
+/* Of one database: Debian's archive has 65,000. */
+#define LIMIT_PACKAGES 1000000
+
 /* fstab: a person writes it. */
 #define LIMIT_FSTAB_BYTES (1 * MiB)
 #define LIMIT_FSTAB_LINES 4096

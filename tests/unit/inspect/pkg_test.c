@@ -137,6 +137,123 @@ START_TEST(lines_longer_than_the_buffer_are_cut_and_the_next_is_whole)
 }
 END_TEST
 
+/* ---- rpm's own database, by hand, since few builds of rpm write it ---- */
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static void put32_be(uint8_t *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+/* A header with name, version and release; returns its length. */
+static size_t header_put(uint8_t *p, const char *name)
+{
+	const char *const values[] = { name, "1.0", "2.fc38" };
+	size_t data = 0;
+
+	put32_be(p, 3);
+	for (uint32_t i = 0; i < 3; i++) {
+		uint8_t *ent = p + 8 + i * 16;
+
+		put32_be(ent, 1000 + i);
+		put32_be(ent + 4, 6);
+		put32_be(ent + 8, (uint32_t)data);
+		put32_be(ent + 12, 1);
+		strcpy((char *)p + 8 + 3 * 16 + data, values[i]);
+		data += strlen(values[i]) + 1;
+	}
+	put32_be(p + 4, (uint32_t)data);
+	return 8 + 3 * 16 + data;
+}
+
+#define NDB_SIZE 8192
+#define NDB_SLOT(n) (32 + (size_t)(n) * 16)
+#define NDB_BLOB(n) (4096 + (size_t)(n) * 512)
+
+static void ndb_make(uint8_t *b)
+{
+	memset(b, 0, NDB_SIZE);
+	put32(b, 0x506d7052);
+	put32(b + 12, 1);
+	for (uint32_t i = 0; i < (4096 - 32) / 16; i++)
+		put32(b + NDB_SLOT(i), 0x746f6c53);
+	for (uint32_t i = 0; i < 2; i++) {
+		uint8_t *blob = b + NDB_BLOB(i);
+
+		put32(b + NDB_SLOT(i) + 4, i + 1);
+		put32(b + NDB_SLOT(i) + 8, (uint32_t)NDB_BLOB(i) / 16);
+		put32(b + NDB_SLOT(i) + 12, 32);
+		put32(blob, 0x53626c42);
+		put32(blob + 4, i + 1);
+		put32(blob + 12, (uint32_t)header_put(blob + 16, i ? "second" : "first"));
+	}
+}
+
+static void file_put(const char *path, const void *bytes, size_t len)
+{
+	FILE *f = fopen(path, "wb");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(bytes, 1, len, f), len);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+#define NDB_TREE "mkdir -p usr/lib/sysimage/rpm; cp ../ndb usr/lib/sysimage/rpm/Packages.db"
+
+START_TEST(rpms_own_database_is_read)
+{
+	static uint8_t b[NDB_SIZE];
+
+	ndb_make(b);
+	file_put("ndb", b, sizeof b);
+	tells(NDB_TREE, "rpm first 0:1.0-2.fc38   0\nrpm second 0:1.0-2.fc38   0\n");
+}
+END_TEST
+
+START_TEST(a_lie_in_rpms_own_database_is_told)
+{
+	static const struct {
+		size_t off;
+		uint32_t value;
+		const char *sentence;
+	} lies[] = {
+		{ 0, 7, "it is no database of rpm" },
+		{ 4, 9, "version 9 of the database" },
+		{ 12, 1000000, "1000000 pages of slots in a file of 8192 bytes" },
+		{ NDB_SLOT(0), 0, "slot 2 of page 0 is none" },
+		{ NDB_SLOT(0) + 8, 0xffffff, "it ends inside a record" },
+		{ NDB_SLOT(0) + 4, 5, "no header of package 5 at 4096" },
+		{ NDB_BLOB(0) + 12, 0xffffffff, "a header of 4294967295 bytes" },
+		{ NDB_BLOB(0) + 12, 5000, "the header of package 1 leaves the file" },
+		{ NDB_BLOB(0) + 12, 4, "a header of 4 bytes" },
+		{ NDB_BLOB(0) + 16, 0xffffffff, "counts 4294967295 entries" },
+		{ NDB_BLOB(0) + 24, 0, "a header without a name" },
+	};
+	static uint8_t b[NDB_SIZE];
+
+	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
+		struct told t = { .text = STRBUF_INIT };
+		const struct pkg_walk w = { .format = on_format, .package = on_package, .failed = on_failure, .arg = &t };
+		struct vfs *v;
+
+		ndb_make(b);
+		put32(b + lies[i].off, lies[i].value);
+		file_put("ndb", b, sizeof b);
+		v = tree(NDB_TREE);
+		ok(pkg_walk(v, &w, &e));
+		ck_assert_msg(strstr(t.failed, lies[i].sentence), "%s: %s", lies[i].sentence, t.failed);
+		strbuf_free(&t.text);
+		vfs_free(v);
+	}
+}
+END_TEST
+
 START_TEST(versions_are_split)
 {
 	static const struct {
@@ -164,4 +281,5 @@ END_TEST
 
 TEST_MAIN("pkg", dpkg_lists_what_is_installed, apk_lists_what_is_installed, pacman_lists_what_is_installed,
 	  portage_lists_what_is_installed, a_database_that_is_no_file_is_told_and_left,
-	  lines_longer_than_the_buffer_are_cut_and_the_next_is_whole, versions_are_split)
+	  lines_longer_than_the_buffer_are_cut_and_the_next_is_whole, rpms_own_database_is_read,
+	  a_lie_in_rpms_own_database_is_told, versions_are_split)
