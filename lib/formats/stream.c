@@ -216,7 +216,7 @@ int block_stream_open(int fd, const struct block_open *how, struct block **out, 
 
 struct pipe_state {
 	int fd;
-	bool made, broken;
+	bool made, broken; /* broken: block_pipe_break() was called */
 	uint64_t pos; /* all before it is written */
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
@@ -247,12 +247,13 @@ static int pipe_pwrite(struct block *b, const void *buf, size_t len, uint64_t of
 		return err_set(e, ERR_CANCELED, "%s: stopped", b->name);
 	/* Nobody else writes: s->pos says so. */
 	rc = io_write(s->fd, buf, len);
+	if (rc)
+		return err_sys(e, rc, "%s", b->name); /* the others wait on, until this has been noted: block_pipe_break() */
 	pthread_mutex_lock(&s->lock);
 	s->pos += len;
-	s->broken = s->broken || rc;
 	pthread_cond_broadcast(&s->moved);
 	pthread_mutex_unlock(&s->lock);
-	return rc ? err_sys(e, rc, "%s", b->name) : 0;
+	return 0;
 }
 
 static const struct block_driver pipe_driver = {
