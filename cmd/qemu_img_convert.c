@@ -21,7 +21,7 @@ struct request {
 	struct strbuf options;
 	struct dry_opts *opts;
 	bool target_image_opts, keep, compress, target_is_zero, salvage, quiet, shows, offload, bitmaps, skip_broken;
-	bool sparse_given;
+	bool sparse_given, any_order;
 	uint64_t sparse, rate;
 	unsigned workers;
 };
@@ -288,7 +288,7 @@ static int copy(struct request *r, enum dry_cache cache)
 		.flags = (r->compress ? DRY_CONVERT_COMPRESS : 0) | (r->keep ? DRY_CONVERT_KEEP : 0) |
 			 (r->target_is_zero ? DRY_CONVERT_TARGET_IS_ZERO : 0) | (r->salvage ? DRY_CONVERT_SALVAGE : 0) |
 			 (r->offload ? DRY_CONVERT_OFFLOAD : 0) | (r->bitmaps ? DRY_CONVERT_BITMAPS : 0) |
-			 (r->skip_broken ? DRY_CONVERT_SKIP_BROKEN : 0),
+			 (r->skip_broken ? DRY_CONVERT_SKIP_BROKEN : 0) | (r->any_order ? DRY_CONVERT_ANY_ORDER : 0),
 		.sparse = r->sparse,
 		.cache = cache,
 		.threads = r->workers,
@@ -389,7 +389,8 @@ static bool take_option(struct request *r, int c)
 		}
 		qi_error("Invalid number of coroutines. Allowed number of coroutines is between 1 and %d", MAX_WORKERS);
 		return false;
-	case 'W': /* the order of writes is free in any case */
+	case 'W':
+		r->any_order = true;
 		return true;
 	case 'U':
 		r->src.force_share = true;

@@ -427,6 +427,8 @@ enum {
 	DRY_CONVERT_RESUME = 1u << 8,
 	DRY_CONVERT_BITMAPS = 1u << 10,	      /* the only source's bitmaps go into the target, too */
 	DRY_CONVERT_SKIP_BROKEN = 1u << 11,   /* with BITMAPS: not the inconsistent ones, which else are DRY_CORRUPT */
+	/* Threads may write in any order; else the clusters of an image lie as on the disk, alike each time. */
+	DRY_CONVERT_ANY_ORDER = 1u << 12,
 	DRY_CONVERT_STREAM = 1u << 6,	      /* into out_fd, front to back; `target` is only its name */
 };
 #define DRY_SPARSE_DEFAULT 4096

@@ -102,6 +102,7 @@ static void fill_copy_job(const struct dry_convert *how, struct block *const *so
 		.sources = sources,
 		.nsources = how->nsources,
 		.compress = how->flags & DRY_CONVERT_COMPRESS,
+		.in_order = !(how->flags & DRY_CONVERT_ANY_ORDER),
 		.offload = how->flags & DRY_CONVERT_OFFLOAD,
 		.salvage = how->flags & DRY_CONVERT_SALVAGE,
 		.sparse = how->sparse,

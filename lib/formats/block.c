@@ -266,6 +266,23 @@ int block_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64
 	return b->drv->pwrite_compressed(b, buf, len, off, e);
 }
 
+bool block_packs(const struct block *b)
+{
+	return b->drv->pack && b->drv->pwrite_packed;
+}
+
+int block_pack(struct block *b, const void *buf, size_t len, uint64_t off, void *out, size_t *size, struct err *e)
+{
+	return b->drv->pack(b, buf, len, off, out, size, e);
+}
+
+int block_pwrite_packed(struct block *b, const void *packed, size_t size, size_t len, uint64_t off, struct err *e)
+{
+	int rc = check_write(b, len, off, e);
+
+	return rc < 0 || len == 0 ? rc : b->drv->pwrite_packed(b, packed, size, len, off, e);
+}
+
 int block_flush(struct block *b, struct err *e)
 {
 	int rc;

@@ -117,6 +117,14 @@ int block_zero(struct block *b, uint64_t len, uint64_t off, unsigned how, struct
 int block_discard(struct block *b, uint64_t len, uint64_t off, struct err *e);
 /* Writes whole clusters compressed.  off is cluster aligned, len one cluster (less only at the end of the image). */
 int block_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
+/*
+ * The same in two steps, so that threads may compress side by side what is then written in order; only where
+ * block_packs() says so.  The first fills out, of one cluster's size; *size 0: it does not become smaller, and is written
+ * with block_pwrite().
+ */
+bool block_packs(const struct block *b);
+int block_pack(struct block *b, const void *buf, size_t len, uint64_t off, void *out, size_t *size, struct err *e);
+int block_pwrite_packed(struct block *b, const void *packed, size_t size, size_t len, uint64_t off, struct err *e);
 /* Everything written so far is stable. */
 int block_flush(struct block *b, struct err *e);
 

@@ -82,6 +82,9 @@ struct block_driver {
 	int (*zero)(struct block *b, uint64_t len, uint64_t off, unsigned how, struct err *e);
 	int (*discard)(struct block *b, uint64_t len, uint64_t off, struct err *e); /* NULL: ignored */
 	int (*pwrite_compressed)(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
+	/* Both or neither: block_pack(), block_pwrite_packed(). */
+	int (*pack)(struct block *b, const void *buf, size_t len, uint64_t off, void *out, size_t *size, struct err *e);
+	int (*pwrite_packed)(struct block *b, const void *packed, size_t size, size_t len, uint64_t off, struct err *e);
 	/* out->off and ->len are preset to the request; shorten len.  NULL: all of it EXTENT_DATA | EXTENT_ALLOC. */
 	int (*extent)(struct block *b, uint64_t len, uint64_t off, struct extent *out, struct err *e);
 	/* Before b->file is flushed.  NULL: just the file. */

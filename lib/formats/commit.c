@@ -94,6 +94,7 @@ static int copy_down(const struct commit *how, struct block *top, struct block *
 		.over_backing = true,
 		.base = base,
 		.sparse = block_zero_init(base) ? COMMIT_SPARSE : 0,
+		.in_order = strcmp(block_format(base), "raw") != 0,
 		.threads = how->threads,
 		.rate = how->rate,
 		.progress = how->progress,

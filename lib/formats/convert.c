@@ -300,6 +300,8 @@ static int run_copy(const struct convert *how, struct copy_job *job, struct conv
 
 	job->over_backing = !how->keep && block_backing(job->target);
 	job->base = job->over_backing ? find_base(job, block_backing(job->target)) : NULL;
+	/* The bytes of a raw disk have their places. */
+	job->in_order = job->in_order && strcmp(block_format(job->target), "raw") != 0;
 	rc = copy_run(job, &result->copy, e);
 	convert_stage_of_copy(result, rc);
 	if (rc == 0 && job->grow)

@@ -36,6 +36,7 @@ static int send(const struct convert *how, struct block *const *sources, size_t 
 	job.target = pipe;
 	job.sparse = 0;
 	job.compress = false;
+	job.in_order = false; /* the pipe sees to that */
 	rc = copy_run(&job, &result->copy, e);
 	convert_stage_of_copy(result, rc);
 	for (size_t i = 0; i < n; i++)

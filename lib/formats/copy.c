@@ -14,6 +14,14 @@
 enum { STEP = 256 << 10 };
 enum { BUFFER_ALIGN = 4096, MIN_UNIT = 512, MAX_UNIT = 4096 };
 
+/* After c->stop has become true. */
+static void wake_waiters(struct copy *c)
+{
+	block_pipe_break(c->job->target);
+	turn_wake(&c->hash_turn);
+	turn_wake(&c->write_turn);
+}
+
 static void remember_failure(struct copy_worker *w, int rc)
 {
 	struct copy *c = w->c;
@@ -27,8 +35,7 @@ static void remember_failure(struct copy_worker *w, int rc)
 	}
 	pthread_mutex_unlock(&c->lock);
 	atomic_store(&c->stop, true);
-	block_pipe_break(c->job->target);
-	copy_hash_wake(c);
+	wake_waiters(c);
 }
 
 uint64_t copy_now_nsec(void)
@@ -79,11 +86,23 @@ static int work(struct copy_worker *w)
 	return rc;
 }
 
+/* The buffers that this job needs; false: memory is out. */
+static bool equip(struct copy_worker *w)
+{
+	const struct copy *c = w->c;
+	bool compress = c->job->compress, both = c->job->over_backing && !c->job->base && !compress;
+
+	w->buf = alloc_aligned(BUFFER_ALIGN, COPY_PIECE);
+	w->behind = both ? alloc_aligned(BUFFER_ALIGN, COPY_PIECE) : NULL;
+	w->packed = c->packs ? alloc_bytes(COPY_PIECE) : NULL;
+	w->clusters = compress ? alloc_array(COPY_PIECE / c->cluster, sizeof *w->clusters) : NULL;
+	return w->buf && (w->behind || !both) && (w->packed || !c->packs) && (w->clusters || !compress);
+}
+
 static void run_worker(void *arg)
 {
 	struct copy *c = arg;
 	struct copy_worker *w = alloc_zero(sizeof *w), none = { .c = c };
-	bool both = c->job->over_backing && !c->job->base && !c->job->compress;
 	int rc;
 
 	if (!w) {
@@ -91,13 +110,13 @@ static void run_worker(void *arg)
 		return;
 	}
 	w->c = c;
-	w->buf = alloc_aligned(BUFFER_ALIGN, COPY_PIECE);
-	w->behind = both ? alloc_aligned(BUFFER_ALIGN, COPY_PIECE) : NULL;
-	rc = w->buf && (w->behind || !both) ? work(w) : err_nomem(&w->err);
+	rc = equip(w) ? work(w) : err_nomem(&w->err);
 	if (rc < 0)
 		remember_failure(w, rc);
 	free(w->buf);
 	free(w->behind);
+	free(w->packed);
+	free(w->clusters);
 	free(w);
 }
 
@@ -115,8 +134,7 @@ static void tick(void *arg)
 	if (!c->failed)
 		c->failed = err_set(&c->err, ERR_CANCELED, "stopped");
 	pthread_mutex_unlock(&c->lock);
-	block_pipe_break(c->job->target);
-	copy_hash_wake(c);
+	wake_waiters(c);
 }
 
 /* Steps of whole clusters of the sources: a part of a compressed one costs as much as all of it. */
@@ -167,13 +185,13 @@ static int prepare(struct copy *c, struct err *e)
 	if (!is_pow2(info.cluster_size) || info.cluster_size > COPY_PIECE)
 		return err_set(e, ERR_UNSUPPORTED, "%s images cannot be written compressed", block_format(job->target));
 	c->cluster = (size_t)info.cluster_size;
+	c->packs = block_packs(job->target);
 	return 0;
 }
 
 int copy_run(const struct copy_job *job, struct copy_result *result, struct err *e)
 {
 	struct copy c = { .job = job, .lock = PTHREAD_MUTEX_INITIALIZER, .calm = PTHREAD_COND_INITIALIZER,
-			  .hash_lock = PTHREAD_MUTEX_INITIALIZER, .hash_turn = PTHREAD_COND_INITIALIZER,
 			  .started_nsec = copy_now_nsec() };
 	int rc;
 
@@ -182,6 +200,8 @@ int copy_run(const struct copy_job *job, struct copy_result *result, struct err 
 	if (rc < 0)
 		return rc;
 	c.pos = job->start;
+	turn_init(&c.hash_turn, 0);
+	turn_init(&c.write_turn, job->start);
 	c.marked_nsec = c.started_nsec;
 	atomic_store(&c.done, job->start);
 	if (job->hashes)

@@ -30,6 +30,7 @@ struct copy_job {
 	struct block *base;
 	bool plain_target; /* it is raw, from byte 0 of its host file on */
 	bool compress;	 /* write clusters compressed */
+	bool in_order;	 /* written front to back, so that an image is laid out alike whatever the threads do */
 	bool offload;	 /* let the host copy what lies plain in files at both ends, unseen: sparse does not apply there */
 	bool salvage;	 /* zeros for what cannot be read */
 	uint64_t sparse; /* zeros at least this long (more than COPY_PIECE counts as that) are not stored; 0: all is stored */

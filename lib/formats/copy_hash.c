@@ -2,24 +2,10 @@
 /*
  * copy_hash.c - the digest of all that is copied: pieces are added in their order, whichever thread has them.
  *
- * A thread has written its piece before it waits for its turn, so only the digest itself goes one by one.  Whoever has
- * the first piece that is missing does not wait for anybody.
+ * A thread has written its piece before it waits for its turn, so only the digest itself goes one by one.
  */
 #include "alloc.h"
 #include "copy_internal.h"
-
-/* Takes the turn for the piece; false: all is being stopped. */
-static bool await_turn(struct copy *c, uint64_t off)
-{
-	bool mine;
-
-	pthread_mutex_lock(&c->hash_lock);
-	while (c->hashed != off && !atomic_load(&c->stop))
-		pthread_cond_wait(&c->hash_turn, &c->hash_lock);
-	mine = c->hashed == off;
-	pthread_mutex_unlock(&c->hash_lock);
-	return mine;
-}
 
 /* Bytes of the piece that are the disk's: a stream's last one may be padded. */
 static uint64_t length_of(struct copy *c, const struct piece *p)
@@ -40,7 +26,7 @@ void copy_hash_piece(struct copy_worker *w)
 	const struct piece *p = &w->piece;
 	uint64_t left = length_of(c, p);
 
-	if (!await_turn(c, p->off))
+	if (!turn_await(&c->hash_turn, p->off, &c->stop))
 		return;
 	if (p->len > COPY_PIECE) /* zeros, and the buffer is free */
 		memset(w->buf, 0, COPY_PIECE);
@@ -50,15 +36,5 @@ void copy_hash_piece(struct copy_worker *w)
 		hash_add(&c->hash, w->buf, n);
 		left -= n;
 	}
-	pthread_mutex_lock(&c->hash_lock);
-	c->hashed = p->off + p->len;
-	pthread_cond_broadcast(&c->hash_turn);
-	pthread_mutex_unlock(&c->hash_lock);
-}
-
-void copy_hash_wake(struct copy *c)
-{
-	pthread_mutex_lock(&c->hash_lock);
-	pthread_cond_broadcast(&c->hash_turn);
-	pthread_mutex_unlock(&c->hash_lock);
+	turn_pass(&c->hash_turn, p->off + p->len);
 }

@@ -4,6 +4,7 @@
 #define DRYDOCK_COPY_INTERNAL_H
 
 #include "copy.h"
+#include "turn.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -38,6 +39,7 @@ struct copy {
 	size_t unit;	/* zeros are looked for in blocks of this size, aligned in the target */
 	size_t step;	/* a piece for a raw target is read and written in steps of this size, aligned in the target */
 	size_t cluster; /* compress: the target's */
+	bool packs;	/* compress: block_packs() the target */
 
 	pthread_mutex_t lock; /* for what follows, up to the atomics */
 	uint64_t pos;	      /* planned up to here */
@@ -58,22 +60,33 @@ struct copy {
 	uint64_t marked_nsec;
 	pthread_cond_t calm;
 
-	pthread_mutex_t hash_lock;
-	pthread_cond_t hash_turn;
-	uint64_t hashed; /* all before it is in `hash` */
+	struct turn hash_turn; /* for `hash`, by where pieces begin */
 	struct hash_work hash;
+	struct turn write_turn; /* in_order: for the target */
 
 	atomic_bool stop, no_clone, no_offload;
 	atomic_ullong done, copied, admitted;
 	uint64_t started_nsec;
 };
 
+/* What becomes of a cluster of a compressed target. */
+struct copy_packed {
+	enum { PACKED_SKIP, PACKED_ZERO, PACKED_PLAIN, PACKED_SMALL } fate;
+	size_t size; /* SMALL */
+};
+
 /* What one thread owns. */
 struct copy_worker {
 	struct copy *c;
-	unsigned char *buf, *behind; /* COPY_PIECE each; behind: what the backing file holds, only where that is compared */
+	/*
+	 * COPY_PIECE each; behind: what the backing file holds, only where that is compared; packed: each cluster compressed,
+	 * at its place, only where the target takes that.
+	 */
+	unsigned char *buf, *behind, *packed;
+	struct copy_packed *clusters; /* compress: of the piece */
 	struct piece piece;
 	bool filled; /* all of the piece is in the buffer */
+	bool has_turn; /* in_order: all before the piece has been written */
 	enum copy_stage stage; /* what it is doing, and where */
 	uint64_t off;
 	struct err err;
@@ -89,7 +102,5 @@ uint64_t copy_now_nsec(void);
 int copy_piece(struct copy_worker *w);
 /* Adds the piece, which is in the buffer, to the digest when all before it is; gives up when all is being stopped. */
 void copy_hash_piece(struct copy_worker *w);
-/* Lets those that wait for their turn see that all is being stopped. */
-void copy_hash_wake(struct copy *c);
 
 #endif

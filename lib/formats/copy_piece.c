@@ -93,23 +93,47 @@ static int fill(struct copy_worker *w, uint64_t off, uint64_t len, bool skipped_
 
 /* ---- writing ---- */
 
-static int write_data(struct copy_worker *w, uint64_t off, size_t len)
+/* Before each change of the target.  The first of a piece waits for those before it, if the order matters. */
+static int begin_write(struct copy_worker *w, uint64_t off)
 {
-	if (!len)
-		return 0;
+	struct copy *c = w->c;
+
 	w->stage = COPY_WRITE;
 	w->off = off;
+	if (c->job->in_order && !w->has_turn)
+		w->has_turn = turn_await(&c->write_turn, w->piece.off, &c->stop);
+	return w->has_turn || !c->job->in_order ? 0 : err_set(&w->err, ERR_CANCELED, "stopped");
+}
+
+/* The piece is done, whether anything of it was written or not. */
+static int end_writes(struct copy_worker *w)
+{
+	struct copy *c = w->c;
+	int rc = begin_write(w, w->piece.off);
+
+	if (rc == 0 && w->has_turn)
+		turn_pass(&c->write_turn, w->piece.off + w->piece.len);
+	return rc;
+}
+
+static int write_data(struct copy_worker *w, uint64_t off, size_t len)
+{
+	int rc = len ? begin_write(w, off) : 0;
+
+	if (rc < 0 || !len)
+		return rc;
 	atomic_fetch_add(&w->c->copied, len);
 	return block_pwrite(w->c->job->target, w->buf + (off - w->piece.off), len, off, &w->err);
 }
 
 static int write_zeros(struct copy_worker *w, uint64_t off, uint64_t len)
 {
+	int rc;
+
 	if (w->c->job->target_is_zero && !w->c->job->over_backing)
 		return 0;
-	w->stage = COPY_WRITE;
-	w->off = off;
-	return block_zero(w->c->job->target, len, off, BLOCK_ZERO_UNMAP, &w->err);
+	rc = begin_write(w, off);
+	return rc < 0 ? rc : block_zero(w->c->job->target, len, off, BLOCK_ZERO_UNMAP, &w->err);
 }
 
 /* How many bytes from off on, below end, lie in whole blocks of zeros. */
@@ -220,39 +244,67 @@ static bool all_of_kind(const struct piece *p, uint64_t off, uint64_t end, enum 
 	return true;
 }
 
-static int compress_cluster(struct copy_worker *w, uint64_t off, size_t len)
+/* Reads the cluster and finds out what becomes of it. */
+static int pack_cluster(struct copy_worker *w, uint64_t off, size_t len, struct copy_packed *out)
 {
 	const struct copy_job *job = w->c->job;
 	const struct piece *p = &w->piece;
 	unsigned char *buf = w->buf + (off - p->off);
 	int rc;
 
+	*out = (struct copy_packed){ .fate = PACKED_SKIP };
 	if (all_of_kind(p, off, off + len, SEGMENT_SKIP))
 		return 0;
+	out->fate = PACKED_ZERO;
 	if (all_of_kind(p, off, off + len, SEGMENT_ZERO) && job->sparse)
-		return write_zeros(w, off, len);
+		return 0;
 	rc = fill(w, off, len, true);
-	if (rc < 0)
+	if (rc < 0 || (job->sparse && mem_is_zero(buf, len)))
 		return rc;
-	if (job->sparse && mem_is_zero(buf, len))
-		return write_zeros(w, off, len);
+	out->fate = PACKED_PLAIN;
+	if (!w->c->packs)
+		return 0;
 	w->stage = COPY_WRITE;
 	w->off = off;
-	atomic_fetch_add(&w->c->copied, len);
-	return block_pwrite_compressed(job->target, buf, len, off, &w->err);
+	rc = block_pack(job->target, buf, len, off, w->packed + (off - p->off), &out->size, &w->err);
+	if (rc == 0 && out->size)
+		out->fate = PACKED_SMALL;
+	return rc;
 }
 
+static int write_packed(struct copy_worker *w, uint64_t off, size_t len, const struct copy_packed *it)
+{
+	struct block *target = w->c->job->target;
+	uint64_t in = off - w->piece.off;
+	int rc;
+
+	if (it->fate == PACKED_SKIP)
+		return 0;
+	if (it->fate == PACKED_ZERO)
+		return write_zeros(w, off, len);
+	if (it->fate == PACKED_PLAIN && w->c->packs)
+		return write_data(w, off, len);
+	rc = begin_write(w, off);
+	if (rc < 0)
+		return rc;
+	atomic_fetch_add(&w->c->copied, len);
+	return w->c->packs ? block_pwrite_packed(target, w->packed + in, it->size, len, off, &w->err)
+			   : block_pwrite_compressed(target, w->buf + in, len, off, &w->err);
+}
+
+/* First all of the piece is compressed, beside other threads, and then it is written. */
 static int compress_piece(struct copy_worker *w)
 {
 	const struct piece *p = &w->piece;
+	const uint64_t cluster = w->c->cluster, end = p->off + p->len;
+	size_t i = 0;
 	int rc = 0;
 
-	for (uint64_t at = p->off; rc == 0 && at < p->off + p->len;) {
-		uint64_t next = MIN_OF(at + w->c->cluster, p->off + p->len);
-
-		rc = compress_cluster(w, at, (size_t)(next - at));
-		at = next;
-	}
+	for (uint64_t at = p->off; rc == 0 && at < end; at += cluster)
+		rc = pack_cluster(w, at, (size_t)MIN_OF(cluster, end - at), &w->clusters[i++]);
+	i = 0;
+	for (uint64_t at = p->off; rc == 0 && at < end; at += cluster)
+		rc = write_packed(w, at, (size_t)MIN_OF(cluster, end - at), &w->clusters[i++]);
 	return rc;
 }
 
@@ -352,18 +404,19 @@ static int store_piece(struct copy_worker *w)
 int copy_piece(struct copy_worker *w)
 {
 	const struct piece *p = &w->piece;
+	bool hashes = w->c->job->hashes;
 	int rc = 0;
 
-	w->filled = false;
-	if (!w->c->job->hashes)
-		return store_piece(w);
-	if (p->len <= COPY_PIECE) {
+	w->filled = w->has_turn = false;
+	if (hashes && p->len <= COPY_PIECE) {
 		rc = fill(w, p->off, p->len, true);
 		w->filled = true;
 	}
 	if (rc == 0)
 		rc = store_piece(w);
 	if (rc == 0)
+		rc = end_writes(w);
+	if (rc == 0 && hashes)
 		copy_hash_piece(w);
 	return rc;
 }

@@ -553,6 +553,8 @@ int qcow2_l2_writable(struct block *b, uint64_t off, struct err *e);
 int qcow2_write_sectors(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
 int qcow2_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
 int qcow2_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
+int qcow2_pack(struct block *b, const void *buf, size_t len, uint64_t off, void *out, size_t *size, struct err *e);
+int qcow2_pwrite_packed(struct block *b, const void *packed, size_t size, size_t len, uint64_t off, struct err *e);
 /* Is it known without reading that [off, off + len) reads as zeros?  With the lock. */
 bool qcow2_reads_zero(struct block *b, uint64_t off, uint64_t len);
 /* Stores one L2 entry (with the lock): x is the pinned slice. */

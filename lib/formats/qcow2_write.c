@@ -415,14 +415,25 @@ static int store_compressed(struct block *b, const void *data, uint32_t size, ui
 	return 0;
 }
 
-/* Compresses one cluster, padded with zeros, into a buffer of the codec's; 0: it would not become smaller. */
-static long compress_cluster(struct block *b, struct codec *c, const void *buf, size_t len, uint8_t **out, struct err *e)
+/* Can there be a compressed cluster for [off, off + len)? */
+static int judge_compressed(struct block *b, size_t len, uint64_t off, struct err *e)
 {
 	const struct qcow2_state *s = b->state;
 
-	*out = codec_buffer(c, 0, s->cluster_size, e);
-	if (!*out)
-		return -(long)ERR_NOMEM;
+	if (s->data_file)
+		return err_set(e, ERR_UNSUPPORTED, "%s: an image with a data file cannot be compressed", b->name);
+	if (s->crypt_method)
+		return err_set(e, ERR_UNSUPPORTED, "%s: an encrypted image cannot be compressed", b->name);
+	if ((off & (s->cluster_size - 1)) || len > s->cluster_size || (len < s->cluster_size && off + len != b->size))
+		return err_set(e, ERR_USAGE, "%s: compressed writes are of one whole cluster", b->name);
+	return 0;
+}
+
+/* Compresses one cluster, padded with zeros, into out, of a cluster's size: its new size, 0 when that is not smaller. */
+static long compress_cluster(struct block *b, struct codec *c, const void *buf, size_t len, void *out, struct err *e)
+{
+	const struct qcow2_state *s = b->state;
+
 	if (len < s->cluster_size) {
 		uint8_t *padded = codec_buffer(c, 1, s->cluster_size, e);
 
@@ -433,38 +444,60 @@ static long compress_cluster(struct block *b, struct codec *c, const void *buf, 
 		buf = padded;
 	}
 	/* Smaller by at least a byte. */
-	return codec_compress(c, s->compression == QCOW2_ZSTD ? CODEC_ZSTD : CODEC_DEFLATE, s->compression_level, *out,
+	return codec_compress(c, s->compression == QCOW2_ZSTD ? CODEC_ZSTD : CODEC_DEFLATE, s->compression_level, out,
 			      s->cluster_size - 1, buf, s->cluster_size, e);
+}
+
+int qcow2_pack(struct block *b, const void *buf, size_t len, uint64_t off, void *out, size_t *size, struct err *e)
+{
+	struct qcow2_state *s = b->state;
+	CLEANUP(codecs_give) struct codec_lease lease = { &s->codecs, NULL };
+	int rc = judge_compressed(b, len, off, e);
+	long n;
+
+	if (rc < 0)
+		return rc;
+	lease = codecs_take(&s->codecs, e);
+	n = lease.codec ? compress_cluster(b, lease.codec, buf, len, out, e) : -(long)ERR_NOMEM;
+	if (n < 0)
+		return (int)n;
+	*size = (size_t)n;
+	return 0;
+}
+
+int qcow2_pwrite_packed(struct block *b, const void *packed, size_t size, size_t len, uint64_t off, struct err *e)
+{
+	struct qcow2_state *s = b->state;
+	struct qcow2_req req;
+	int rc = judge_compressed(b, len, off, e);
+
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&s->lock);
+	rc = qcow2_begin_write_at(b, off, len, e);
+	if (rc == 0) {
+		qcow2_req_begin(b, &req, off, len, true);
+		rc = store_compressed(b, packed, (uint32_t)size, off, e);
+		qcow2_req_end(b, &req);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return rc < 0 ? err_in(e, rc, "%s", b->name) : 0;
 }
 
 int qcow2_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
 {
 	struct qcow2_state *s = b->state;
 	CLEANUP(codecs_give) struct codec_lease lease = { &s->codecs, NULL };
-	struct qcow2_req req;
 	uint8_t *out;
 	long size;
-	int rc;
+	int rc = judge_compressed(b, len, off, e);
 
-	if (s->data_file)
-		return err_set(e, ERR_UNSUPPORTED, "%s: an image with a data file cannot be compressed", b->name);
-	if (s->crypt_method)
-		return err_set(e, ERR_UNSUPPORTED, "%s: an encrypted image cannot be compressed", b->name);
-	if ((off & (s->cluster_size - 1)) || len > s->cluster_size || (len < s->cluster_size && off + len != b->size))
-		return err_set(e, ERR_USAGE, "%s: compressed writes are of one whole cluster", b->name);
+	if (rc < 0)
+		return rc;
 	lease = codecs_take(&s->codecs, e);
-	size = lease.codec ? compress_cluster(b, lease.codec, buf, len, &out, e) : -(long)ERR_NOMEM;
+	out = lease.codec ? codec_buffer(lease.codec, 0, s->cluster_size, e) : NULL;
+	size = out ? compress_cluster(b, lease.codec, buf, len, out, e) : -(long)ERR_NOMEM;
 	if (size < 0)
 		return (int)size;
-	if (size == 0)
-		return qcow2_pwrite(b, buf, len, off, e);
-	pthread_mutex_lock(&s->lock);
-	rc = qcow2_begin_write_at(b, off, len, e);
-	if (rc == 0) {
-		qcow2_req_begin(b, &req, off, len, true);
-		rc = store_compressed(b, out, (uint32_t)size, off, e);
-		qcow2_req_end(b, &req);
-	}
-	pthread_mutex_unlock(&s->lock);
-	return rc < 0 ? err_in(e, rc, "%s", b->name) : 0;
+	return size ? qcow2_pwrite_packed(b, out, (size_t)size, len, off, e) : qcow2_pwrite(b, buf, len, off, e);
 }

@@ -5,6 +5,7 @@
 #include "checked.h"
 #include "limits.h"
 #include "pool.h"
+#include "turn.h"
 #include "zero.h"
 
 #include <pthread.h>
@@ -20,12 +21,13 @@ struct rebase_run {
 	uint64_t total, grain; /* grain: differences are copied in pieces of this size, aligned */
 
 	pthread_mutex_t lock; /* for what follows, up to the atomics */
-	uint64_t pos;
+	uint64_t pos, handed; /* windows handed out */
 	struct err err;
 	int failed;
 	enum rebase_stage stage;
 	uint64_t failed_off;
 
+	struct turn turn; /* to write, by the windows' numbers: the clusters of an image lie alike each time */
 	atomic_bool stop;
 	atomic_ullong done, copied;
 };
@@ -34,6 +36,7 @@ struct rebase_run {
 struct window {
 	uint64_t off, len;
 	bool old_zero, new_zero; /* known without reading */
+	uint64_t number;
 };
 
 struct worker {
@@ -57,6 +60,7 @@ static void remember_failure(struct worker *w, int rc)
 	}
 	pthread_mutex_unlock(&r->lock);
 	atomic_store(&r->stop, true);
+	turn_wake(&r->turn);
 }
 
 /* What a chain says about [off, off + *len), which becomes shorter: is it zeros, does it need a look? */
@@ -121,10 +125,12 @@ static int next_window(struct worker *w, struct window *out)
 		if (compare)
 			out->len = MIN_OF(out->len, round_down(out->off, WINDOW) + WINDOW - out->off);
 		r->pos += out->len;
-		if (compare)
+		if (compare) {
+			out->number = r->handed++;
 			rc = 1;
-		else
+		} else {
 			atomic_fetch_add(&r->done, out->len);
+		}
 	}
 	pthread_mutex_unlock(&r->lock);
 	return rc;
@@ -183,10 +189,13 @@ static int work(struct worker *w)
 		rc = read_side(w, w->r->old, win.old_zero, REBASE_READ_OLD, &win, w->old);
 		if (rc == 0)
 			rc = read_side(w, w->r->job->backing, win.new_zero, REBASE_READ_NEW, &win, w->new);
+		if (rc == 0 && !turn_await(&w->r->turn, win.number, &w->r->stop))
+			return 0; /* somebody failed, and said so */
 		if (rc == 0)
 			rc = keep_differing(w, &win);
 		if (rc < 0)
 			break;
+		turn_pass(&w->r->turn, win.number + 1);
 		atomic_fetch_add(&w->r->done, win.len);
 	}
 	return rc;
@@ -215,6 +224,7 @@ static void tick(void *arg)
 		r->failed = err_set(&r->err, ERR_CANCELED, "stopped");
 	pthread_mutex_unlock(&r->lock);
 	atomic_store(&r->stop, true);
+	turn_wake(&r->turn);
 }
 
 static struct block *host_of(struct block *b)
@@ -250,6 +260,7 @@ int rebase_copy(const struct rebase *job, struct rebase_result *result, struct e
 	struct block_info info;
 	int rc;
 
+	turn_init(&r.turn, 0);
 	*result = (struct rebase_result){ .stage = REBASE_MAP };
 	rc = block_info(job->image, &info, e);
 	if (rc < 0)

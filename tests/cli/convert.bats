@@ -26,6 +26,25 @@ mixed_file()
 	[ "$(allocated c.raw)" -le "$(allocated a.raw)" ]
 }
 
+@test "the same disk becomes the same file each time, unless -W frees the order" {
+	mixed_file a.raw
+	for o in "" -c "-c -o compression_type=zstd" "-S 64k"; do
+		# shellcheck disable=SC2086 # words
+		drydock convert -q --threads 1 $o -f raw -O qcow2 a.raw want.qcow2
+		for n in 3 9 16; do
+			# shellcheck disable=SC2086 # words
+			drydock convert -q --threads $n $o -f raw -O qcow2 a.raw b.qcow2
+			cmp b.qcow2 want.qcow2
+			# shellcheck disable=SC2086 # words
+			"$COMPAT/qemu-img" convert -m $n $o -f raw -O qcow2 a.raw b.qcow2
+			cmp b.qcow2 want.qcow2
+		done
+		# shellcheck disable=SC2086 # words
+		"$COMPAT/qemu-img" convert -W -m 16 $o -f raw -O qcow2 a.raw b.qcow2
+		identical a.raw raw b.qcow2 qcow2
+	done
+}
+
 @test "everything that is written, in every geometry, the reference calls clean and the same" {
 	requires qemu-img
 	mixed_file a.raw

@@ -257,6 +257,41 @@ START_TEST(an_image_without_a_backing_file_stays_the_same_over_one)
 }
 END_TEST
 
+static void rebase_to_nothing(const char *name, unsigned threads)
+{
+	struct block *image = open_image(name, BLOCK_WRITE);
+	struct rebase job = { .image = image, .threads = threads };
+	struct rebase_result r;
+
+	ok(rebase_copy(&job, &r, &e));
+	ok(block_change_backing(image, NULL, NULL, &e));
+	ok(block_finish(image, &e));
+	block_unref(image);
+}
+
+START_TEST(images_are_laid_out_alike_whatever_the_threads_do)
+{
+	struct block_open open = { .format = "qcow2" };
+
+	make("base", 16 * MiB_, NULL);
+	make("top", 16 * MiB_, "base");
+	for (unsigned i = 0; i < 16; i++)
+		fill("top", (int)i + 1, MiB_ - 65536, i * MiB_);
+	ck_assert_int_eq(system("cp base one.base; cp top one.top"), 0);
+	for (unsigned threads = 1; threads <= 16; threads += 5) {
+		struct commit how = { .name = "top", .open = &open, .keep = true, .threads = threads };
+		struct commit_result r;
+
+		ck_assert_int_eq(system("cp one.base base; cp one.top top"), 0);
+		ok(commit_run(&how, &r, &e));
+		make("over", 16 * MiB_, "top");
+		rebase_to_nothing("over", threads);
+		ck_assert_int_eq(system(threads == 1 ? "cp base want.base; cp over want.over"
+						     : "cmp base want.base && cmp over want.over"), 0);
+	}
+}
+END_TEST
+
 START_TEST(a_benchmark_sends_what_it_was_told_to)
 {
 	struct bench job = { .write = true, .count = 64, .depth = 4, .len = 4096, .step = 4096, .pattern = 0x5a,
@@ -293,4 +328,5 @@ TEST_MAIN("chain", a_commit_moves_everything_into_the_backing_file_and_empties_t
 	  a_base_that_is_not_in_the_chain_is_refused, a_commit_that_is_stopped_leaves_the_image_as_it_was,
 	  a_rebase_keeps_the_content_over_another_file, a_rebase_onto_a_file_of_the_own_chain_copies_what_lies_between,
 	  a_rebase_onto_nothing_makes_the_image_stand_by_itself, an_image_without_a_backing_file_stays_the_same_over_one,
-	  a_benchmark_sends_what_it_was_told_to, a_benchmark_past_the_end_fails)
+	  images_are_laid_out_alike_whatever_the_threads_do, a_benchmark_sends_what_it_was_told_to,
+	  a_benchmark_past_the_end_fails)

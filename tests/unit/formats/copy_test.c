@@ -6,9 +6,11 @@
 #include "compare.h"
 #include "copy.h"
 #include "limits.h"
+#include "ondisk.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -282,8 +284,116 @@ START_TEST(running_out_of_memory_is_an_error)
 }
 END_TEST
 
+/* ---- the order of writes ---- */
+
+/* Reads as its file does, but what lies in the first piece only once something of the second has been read. */
+struct late_state {
+	pthread_mutex_t lock;
+	pthread_cond_t seen_second;
+	bool second;
+};
+
+static int late_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err *err)
+{
+	struct late_state *s = b->state;
+
+	pthread_mutex_lock(&s->lock);
+	if (off >= COPY_PIECE) {
+		s->second = true;
+		pthread_cond_broadcast(&s->seen_second);
+	}
+	while (off < COPY_PIECE && !s->second)
+		pthread_cond_wait(&s->seen_second, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	if (off < COPY_PIECE)
+		usleep(50000); /* the second piece may be written meanwhile, if the order is free */
+	return block_pread(b->file, buf, len, off, err);
+}
+
+static void late_close(struct block *b)
+{
+	(void)b;
+}
+
+static const struct block_driver late = {
+	.name = "late",
+	.state_size = sizeof(struct late_state),
+	.pread = late_pread,
+	.close = late_close,
+};
+
+/* Where the clusters at 0 and at the second piece lie in a qcow2 image made of such a source. */
+static void copy_late_source(bool compress, uint64_t lies[2])
+{
+	struct block *file = new_raw("src", 2 * COPY_PIECE), *src, *dst;
+	struct block_open how = { .format = "qcow2", .flags = BLOCK_WRITE };
+	struct copy_job job = { .nsources = 1, .sources = &src, .target_is_zero = true, .sparse = 4096, .threads = 2,
+				.compress = compress, .in_order = true };
+	CLEANUP(dict_free) struct dict opts = DICT_INIT;
+	struct copy_result r;
+
+	put(file, 0, 2 * COPY_PIECE, 7);
+	ok(block_new_filter(&late, file, &src, &e));
+	src->size = block_size(file);
+	pthread_mutex_init(&((struct late_state *)src->state)->lock, NULL);
+	pthread_cond_init(&((struct late_state *)src->state)->seen_second, NULL);
+	ok(dict_set(&opts, "size", "4194304", &e));
+	ok(block_create("dst", "qcow2", &opts, NULL, &e));
+	ok(block_open("dst", &how, &dst, &e));
+	job.target = dst;
+	ok(copy_run(&job, &r, &e));
+	ok(block_finish(dst, &e));
+	check_same(file, dst);
+	for (unsigned i = 0; i < 2; i++) {
+		struct extent x;
+
+		ok(block_extent(dst, 512, i * COPY_PIECE, &x, &e));
+		lies[i] = x.host_off;
+	}
+	block_unref(dst);
+	block_unref(src);
+	block_unref(file);
+}
+
+START_TEST(an_image_is_laid_out_front_to_back_whoever_is_first)
+{
+	uint64_t lies[2];
+
+	copy_late_source(false, lies);
+	ck_assert_uint_eq(lies[1], lies[0] + COPY_PIECE);
+}
+END_TEST
+
+/* The big-endian number at `off`. */
+static uint64_t number_at(struct block *b, uint64_t off)
+{
+	be64 v;
+
+	ok(block_pread(b, &v, sizeof v, off, &e));
+	return be64_get(v);
+}
+
+START_TEST(compressed_clusters_lie_front_to_back_too)
+{
+	enum { L1_OFFSET = 40 }; /* in the header */
+	const uint64_t table = 0x00fffffffffffe00, place = (1ULL << 54) - 1, compressed = 1ULL << 62;
+	uint64_t lies[2], l2, first, second;
+	struct block *b;
+
+	copy_late_source(true, lies);
+	b = open_raw("dst", 0);
+	l2 = number_at(b, number_at(b, L1_OFFSET)) & table;
+	first = number_at(b, l2);
+	second = number_at(b, l2 + COPY_PIECE / (64 * KiB) * 8);
+	ck_assert(first & compressed && second & compressed);
+	ck_assert_uint_lt(first & place, second & place);
+	block_unref(b);
+}
+END_TEST
+
 TEST_MAIN("copy", a_copy_has_the_same_bytes_and_no_more_of_them, sparse_of_zero_stores_everything,
 	  what_a_target_held_before_does_not_shine_through, sources_lie_one_behind_the_other,
 	  short_runs_of_zeros_are_stored_long_ones_are_not, a_read_that_fails_says_where_and_stops,
 	  salvage_gives_up_only_what_cannot_be_read, a_write_that_fails_is_told, the_caller_can_stop_a_slow_copy,
-	  running_out_of_memory_is_an_error)
+	  running_out_of_memory_is_an_error,
+	  an_image_is_laid_out_front_to_back_whoever_is_first, compressed_clusters_lie_front_to_back_too)
