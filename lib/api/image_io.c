@@ -106,7 +106,7 @@ int dry_image_extent_own(struct dry_image *img, uint64_t len, uint64_t off, stru
 			 struct dry_error *error)
 {
 	API_ERR(e, error);
-	struct block *backing = block_backing(img->block);
+	struct block *backing = block_shows_through(img->block);
 	struct extent x;
 	int rc = clip_range(img, &len, off, e);
 

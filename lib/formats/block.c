@@ -9,6 +9,7 @@
 #include "checked.h"
 #include "json.h"
 #include "limits.h"
+#include "zero.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -122,6 +123,13 @@ struct block *block_backing(const struct block *b)
 	return b->backing;
 }
 
+struct block *block_shows_through(const struct block *b)
+{
+	while (b->drv->is_filter)
+		b = b->file;
+	return b->backing;
+}
+
 const char *block_backing_name(const struct block *b)
 {
 	return b->backing_name;
@@ -204,15 +212,28 @@ int block_pread_backing(struct block *b, void *buf, size_t len, uint64_t off, st
 	return rc;
 }
 
+static int write_out(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
+{
+	if (!b->drv->pwrite)
+		return err_set(e, ERR_UNSUPPORTED, "%s: writing to %s images", b->name, b->drv->name);
+	return b->drv->pwrite(b, buf, len, off, e);
+}
+
+/* After a write, which gave rc. */
+static int written_through(struct block *b, int rc, struct err *e)
+{
+	return rc == 0 && (b->flags & BLOCK_WRITETHROUGH) ? block_flush(b, e) : rc;
+}
+
 int block_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
 {
 	int rc = check_write(b, len, off, e);
 
 	if (rc < 0 || len == 0)
 		return rc;
-	if (!b->drv->pwrite)
-		return err_set(e, ERR_UNSUPPORTED, "%s: writing to %s images", b->name, b->drv->name);
-	return b->drv->pwrite(b, buf, len, off, e);
+	if ((b->flags & BLOCK_DETECT_ZEROES) && b->drv->zero && mem_is_zero(buf, len))
+		return block_zero(b, len, off, b->flags & BLOCK_DETECT_UNMAP ? BLOCK_ZERO_UNMAP : BLOCK_ZERO_KEEP, e);
+	return written_through(b, write_out(b, buf, len, off, e), e);
 }
 
 static int write_zeros_out(struct block *b, uint64_t len, uint64_t off, struct err *e)
@@ -221,7 +242,7 @@ static int write_zeros_out(struct block *b, uint64_t len, uint64_t off, struct e
 
 	while (len) {
 		size_t n = (size_t)MIN_OF(len, (uint64_t)sizeof zeros);
-		int rc = block_pwrite(b, zeros, n, off, e);
+		int rc = write_out(b, zeros, n, off, e);
 		if (rc < 0)
 			return rc;
 		off += n;
@@ -237,20 +258,22 @@ int block_zero(struct block *b, uint64_t len, uint64_t off, unsigned how, struct
 
 	if (rc < 0 || len == 0)
 		return rc;
+	if (b->flags & BLOCK_NO_DISCARD)
+		how &= ~(unsigned)BLOCK_ZERO_UNMAP;
 	rc = b->drv->zero ? b->drv->zero(b, len, off, how, e ? e : &ignored) : -(int)ERR_UNSUPPORTED;
 	if (rc != -(int)ERR_UNSUPPORTED)
-		return rc;
+		return written_through(b, rc, e);
 	if (how & BLOCK_ZERO_FAST)
 		return err_set(e, ERR_UNSUPPORTED, "%s: zeroing without writing", b->name);
 	err_clear(e);
-	return write_zeros_out(b, len, off, e);
+	return written_through(b, write_zeros_out(b, len, off, e), e);
 }
 
 int block_discard(struct block *b, uint64_t len, uint64_t off, struct err *e)
 {
 	int rc = check_write(b, len, off, e);
 
-	if (rc < 0 || len == 0 || !b->drv->discard)
+	if (rc < 0 || len == 0 || !b->drv->discard || (b->flags & BLOCK_NO_DISCARD))
 		return rc;
 	return b->drv->discard(b, len, off, e);
 }
@@ -263,7 +286,7 @@ int block_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64
 		return rc;
 	if (!b->drv->pwrite_compressed)
 		return err_set(e, ERR_UNSUPPORTED, "%s: %s images have no compressed clusters", b->name, b->drv->name);
-	return b->drv->pwrite_compressed(b, buf, len, off, e);
+	return written_through(b, b->drv->pwrite_compressed(b, buf, len, off, e), e);
 }
 
 bool block_packs(const struct block *b)
@@ -280,7 +303,7 @@ int block_pwrite_packed(struct block *b, const void *packed, size_t size, size_t
 {
 	int rc = check_write(b, len, off, e);
 
-	return rc < 0 || len == 0 ? rc : b->drv->pwrite_packed(b, packed, size, len, off, e);
+	return rc < 0 || len == 0 ? rc : written_through(b, b->drv->pwrite_packed(b, packed, size, len, off, e), e);
 }
 
 int block_flush(struct block *b, struct err *e)
@@ -317,6 +340,8 @@ int block_extent(struct block *b, uint64_t len, uint64_t off, struct extent *out
 	rc = check_range(b, "extent", len, off, e);
 	if (rc < 0)
 		return rc;
+	if (b->drv->is_filter)
+		return block_extent(b->file, len, off, out, e);
 	if (!b->drv->extent) {
 		out->flags = EXTENT_DATA | EXTENT_ALLOC;
 		return 0;
@@ -332,7 +357,7 @@ int block_extent_chain(struct block *b, struct block *base, uint64_t len, uint64
 
 	/* Ends: each turn goes one node down a chain of finite length. */
 	for (;;) {
-		struct block *below = b->backing;
+		struct block *below = block_shows_through(b);
 		int rc = block_extent(b, len, off, out, e);
 
 		if (rc < 0)

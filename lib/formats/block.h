@@ -28,12 +28,15 @@ enum {
 	BLOCK_FORCE_SHARE = 1u << 3,  /* read although another process holds the image's locks; take none */
 	BLOCK_NO_LOCK = 1u << 4,      /* take no locks at all (a temporary file of our own) */
 	BLOCK_DIRECT = 1u << 5,	      /* bypass the page cache (cache mode none, directsync) */
-	BLOCK_WRITETHROUGH = 1u << 6, /* a write is stable when it returns */
+	BLOCK_WRITETHROUGH = 1u << 6, /* a write is stable when it returns, with all that it takes to find it again */
 	BLOCK_UNSAFE = 1u << 7,	      /* flush does nothing */
 	BLOCK_CHECK = 1u << 8,	      /* for check and repair: damaged metadata must not stop the open where avoidable */
 	BLOCK_GUESS_WRITE = 1u << 9,  /* allow writing to an image whose raw format was only guessed (the peers do) */
 	BLOCK_FACTS = 1u << 11, /* for facts only: a data file is not opened, and nothing of the content can be asked */
 	BLOCK_SHARE_WRITE = 1u << 10, /* others may write to a raw image meanwhile: for facts, not for content */
+	BLOCK_NO_DISCARD = 1u << 12,	/* discards do nothing, and zeros that are written make no holes */
+	BLOCK_DETECT_ZEROES = 1u << 13, /* a write of nothing but zeros is one of zeros, */
+	BLOCK_DETECT_UNMAP = 1u << 14,	/* and may make holes */
 };
 
 /* Which host files an image may name as its backing, data or extent file. */
@@ -82,6 +85,8 @@ bool block_zero_init(const struct block *b);
 bool block_guessed(const struct block *b); /* its format was not given, and no magic named it: raw by default */
 struct block *block_file(const struct block *b);    /* the node beneath, lent; NULL for a host file */
 struct block *block_backing(const struct block *b); /* lent; NULL when there is none */
+/* What shows through where b decides nothing: its backing file, or that of the node it filters; lent; NULL: nothing. */
+struct block *block_shows_through(const struct block *b);
 /* The backing file as the image names it (lent; NULL: none), the format it gives (NULL: none). */
 const char *block_backing_name(const struct block *b);
 const char *block_backing_format(const struct block *b);

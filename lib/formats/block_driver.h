@@ -60,6 +60,7 @@ struct block_driver {
 	size_t state_size;
 	bool is_protocol;	/* opens a host file by itself: no b->file, no probing beneath */
 	bool takes_names;	/* protocol: "NAME:..." as a file name is for it, as its option "filename" */
+	bool is_filter;		/* decides nothing: what lies where, and what comes from a backing file, the node beneath says */
 	bool noise_init;	/* what was never written does not read as zeros: block_zero_init() */
 	bool supports_backing;	/* what is not allocated comes from the backing file */
 	struct magic magic[3];	/* ends at len 0; none: only by name, or by default (raw) */
@@ -164,6 +165,13 @@ static inline void block_event(struct block *file, const char *name)
 	if (file->drv->event)
 		file->drv->event(file, name);
 }
+/* Takes an option that is one of the words (which end at NULL): *out is its number, or stays when the key is absent. */
+int block_take_word(struct dict *opts, const char *key, const char *const words[], unsigned *out, struct err *e);
+/* Takes the options that any node may have (node_options.c) and sets the flags that they stand for. */
+int block_take_node_options(struct dict *opts, unsigned *flags, struct err *e);
+/* Flags of one node only, not of those beneath it. */
+#define BLOCK_OWN_FLAGS                                                                                                \
+	(BLOCK_FACTS | BLOCK_WRITETHROUGH | BLOCK_NO_DISCARD | BLOCK_DETECT_ZEROES | BLOCK_DETECT_UNMAP)
 /* A new node without a driver's open: for filters.  Takes a reference on file (may be NULL). */
 int block_new_filter(const struct block_driver *drv, struct block *file, struct block **out, struct err *e);
 

@@ -98,7 +98,7 @@ int block_open_child(struct dict *opts, const char *key, const struct block_env 
 	if (rc < 0)
 		return rc;
 	down.depth++;
-	return node_open(&sub, &down, flags & ~(unsigned)BLOCK_FACTS, true, out, e);
+	return node_open(&sub, &down, flags & ~BLOCK_OWN_FLAGS, true, out, e);
 }
 
 /* The node a format lies on. */
@@ -173,6 +173,9 @@ static int node_open(struct dict *opts, const struct block_env *env, unsigned fl
 		return err_set(e, ERR_USAGE, "unknown format \"%s\"", driver);
 	if (!drv && below)
 		drv = &block_host;
+	rc = block_take_node_options(opts, &flags, e);
+	if (rc < 0)
+		return rc;
 	if (!drv)
 		rc = open_guessing(opts, env, flags, &file, &drv, &guessed, e);
 	else if (!drv->is_protocol)
@@ -317,7 +320,7 @@ int block_open_named(struct block *b, const char *name, const char *format, unsi
 		dict_free(opts);
 	if (rc == 0 && format && *format && !dict_get(&all, "driver"))
 		rc = dict_set(&all, "driver", format, e);
-	return rc < 0 ? rc : node_open(&all, &down, flags, to_protocol, out, e);
+	return rc < 0 ? rc : node_open(&all, &down, flags & ~(BLOCK_OWN_FLAGS & ~BLOCK_FACTS), to_protocol, out, e);
 }
 
 int block_open_backing(struct block *b, struct dict *opts, const struct block_env *env, struct err *e)

@@ -116,15 +116,6 @@ static int cor_discard(struct block *b, uint64_t len, uint64_t off, struct err *
 	return rc;
 }
 
-static int cor_extent(struct block *b, uint64_t len, uint64_t off, struct extent *out, struct err *e)
-{
-	int rc = block_extent_chain(b->file, NULL, len, off, out, e);
-
-	out->depth = 0;
-	out->flags |= EXTENT_ALLOC;
-	return rc;
-}
-
 static int cor_truncate(struct block *b, uint64_t size, enum block_prealloc p, struct err *e)
 {
 	int rc = block_truncate(b->file, size, p, e);
@@ -137,13 +128,13 @@ static int cor_truncate(struct block *b, uint64_t size, enum block_prealloc p, s
 const struct block_driver block_copy_on_read = {
 	.name = "copy-on-read",
 	.state_size = sizeof(struct cor_state),
+	.is_filter = true,
 	.open = cor_open,
 	.close = cor_close,
 	.pread = cor_pread,
 	.pwrite = cor_pwrite,
 	.zero = cor_zero,
 	.discard = cor_discard,
-	.extent = cor_extent,
 	.truncate = cor_truncate,
 };
 

@@ -185,13 +185,34 @@ static int refuse_loop(const struct block *b, const struct block_env *env, struc
 	return 0;
 }
 
+/* Options of QEMU's for a host file.  Which interface of the kernel moves the bytes is ours to choose; it is judged only. */
+static int take_options(struct block *b, struct dict *opts, struct err *e)
+{
+	static const char *const engines[] = { "threads", "native", "io_uring", NULL };
+	static const char *const lockings[] = { "auto", "on", "off", NULL };
+	unsigned engine = 0, locking = 0;
+	int rc = block_take_word(opts, "aio", engines, &engine, e);
+
+	if (rc == 0)
+		rc = block_take_word(opts, "locking", lockings, &locking, e);
+	if (rc < 0)
+		return rc;
+	if (engine == 1 && !(b->flags & BLOCK_DIRECT))
+		return err_set(e, ERR_USAGE, "option \"aio\": native I/O needs \"cache.direct\"");
+	if (locking == 2)
+		b->flags |= BLOCK_NO_LOCK;
+	return 0;
+}
+
 static int host_open(struct block *b, struct dict *opts, const struct block_env *env, struct err *e)
 {
 	CLEANUP(free_ptr) char *path = dict_take(opts, "filename");
 	CLEANUP(close_fd) int fd = -1;
 	struct host_state *s = b->state;
-	int rc;
+	int rc = take_options(b, opts, e);
 
+	if (rc < 0)
+		return rc;
 	if (!path || !*path)
 		return err_set(e, ERR_USAGE, "a file needs a \"filename\"");
 	free(b->name);
@@ -205,6 +226,8 @@ static int host_open(struct block *b, struct dict *opts, const struct block_env 
 	fd = -1;
 	if (rc < 0)
 		return rc;
+	if (b->drv == &block_host_device && !s->is_device)
+		return err_set(e, ERR_USAGE, "%s: not a block device", path);
 	s->direct = b->flags & BLOCK_DIRECT;
 	if ((rc = refuse_loop(b, env, e)) < 0)
 		return rc;

@@ -332,7 +332,8 @@ void qcow2_info_bitmaps(struct block *b, struct json *j)
 		for (uint32_t i = 0; i < s->nbm; i++) {
 			json_object(j, NULL);
 			json_array(j, "flags");
-			if (s->bm[i].flags & QCOW2_BITMAP_IN_USE)
+			/* While we have the image open for writing, we do. */
+			if ((s->bm[i].flags & QCOW2_BITMAP_IN_USE) || block_writable(b))
 				json_str(j, NULL, "in-use");
 			if (s->bm[i].flags & QCOW2_BITMAP_AUTO)
 				json_str(j, NULL, "auto");

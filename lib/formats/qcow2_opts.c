@@ -32,7 +32,8 @@ static int take_caches(struct block *b, struct dict *opts, struct err *e)
 	    (rc = dict_take_size(opts, "cache-clean-interval", &interval, e)) < 0)
 		return rc;
 	if (!is_pow2(s->l2_slice_size) || s->l2_slice_size < 512 || s->l2_slice_size > s->cluster_size)
-		return err_set(e, ERR_USAGE, "\"l2-cache-entry-size\" is a power of two from 512 to the cluster size");
+		return err_set(e, ERR_USAGE, "\"l2-cache-entry-size\" is a power of two from 512 to the cluster size (%" PRIu64 ")",
+			       s->cluster_size);
 	if (interval > UINT32_MAX)
 		return err_set(e, ERR_USAGE, "\"cache-clean-interval\" is too large");
 	if (total != UINT64_MAX && l2 != UINT64_MAX && refs != UINT64_MAX)

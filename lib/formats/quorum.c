@@ -10,6 +10,7 @@
 #include "block_driver.h"
 
 #include "alloc.h"
+#include "checked.h"
 #include "limits.h"
 #include "text.h"
 
@@ -81,12 +82,27 @@ static int quorum_open(struct block *b, struct dict *opts, const struct block_en
 		return err_set(e, ERR_USAGE, "blkverify is for two children with a vote-threshold of 2");
 	if (s->rewrite && s->verify)
 		return err_set(e, ERR_USAGE, "rewrite-corrupted and blkverify exclude each other");
+	free(b->name);
+	b->name = alloc_strdup(block_name(s->child[0])); /* people know it by the first */
+	if (!b->name)
+		return err_nomem(e);
 	b->size = block_size(s->child[0]);
 	for (unsigned i = 1; i < s->n; i++)
 		if (block_size(s->child[i]) != b->size)
 			return err_set(e, ERR_CORRUPT, "child %u has %llu bytes, child 0 has %llu", i,
 				       (unsigned long long)block_size(s->child[i]), (unsigned long long)b->size);
 	return 0;
+}
+
+static uint64_t quorum_allocated(const struct block *b)
+{
+	const struct quorum_state *s = b->state;
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < s->n; i++)
+		if (!checked_add(all, block_allocated(s->child[i]), &all))
+			return UINT64_MAX; /* of one of them it is not known */
+	return all;
 }
 
 static void quorum_close(struct block *b)
@@ -260,6 +276,7 @@ const struct block_driver block_quorum = {
 	.is_protocol = true, /* has no file of its own: its children are in its state */
 	.open = quorum_open,
 	.close = quorum_close,
+	.allocated = quorum_allocated,
 	.finish = quorum_finish,
 	.pread = quorum_pread,
 	.pwrite = quorum_pwrite,

@@ -127,15 +127,6 @@ static int throttle_discard(struct block *b, uint64_t len, uint64_t off, struct 
 	return block_discard(b->file, len, off, e);
 }
 
-static int throttle_extent(struct block *b, uint64_t len, uint64_t off, struct extent *out, struct err *e)
-{
-	int rc = block_extent_chain(b->file, NULL, len, off, out, e);
-
-	out->depth = 0;
-	out->flags |= EXTENT_ALLOC;
-	return rc;
-}
-
 static int throttle_truncate(struct block *b, uint64_t size, enum block_prealloc p, struct err *e)
 {
 	int rc = block_truncate(b->file, size, p, e);
@@ -148,6 +139,7 @@ static int throttle_truncate(struct block *b, uint64_t size, enum block_prealloc
 const struct block_driver block_throttle = {
 	.name = "throttle",
 	.state_size = sizeof(struct throttle_state),
+	.is_filter = true,
 	.open = throttle_open,
 	.close = throttle_close,
 	.pread = throttle_pread,
@@ -155,6 +147,5 @@ const struct block_driver block_throttle = {
 	.pwrite_compressed = throttle_pwrite_compressed,
 	.zero = throttle_zero,
 	.discard = throttle_discard,
-	.extent = throttle_extent,
 	.truncate = throttle_truncate,
 };

@@ -247,6 +247,8 @@ int secrets_add(struct secrets *s, struct dict *opts, struct err *e)
 		return err_set(e, ERR_USAGE, "parameter '%s' is unexpected", dict_first_key(opts));
 	if (!o.id)
 		return err_set(e, ERR_USAGE, "parameter 'id' is missing");
+	if (!text_is_identifier(o.id))
+		return err_set(e, ERR_USAGE, "parameter 'id' expects an identifier");
 	if (secrets_find(s, o.id, &same, NULL) == 0)
 		return err_set(e, ERR_USAGE, "attempt to add duplicate property '%s' to object", o.id);
 	grown = alloc_resize(s->items, s->n + 1, sizeof *s->items);

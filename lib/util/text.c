@@ -19,6 +19,13 @@ static int suffix_bits(char c)
 	return p ? (int)(p - letters) * 10 : -1;
 }
 
+bool text_is_identifier(const char *s)
+{
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return *s && strchr(LETTERS, *s) && !s[strspn(s, LETTERS "0123456789-._")];
+#undef LETTERS
+}
+
 bool text_parse_size(const char *s, uint64_t *out)
 {
 	unsigned long long whole;

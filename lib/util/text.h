@@ -14,6 +14,8 @@
  * suffix.  false when it is not a size or does not fit 64 bits.
  */
 bool text_parse_size(const char *s, uint64_t *out);
+/* A name as QEMU gives them to objects and nodes: letters, digits, "-", "." and "_", beginning with a letter. */
+bool text_is_identifier(const char *s);
 /* An unsigned number, decimal or 0x hex, the whole text. */
 bool text_parse_u64(const char *s, uint64_t *out);
 /* "1.5 GiB": three significant digits, as qemu-img prints sizes. buf of at least 16 bytes; returns buf. */

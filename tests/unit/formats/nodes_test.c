@@ -185,7 +185,184 @@ START_TEST(a_throttle_makes_the_second_request_wait)
 }
 END_TEST
 
+/* ---- what any node may be asked ---- */
+
+static void make_image(const char *path, const char *size)
+{
+	struct dict opts = DICT_INIT;
+
+	ok(dict_set(&opts, "size", size, &e));
+	ok(block_create(path, "qcow2", &opts, NULL, &e));
+	dict_free(&opts);
+}
+
+/* What another reader of the file, which knows nothing of our caches, finds at its beginning. */
+static char first_byte_on_disk(const char *path)
+{
+	struct block_open how = { .format = "qcow2", .flags = BLOCK_FORCE_SHARE };
+	struct block *b;
+	char c;
+
+	ok(block_open(path, &how, &b, &e));
+	ok(block_pread(b, &c, 1, 0, &e));
+	block_unref(b);
+	return c;
+}
+
+START_TEST(a_write_that_is_written_through_can_be_found_again_at_once)
+{
+	struct block_open back = { .format = "qcow2", .flags = BLOCK_WRITE };
+	struct block_open through = { .format = "qcow2", .flags = BLOCK_WRITE | BLOCK_WRITETHROUGH };
+	struct block *b;
+
+	make_image("a", "1M");
+	ok(block_open("a", &back, &b, &e));
+	ok(block_pwrite(b, "x", 1, 0, &e));
+	ck_assert_int_eq(first_byte_on_disk("a"), 0); /* its L2 entry is in our memory only */
+	block_unref(b);
+	ok(block_open("a", &through, &b, &e));
+	ok(block_pwrite(b, "x", 1, 0, &e));
+	ck_assert_int_eq(first_byte_on_disk("a"), 'x');
+	ok(block_zero(b, 512, 0, 0, &e));
+	ck_assert_int_eq(first_byte_on_disk("a"), 0);
+	block_unref(b);
+}
+END_TEST
+
+static bool is_allocated(struct block *b, uint64_t off, bool *zero)
+{
+	struct extent x;
+
+	ok(block_extent(b, 512, off, &x, &e));
+	*zero = x.flags & EXTENT_ZERO;
+	return x.flags & EXTENT_ALLOC && x.flags & EXTENT_DATA;
+}
+
+START_TEST(zeros_that_are_written_are_seen_if_asked_for)
+{
+	static char zeros[65536], ones[65536] = { 1 };
+	struct block *b;
+	bool zero;
+
+	make_image("a", "1M");
+	ok(open_opts("driver=qcow2,file.filename=a,detect-zeroes=on", BLOCK_WRITE, &b));
+	ok(block_pwrite(b, zeros, sizeof zeros, 0, &e));
+	ok(block_pwrite(b, ones, sizeof ones, 65536, &e));
+	ck_assert(!is_allocated(b, 0, &zero));
+	ck_assert(is_allocated(b, 65536, &zero));
+	ok(block_finish(b, &e));
+	block_unref(b);
+	ok(open_opts("driver=qcow2,file.filename=a", BLOCK_WRITE, &b));
+	ok(block_pwrite(b, zeros, sizeof zeros, 131072, &e));
+	ck_assert(is_allocated(b, 131072, &zero));
+	ck_assert(!zero);
+	ok(block_finish(b, &e));
+	block_unref(b);
+}
+END_TEST
+
+START_TEST(discards_are_ignored_if_asked_for)
+{
+	struct block *b;
+	char c;
+
+	make_file("a", 'a', 65536);
+	ok(open_opts("driver=raw,file.filename=a,discard=ignore", BLOCK_WRITE, &b));
+	ok(block_discard(b, 65536, 0, &e));
+	ok(block_pread(b, &c, 1, 0, &e));
+	ck_assert_int_eq(c, 'a');
+	block_unref(b);
+	ok(open_opts("driver=raw,file.filename=a,discard=unmap", BLOCK_WRITE, &b));
+	ok(block_discard(b, 65536, 0, &e));
+	ok(block_pread(b, &c, 1, 0, &e));
+	ck_assert_int_eq(c, 0);
+	block_unref(b);
+}
+END_TEST
+
+START_TEST(a_node_keeps_to_what_it_was_told)
+{
+	static const struct {
+		const char *text;
+		unsigned flags;
+		enum err_code code;
+	} rows[] = {
+		{ "driver=raw,file.filename=a,read-only=on", BLOCK_WRITE, ERR_USAGE },
+		{ "driver=raw,file.filename=a,file.read-only=on", BLOCK_WRITE, ERR_USAGE },
+		{ "driver=raw,file.filename=a,force-share=on", BLOCK_WRITE, ERR_USAGE },
+		{ "driver=raw,file.filename=a,node-name=1a", 0, ERR_USAGE },
+		{ "driver=raw,file.filename=a,discard=maybe", 0, ERR_USAGE },
+		{ "driver=raw,file.filename=a,detect-zeroes=unmap,discard=off", 0, ERR_USAGE },
+		{ "driver=raw,file.filename=a,file.aio=native", 0, ERR_USAGE },
+		{ "driver=raw,file.filename=a,file.locking=never", 0, ERR_USAGE },
+		{ "driver=raw,file.filename=a,cache.direct=often", 0, ERR_USAGE },
+		{ "driver=host_device,filename=a", 0, ERR_USAGE },
+	};
+	static const char *const fine[] = {
+		"driver=raw,file.filename=a,read-only=on,force-share=on,node-name=a-1",
+		"driver=raw,file.filename=a,cache.direct=off,cache.no-flush=on,auto-read-only=on",
+		"driver=raw,file.filename=a,file.aio=threads,file.locking=auto",
+		"driver=raw,file.filename=a,detect-zeroes=unmap,discard=unmap",
+	};
+	struct block *b;
+
+	make_file("a", 'a', 4096);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		int rc = open_opts(rows[i].text, rows[i].flags, &b);
+
+		ck_assert_msg(rc == -(int)rows[i].code, "%s: %d (%s)", rows[i].text, rc, e.msg);
+	}
+	for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
+		ok(open_opts(fine[i], 0, &b));
+		block_unref(b);
+	}
+}
+END_TEST
+
+START_TEST(a_file_that_takes_no_locks_stands_in_nobodys_way)
+{
+	struct block *held, *b;
+
+	make_file("a", 'a', 4096);
+	ok(open_opts("driver=raw,file.filename=a", BLOCK_WRITE, &held));
+	fails(open_opts("driver=raw,file.filename=a", BLOCK_WRITE, &b), ERR_SYSTEM);
+	ok(open_opts("driver=raw,file.filename=a,file.locking=off", BLOCK_WRITE, &b));
+	block_unref(b);
+	block_unref(held);
+}
+END_TEST
+
+START_TEST(a_filter_says_of_allocation_what_lies_beneath_it)
+{
+	struct dict opts = DICT_INIT;
+	struct block *b;
+	struct extent x;
+	char c;
+
+	make_file("base", 'b', 1 << 20);
+	ok(dict_set(&opts, "size", "1M", &e));
+	ok(dict_set(&opts, "backing_file", "base", &e));
+	ok(dict_set(&opts, "backing_fmt", "raw", &e));
+	ok(block_create("top", "qcow2", &opts, NULL, &e));
+	dict_free(&opts);
+	ok(open_opts("driver=copy-on-read,file.driver=qcow2,file.file.filename=top", BLOCK_WRITE, &b));
+	ok(block_extent(b, 65536, 0, &x, &e));
+	ck_assert(!(x.flags & EXTENT_ALLOC));
+	ok(block_extent_chain(b, NULL, 65536, 0, &x, &e));
+	ck_assert(x.flags & EXTENT_DATA);
+	ck_assert_uint_eq(x.depth, 1);
+	ok(block_pread(b, &c, 1, 0, &e));
+	ck_assert_int_eq(c, 'b');
+	ok(block_extent(b, 512, 0, &x, &e));
+	ck_assert(x.flags & EXTENT_ALLOC);
+	ok(block_finish(b, &e));
+	block_unref(b);
+}
+END_TEST
+
 TEST_MAIN("nodes", a_null_disk_takes_everything_and_gives_zeros, blkdebug_fails_after_its_event_and_in_its_state,
 	  blkdebug_reads_its_rules_from_a_file, blkdebug_widens_requests_to_its_alignment,
 	  a_breakpoint_holds_a_request_until_it_is_resumed, a_quorum_outvotes_a_bad_child_and_mends_it,
-	  a_throttle_makes_the_second_request_wait)
+	  a_throttle_makes_the_second_request_wait, a_write_that_is_written_through_can_be_found_again_at_once,
+	  zeros_that_are_written_are_seen_if_asked_for, discards_are_ignored_if_asked_for, a_node_keeps_to_what_it_was_told,
+	  a_file_that_takes_no_locks_stands_in_nobodys_way, a_filter_says_of_allocation_what_lies_beneath_it)
