@@ -2,6 +2,7 @@
 /* io.c - the exerciser's options and its command loop; called qemu-io it takes that program's options. */
 #include "io_session.h"
 #include "image.h"
+#include "qemu_img.h"
 
 #include "alloc.h"
 
@@ -242,7 +243,7 @@ static bool io_object(struct io_session *s, const char *text)
 	if (s->secrets && dry_secrets_add(s->secrets, text, &e) == 0)
 		return true;
 	e.msg[0] = (char)toupper((unsigned char)e.msg[0]);
-	io_error(s, "%s", s->secrets ? e.msg : "out of memory");
+	io_error(s, "%s%s", s->secrets ? e.msg : "out of memory", qi_object_hint(&e));
 	return false;
 }
 
@@ -251,7 +252,7 @@ int cmd_io(int argc, char **argv)
 	const struct usage u = { "io", "[options] [IMAGE]",
 				 "Reads and writes an image by hand or by script, to try what it does." };
 	CLEANUP(opt_list_free) struct opt_list commands = { NULL, 0 };
-	CLEANUP(session_secrets_free) struct io_session s = { .self = "drydock io", .how = { .cache = DRY_CACHE_WRITEBACK } };
+	CLEANUP(session_secrets_free) struct io_session s = { .self = "drydock io", .how = { .cache = DRY_CACHE_WRITETHROUGH } };
 	CLEANUP(image_how_free) struct image_how keys = { .format = NULL };
 	const char *cache = NULL;
 	int status;
@@ -348,7 +349,7 @@ int cmd_qemu_io(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	CLEANUP(opt_list_free) struct opt_list commands = { NULL, 0 };
-	CLEANUP(session_secrets_free) struct io_session s = { .self = "qemu-io", .how = { .cache = DRY_CACHE_WRITEBACK } };
+	CLEANUP(session_secrets_free) struct io_session s = { .self = "qemu-io", .how = { .cache = DRY_CACHE_WRITETHROUGH } };
 	static char self[] = "qemu-io"; /* what getopt calls us */
 	int c;
 

@@ -116,10 +116,6 @@ static enum io_answer run_aio(struct io_session *s, const struct io_command *sel
 		puts("-u requires -z to be specified");
 		return IO_FAILED;
 	}
-	if (t.zero && t.pattern >= 0) {
-		puts("-z and -P cannot be specified at the same time");
-		return IO_FAILED;
-	}
 	if (!io_transfer_ranges(&t, argc - optind, argv + optind))
 		return IO_FAILED;
 	t.pattern_len = t.len;

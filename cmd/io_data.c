@@ -60,10 +60,14 @@ bool io_transfer_ranges(struct io_transfer *t, int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		uint64_t len;
 
-		if (!io_length(argv[i], &len))
+		if (!io_number(argv[i], &len))
 			return false;
-		if (t->len + len > (uint64_t)IO_MAX_REQUEST) {
+		if (len > (uint64_t)IO_MAX_REQUEST) {
 			printf("Argument '%s' exceeds maximum size %lld\n", argv[i], IO_MAX_REQUEST);
+			return false;
+		}
+		if (len > (uint64_t)IO_MAX_REQUEST - t->len) {
+			printf("The total number of bytes exceed the maximum size %lld\n", IO_MAX_REQUEST);
 			return false;
 		}
 		t->len += len;
@@ -203,7 +207,7 @@ static enum io_answer do_read(struct io_session *s, struct io_transfer *t)
 		return io_error(s, "out of memory");
 	began = io_now();
 	if (io_transfer_read(s, t, &e) < 0) {
-		io_print_failure("read", &e);
+		io_print_failure(t->gathered ? "readv" : "read", &e);
 		return IO_FAILED;
 	}
 	same = io_transfer_verify(t);
@@ -238,7 +242,7 @@ static enum io_answer run_read(struct io_session *s, int argc, char **argv)
 static enum io_answer run_readv(struct io_session *s, int argc, char **argv)
 {
 	const struct io_command *self = &io_data_commands[READV];
-	struct io_transfer t = { .pattern = -1 };
+	struct io_transfer t = { .pattern = -1, .gathered = true };
 
 	if (!io_transfer_options(&t, self, "CP:qv", argc, argv))
 		return IO_FAILED;
@@ -270,7 +274,7 @@ static enum io_answer do_write(struct io_session *s, struct io_transfer *t)
 		/* The peer's word for a compressed write of odd size. */
 		if (t->compressed && e.code == DRY_USAGE)
 			e = (struct dry_error){ .code = DRY_SYSTEM, .sys_errno = EINVAL };
-		io_print_failure("write", &e);
+		io_print_failure(t->gathered ? "writev" : "write", &e);
 		return IO_FAILED;
 	}
 	return finish(t, "wrote", began);
@@ -307,15 +311,19 @@ static enum io_answer run_write(struct io_session *s, int argc, char **argv)
 		return io_usage(self);
 	if (!write_options_agree(&t))
 		return IO_FAILED;
-	if (!io_offset(argv[optind], &t.off) || !io_length(argv[optind + 1], &t.len))
+	if (!io_offset(argv[optind], &t.off) || !io_number(argv[optind + 1], &t.len))
 		return IO_FAILED;
+	if (!t.no_fallback && t.len > (uint64_t)IO_MAX_REQUEST) {
+		printf("length cannot exceed %lld without -n, given %s\n", IO_MAX_REQUEST, argv[optind + 1]);
+		return IO_FAILED;
+	}
 	return (t.vmstate || t.compressed) && !is_sector_aligned(&t) ? IO_FAILED : do_write(s, &t);
 }
 
 static enum io_answer run_writev(struct io_session *s, int argc, char **argv)
 {
 	const struct io_command *self = &io_data_commands[WRITEV];
-	struct io_transfer t = { .pattern = -1, .write = true };
+	struct io_transfer t = { .pattern = -1, .write = true, .gathered = true };
 
 	if (!io_transfer_options(&t, self, "CfqP:", argc, argv))
 		return IO_FAILED;
@@ -386,7 +394,9 @@ static enum io_answer run_truncate(struct io_session *s, int argc, char **argv)
 		return io_usage(&io_data_commands[TRUNCATE]);
 	if (!io_offset(argv[optind], &size))
 		return IO_FAILED;
-	return dry_image_resize(s->img, size, mode, &e) < 0 ? io_error(s, "%s", e.msg) : IO_OK;
+	if (dry_image_resize(s->img, size, mode, &e) == 0)
+		return IO_OK;
+	return io_error(s, "%s", e.code == DRY_USAGE && size % 512 ? "The new size must be a multiple of 512" : e.msg);
 }
 
 const struct io_command io_data_commands[] = {

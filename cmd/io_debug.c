@@ -23,7 +23,8 @@ static enum io_answer run_break(struct io_session *s, int argc, char **argv)
 	(void)argc;
 	if (dry_image_break(s->img, argv[1], argv[2], &e) == 0)
 		return IO_OK;
-	printf("Could not set breakpoint: %s\n", words(&e));
+	/* An event that does not exist is not found, for the peer. */
+	printf("Could not set breakpoint: %s\n", e.code == DRY_USAGE ? strerror(ENOENT) : words(&e));
 	return IO_FAILED;
 }
 

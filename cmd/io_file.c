@@ -45,21 +45,26 @@ bool io_aio_mode(struct io_session *s, const char *name, bool *native)
 
 /* ---- open and close ---- */
 
-/* The sentence of a failed open, as the peer says it where the cause is the host's. */
-static enum io_answer open_failed(const struct io_session *s, const char *name, const struct dry_error *e)
+/* "can't open device NAME: ", or without a name what options describe; the peer's sentence behind it. */
+__attribute__((format(printf, 3, 4))) static enum io_answer cannot_open(const struct io_session *s, const char *name,
+									 const char *fmt, ...)
 {
 	CLEANUP(strbuf_free) struct strbuf why = STRBUF_INIT;
-	const char *shown = name ? name : "(null)";
+	va_list ap;
 
-	if (e->code == DRY_SYSTEM && (e->sys_errno == EBUSY || e->sys_errno == EAGAIN))
-		return io_error(s, "can't open%s%s: Failed to get %s lock\nIs another process using the image [%s]?",
-				name ? " device " : "", name ? name : "", e->sys_errno == EBUSY ? "shared \"write\"" : "\"write\"",
-				shown);
-	if (e->code == DRY_SYSTEM && name)
-		return io_error(s, "can't open device %s: Could not open '%s': %s", name, name, strerror(e->sys_errno));
-	if (qi_key_reason(&why, e))
-		return io_error(s, "can't open%s%s: %s", name ? " device " : "", name ? name : "", why.s);
-	return io_error(s, "can't open%s%s: %s", name ? " device " : "", name ? name : "", e->msg);
+	va_start(ap, fmt);
+	strbuf_vprintf(&why, fmt, ap);
+	va_end(ap);
+	return io_error(s, "can't open%s%s: %s", name ? " device " : "", name ? name : "", why.s);
+}
+
+static enum io_answer open_failed(const struct io_session *s, const char *name, const struct dry_open *how,
+				  const struct dry_error *e)
+{
+	CLEANUP(strbuf_free) struct strbuf why = STRBUF_INIT;
+
+	qi_open_reason(&why, name, how, e);
+	return cannot_open(s, name, "%s", why.s);
 }
 
 static void warn_guess(const char *name)
@@ -84,26 +89,27 @@ enum io_answer io_open(struct io_session *s, const char *name, struct dry_opts *
 		return io_error(s, "out of memory");
 	if (s->img)
 		return io_error(s, "file open already, try 'help close'");
-	if (s->how.force_share && !s->how.read_only)
-		return io_error(s, "can't open%s%s: force-share=on can only be used with read-only images",
-				name ? " device " : "", name ? name : "");
-	if (s->how.native_aio && s->how.cache != DRY_CACHE_NONE && s->how.cache != DRY_CACHE_DIRECTSYNC)
-		return io_error(s, "can't open%s%s: aio=native was specified, but it requires cache.direct=on, which was not "
-				"specified.", name ? " device " : "", name ? name : "");
 	if (s->how.options_given && name) {
 		if (dry_opts_parse(o, name, "file", &e) < 0)
 			return io_error(s, "%s", e.msg);
 		driver = dry_opts_get(o, "driver");
 		name = NULL;
 	}
+	if (s->how.force_share && !s->how.read_only && !s->how.temporary)
+		return cannot_open(s, name, "force-share=on can only be used with read-only images");
+	if (s->how.copy_on_read && s->how.read_only)
+		return cannot_open(s, name, "Can't use copy-on-read on read-only device");
+	if (s->how.native_aio && s->how.cache != DRY_CACHE_NONE && s->how.cache != DRY_CACHE_DIRECTSYNC)
+		return cannot_open(s, name, "aio=native was specified, but it requires cache.direct=on, which was not specified.");
 	if (s->how.format && !dry_format_known(s->how.format))
-		return io_error(s, "can't open%s%s: Unknown driver '%s'", name ? " device " : "", name ? name : "",
-				s->how.format);
+		return cannot_open(s, name, "Unknown driver '%s'", s->how.format);
+	if (driver && !dry_format_known(driver))
+		return cannot_open(s, name, "Unknown driver '%s'", driver);
 	how.flags = (s->how.read_only ? 0 : DRY_OPEN_WRITE | DRY_OPEN_RESIZE | DRY_OPEN_GUESS_WRITE) |
 		    (s->how.temporary ? DRY_OPEN_TEMPORARY : 0) | (s->how.copy_on_read ? DRY_OPEN_COPY_ON_READ : 0) |
 		    (s->how.force_share ? DRY_OPEN_FORCE_SHARE : 0);
 	if (dry_image_open(name, &how, &s->img, &e) < 0)
-		return open_failed(s, copy, &e);
+		return open_failed(s, name, &how, &e);
 	if (!how.format && !driver && !s->how.read_only && dry_image_info(s->img, &info, NULL) == 0 && info.guessed)
 		warn_guess(info.name);
 	free(s->name);
@@ -138,7 +144,7 @@ static enum io_answer run_close(struct io_session *s, int argc, char **argv)
 static enum io_answer run_open(struct io_session *s, int argc, char **argv)
 {
 	CLEANUP(opts_freep) struct dry_opts *o = dry_opts_new();
-	struct io_how how = { .cache = DRY_CACHE_WRITEBACK, .format = s->how.format };
+	struct io_how how = { .cache = DRY_CACHE_WRITETHROUGH, .format = s->how.format };
 	struct dry_error e;
 	bool ok = true;
 	int c;
@@ -193,6 +199,26 @@ static enum io_answer run_open(struct io_session *s, int argc, char **argv)
 	return io_open(s, optind < argc ? argv[optind] : NULL, take(o));
 }
 
+/* With other settings; when that fails, with those it had. */
+static enum io_answer open_anew(struct io_session *s, const struct io_how *how, const char *name, struct dry_opts *opts)
+{
+	CLEANUP(opts_freep) struct dry_opts *old = take(s->opts);
+	struct io_how before = s->how;
+	enum io_answer a = io_close(s);
+
+	if (a != IO_OK) {
+		dry_opts_free(opts);
+		return a;
+	}
+	s->how = *how;
+	a = io_open(s, how->options_given ? NULL : name, opts);
+	if (a == IO_OK)
+		return a;
+	s->how = before;
+	io_open(s, before.options_given ? NULL : name, take(old));
+	return a;
+}
+
 static enum io_answer run_reopen(struct io_session *s, int argc, char **argv)
 {
 	const struct io_command *self = &io_file_commands[2];
@@ -202,7 +228,6 @@ static enum io_answer run_reopen(struct io_session *s, int argc, char **argv)
 	struct dry_error e;
 	bool mode_given = false;
 	const char *key, *value;
-	enum io_answer a;
 	int c;
 
 	if (!o || (s->name && !name))
@@ -231,6 +256,8 @@ static enum io_answer run_reopen(struct io_session *s, int argc, char **argv)
 				return io_error(s, "%s", given ? e.msg : "out of memory");
 			for (size_t i = 0; dry_opts_at(given, i, &key, &value); i++) {
 				const char *old = dry_opts_get(o, key);
+				if (strcmp(key, "read-only") == 0 && mode_given)
+					return io_error(s, "Cannot set both -r/-w and 'read-only'");
 				if (strcmp(key, "driver") == 0 && (!old || strcmp(old, value) != 0))
 					return io_error(s, "Cannot change the option 'driver'");
 				if (dry_opts_set(o, key, value, &e) < 0)
@@ -244,11 +271,7 @@ static enum io_answer run_reopen(struct io_session *s, int argc, char **argv)
 	}
 	if (optind != argc)
 		return io_usage(self);
-	a = io_close(s);
-	if (a != IO_OK)
-		return a;
-	s->how = how;
-	return io_open(s, s->how.options_given ? NULL : name, take(o));
+	return open_anew(s, &how, name, take(o));
 }
 
 /* ---- questions ---- */

@@ -113,7 +113,7 @@ void io_drain(struct io_session *s);
 
 /* What read and write, readv and writev, aio_read and aio_write have in common. */
 struct io_transfer {
-	bool write;
+	bool write, gathered; /* gathered: from several buffers */
 	bool machine, quiet, dump, zero, unmap, no_fallback, fua, compressed, vmstate, invalid;
 	int pattern;			   /* -1: none given */
 	bool part_off, part_len;	   /* read: these were given: */

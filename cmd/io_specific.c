@@ -21,7 +21,9 @@ static void print_specific(json_t *o, int depth)
 			if (json_is_object(v))
 				print_specific(v, depth + 1);
 			for (size_t i = 0; i < json_array_size(v); i++) {
-				printf("%*s[%zu]:\n", (depth + 1) * 4, "", i);
+				const char *word = json_string_value(json_array_get(v, i));
+
+				printf("%*s[%zu]:%s%s\n", (depth + 1) * 4, "", i, word ? " " : "", word ? word : "");
 				print_specific(json_array_get(v, i), depth + 2);
 			}
 		} else if (json_is_string(v)) {

@@ -8,11 +8,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Digits, perhaps with a suffix of sizes: whatever is wrong with it, it is a number. */
+static bool is_number(const char *arg)
+{
+	size_t digits = strspn(arg, "0123456789");
+
+	return digits && (!arg[digits] || (strchr("bBkKmMgGtTpPeE", arg[digits]) && !arg[digits + 1]));
+}
+
 bool io_number(const char *arg, uint64_t *out)
 {
 	if (text_parse_size(arg, out) && *out <= INT64_MAX)
 		return true;
-	if (arg[0] >= '0' && arg[0] <= '9' && strspn(arg, "0123456789") == strlen(arg))
+	if (is_number(arg))
 		printf("Parsing error: argument too large -- %s\n", arg);
 	else
 		printf("Parsing error: non-numeric argument, or extraneous/unrecognized suffix -- %s\n", arg);

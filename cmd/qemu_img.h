@@ -47,6 +47,8 @@ bool qi_output_option(const char *text, enum qi_output *out);
 bool qi_size_range(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *out);
 /* --object: adds a secret to *into, made when there is none yet; says what is wrong and answers false. */
 bool qi_object_option(const char *text, struct dry_secrets **into);
+/* What the peer adds to a sentence about an object: a line, or nothing. */
+const char *qi_object_hint(const struct dry_error *e);
 void qi_secrets_freep(struct dry_secrets **s); /* for CLEANUP */
 /* Is it a list for -o?  Says what is wrong if not, else appends it to *all (with a comma between). */
 bool qi_add_options(struct strbuf *all, const char *text);
@@ -97,6 +99,8 @@ bool qi_cache_option(const char *what, const char *text, enum dry_cache *out);
  * e is what the library said.
  */
 void qi_why_not(struct strbuf *out, const char *name, const char *format, unsigned flags, const struct dry_error *e);
+/* The same for what was opened by name, or (NULL) by how->opts alone. */
+void qi_open_reason(struct strbuf *out, const char *name, const struct dry_open *how, const struct dry_error *e);
 /* The host file in a name ("file:x", json:); free() it; NULL: there is none. */
 char *qi_host_path(const char *name);
 /*

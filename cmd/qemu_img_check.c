@@ -155,7 +155,7 @@ static int check(const struct qi_name *n, unsigned fix, enum dry_cache cache, en
 		qi_error("Check failed: %s", qi_reason(&e));
 		return EXIT_FAILED;
 	}
-	if (output == QI_JSON)
+	if (!quiet && output == QI_JSON)
 		print_json(&r, n->name, info.format);
 	else if (!quiet)
 		print_human(&r);

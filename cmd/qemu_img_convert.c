@@ -138,7 +138,7 @@ static bool plan_target(struct request *r)
 		return false;
 	}
 	if (r->backing_format && !format_has(r->format, "backing_fmt")) {
-		qi_error("Backing format not supported for file format '%s'", r->format);
+		qi_error("Backing file format not supported for file format '%s'", r->format);
 		return false;
 	}
 	for (size_t i = 0; i < r->nsources; i++)

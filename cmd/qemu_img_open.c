@@ -6,6 +6,7 @@
  * looking at the file itself: can the host open it, whose header is it, is it the backing file that is missing?
  */
 #include "qemu_img.h"
+#include "qemu_img_node.h"
 #include "qemu_img_qcow2.h"
 
 #include "dict.h"
@@ -16,6 +17,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* So many backing files are looked into to find the one that is at fault. */
+enum { MAX_DEPTH = 200 };
 
 void qi_image_closep(struct dry_image **img)
 {
@@ -125,6 +129,15 @@ static bool host_refuses(struct strbuf *out, const char *path, unsigned flags)
 	return false;
 }
 
+/* An image that is its own backing file, or a chain without an end: whoever looks into it does not come out. */
+static bool is_chain_error(const struct dry_error *e)
+{
+	return e->code == DRY_LIMIT || strstr(e->msg, "the backing chain comes back") != NULL;
+}
+
+static void why_not(struct strbuf *out, const char *name, const char *format, unsigned flags, const struct dry_error *e,
+		    unsigned depth);
+
 /* Opens without the backing file; if that works the backing file is at fault: says how. */
 static bool backing_refuses(struct strbuf *out, const char *name, const char *format, unsigned flags, unsigned depth)
 {
@@ -137,7 +150,7 @@ static bool backing_refuses(struct strbuf *out, const char *name, const char *fo
 	struct dry_info info;
 	struct dry_error e = { 0 };
 
-	if (flags & DRY_OPEN_NO_BACKING || depth > 200 || dry_image_open(name, &how, &img, NULL) < 0 ||
+	if (flags & DRY_OPEN_NO_BACKING || depth > MAX_DEPTH || dry_image_open(name, &how, &img, NULL) < 0 ||
 	    dry_image_info(img, &info, NULL) < 0 || !info.backing_path)
 		return false;
 	backing.format = info.backing_format;
@@ -150,11 +163,18 @@ static bool backing_refuses(struct strbuf *out, const char *name, const char *fo
 		return false;
 	}
 	strbuf_puts(out, "Could not open backing file: ");
-	qi_why_not(out, info.backing_path, info.backing_format, backing.flags, &e);
+	why_not(out, info.backing_path, info.backing_format, backing.flags, &e, depth + 1);
 	return true;
 }
 
 void qi_why_not(struct strbuf *out, const char *name, const char *format, unsigned flags, const struct dry_error *e)
+{
+	why_not(out, name, format, flags, e, 0);
+}
+
+/* Recursion ends: with an error of the chain as a whole, and else at MAX_DEPTH. */
+static void why_not(struct strbuf *out, const char *name, const char *format, unsigned flags, const struct dry_error *e,
+		    unsigned depth)
 {
 	CLEANUP(free_ptr) char *path = NULL, *json_format = NULL;
 	size_t proto = protocol_len(name);
@@ -191,7 +211,7 @@ void qi_why_not(struct strbuf *out, const char *name, const char *format, unsign
 		return;
 	if (path && qi_qcow2_problem(out, path, format, flags))
 		return;
-	if (backing_refuses(out, name, format, flags, 0))
+	if (!is_chain_error(e) && backing_refuses(out, name, format, flags, depth))
 		return;
 	strbuf_puts(out, qi_reason(e));
 }
@@ -218,9 +238,6 @@ static struct dry_opts *image_opts(const char *text)
 		qi_error("Could not open '%s': Unknown driver '%s'", text, driver);
 	else if (!driver && !dry_opts_get(opts, "file.filename") && !dry_opts_get(opts, "file.driver"))
 		qi_error("Could not open '%s': Must specify either driver or file", text);
-	else if (driver && strcmp(driver, "file") != 0 && !dry_opts_get(opts, "file.filename") &&
-		 !dry_opts_get(opts, "file.driver"))
-		qi_error("Could not open '%s': A block device must be specified for \"file\"", text);
 	else
 		return opts;
 	dry_opts_free(opts);
@@ -243,24 +260,6 @@ static struct dry_opts *options_of_json(const char *name, const char *format)
 	qi_error("Could not open '%s': %s", name, de.code ? de.msg : qi_reason(&e));
 	dry_opts_free(opts);
 	return NULL;
-}
-
-/* An option that nobody took, which the library refused by name. */
-static bool unknown_option(struct strbuf *out, const struct dry_opts *opts, const struct dry_error *e)
-{
-	const char *key, *value, *driver = dry_opts_get(opts, "driver");
-
-	if (e->code != DRY_USAGE || !driver)
-		return false;
-	for (size_t i = 0; dry_opts_at(opts, i, &key, &value); i++) {
-		CLEANUP(free_ptr) char *quoted = alloc_printf("\"%s\"", key);
-
-		if (quoted && !strchr(key, '.') && strcmp(key, "driver") != 0 && strstr(e->msg, quoted)) {
-			strbuf_printf(out, "Block format '%s' does not support the option '%s'", driver, key);
-			return true;
-		}
-	}
-	return false;
 }
 
 static void warn_guessed(struct dry_image *img, const struct qi_name *n)
@@ -314,24 +313,36 @@ bool qi_how(const struct qi_name *n, unsigned flags, enum dry_cache cache, const
 	return true;
 }
 
-/* Says why it could not be opened. */
-static void tell_why_not(const struct qi_name *n, const struct dry_open *how, const struct dry_error *e)
+/* The file that it is about, among those that the options name. */
+static const char *file_of_options(const struct dry_opts *opts, const struct dry_error *e)
 {
-	CLEANUP(strbuf_free) struct strbuf why = STRBUF_INIT;
-	const char *path;
+	const char *key, *value, *name = dry_opts_get(opts, "file.filename");
 
-	if (!how->opts) {
-		qi_why_not(&why, n->name, n->format, how->flags, e);
-	} else if (!unknown_option(&why, how->opts, e)) {
-		path = dry_opts_get(how->opts, "file.filename");
-		if (!path)
-			path = dry_opts_get(how->opts, "filename");
-		if (path)
-			qi_why_not(&why, path, dry_opts_get(how->opts, "driver"), how->flags, e);
-		else
-			strbuf_puts(&why, qi_reason(e));
+	if (!name)
+		name = dry_opts_get(opts, "filename");
+	for (size_t i = 0; !name && dry_opts_at(opts, i, &key, &value); i++) {
+		const char *dot = strrchr(key, '.');
+
+		if (dot && strcmp(dot, ".filename") == 0 && strstr(e->msg, value))
+			name = value;
 	}
-	qi_error("Could not open '%s': %s", n->name, why.s);
+	return name;
+}
+
+void qi_open_reason(struct strbuf *out, const char *name, const struct dry_open *how, const struct dry_error *e)
+{
+	const char *format = how->format;
+
+	if (how->opts && qi_node_problem(out, how->opts, e))
+		return;
+	if (!name)
+		name = file_of_options(how->opts, e);
+	if (!format && how->opts)
+		format = dry_opts_get(how->opts, "driver");
+	if (name)
+		qi_why_not(out, name, format, how->flags, e);
+	else if (!qi_key_reason(out, e))
+		strbuf_puts(out, qi_reason(e));
 }
 
 bool qi_open(const struct qi_name *n, unsigned flags, enum dry_cache cache, const char *snapshot, struct dry_image **out)
@@ -345,7 +356,10 @@ bool qi_open(const struct qi_name *n, unsigned flags, enum dry_cache cache, cons
 		return false;
 	how.snapshot = snapshot;
 	if (dry_image_open(name, &how, out, &e) < 0) {
-		tell_why_not(n, &how, &e);
+		CLEANUP(strbuf_free) struct strbuf why = STRBUF_INIT;
+
+		qi_open_reason(&why, name, &how, &e);
+		qi_error("Could not open '%s': %s", n->name, why.s);
 		return false;
 	}
 	if (!readable(*out, flags, opts)) {

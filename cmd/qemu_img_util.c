@@ -214,8 +214,15 @@ bool qi_object_option(const char *text, struct dry_secrets **into)
 	else if (strncmp(e.msg, "attempt to add", 14) == 0)
 		qi_error("%s (type 'container')", e.msg);
 	else
-		qi_error("%c%s", toupper((unsigned char)*e.msg), e.msg + 1);
+		qi_error("%c%s%s", toupper((unsigned char)*e.msg), e.msg + 1, qi_object_hint(&e));
 	return false;
+}
+
+const char *qi_object_hint(const struct dry_error *e)
+{
+	return strstr(e->msg, "expects an identifier")
+		       ? "\nIdentifiers consist of letters, digits, '-', '.', '_', starting with a letter."
+		       : "";
 }
 
 /* Every comma is either doubled or has an option on both sides. */
