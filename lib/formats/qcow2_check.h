@@ -19,7 +19,7 @@
 /* One use of an L2 table; after qcow2_walk() one item for each table, with how often it is used. */
 struct check_l2 {
 	uint64_t off;
-	uint64_t uses, active_uses; /* by all L1 tables, and by the active one */
+	uint32_t uses, active_uses; /* by all L1 tables, and by the active one */
 	uint32_t l1_idx;	    /* of the first use */
 	uint32_t owner;		    /* 0: the active L1 table, else the number of the snapshot, from 1 */
 };

@@ -171,6 +171,9 @@ static int show_snapshot(struct block *b, const struct qcow2_snapshot *snap, str
 		memcpy(&v, &l1[i], sizeof v);
 		l1[i] = be64_get(v);
 	}
+	rc = qcow2_l1_refuse_repeats(l1, snap->l1_size, e);
+	if (rc < 0)
+		return rc;
 	free(s->l1);
 	s->l1 = take(l1);
 	s->l1_size = snap->l1_size;

@@ -45,17 +45,39 @@ const char *check_where(const struct qcow2_check *c, const struct check_l2 *t, c
 
 /* ---- L1 tables ---- */
 
+static void l2_merge(struct qcow2_check *c);
+
+/*
+ * Room for another one.  L1 tables may name the same L2 table millions of times: once there are many, those are put
+ * together first, and there is always as much room for them as a third of what is held.
+ */
+static int l2_make_room(struct qcow2_check *c, struct err *e)
+{
+	enum { FIRST = 256, MERGE_FROM = 1 << 16 };
+	const size_t most = LIMIT_QCOW2_CHECK_L2 + LIMIT_QCOW2_CHECK_L2 / 2;
+	size_t cap = c->l2_cap ? MIN_OF(c->l2_cap * 2, most) : FIRST;
+	struct check_l2 *l2;
+
+	if (c->nl2 >= MERGE_FROM)
+		l2_merge(c);
+	if (c->nl2 > LIMIT_QCOW2_CHECK_L2)
+		return err_set(e, ERR_LIMIT, "more than %llu L2 tables", (unsigned long long)LIMIT_QCOW2_CHECK_L2);
+	if (cap == c->l2_cap || c->nl2 < c->l2_cap / 2)
+		return 0;
+	l2 = alloc_resize(c->l2, cap, sizeof *l2);
+	if (!l2)
+		return err_nomem(e);
+	c->l2 = l2;
+	c->l2_cap = cap;
+	return 0;
+}
+
 static int l2_note(struct qcow2_check *c, uint64_t off, uint32_t l1_idx, uint32_t owner, struct err *e)
 {
-	if (c->nl2 == c->l2_cap) {
-		size_t cap = c->l2_cap ? c->l2_cap * 2 : 256;
-		struct check_l2 *l2 = alloc_resize(c->l2, cap, sizeof *l2);
+	int rc = c->nl2 == c->l2_cap ? l2_make_room(c, e) : 0;
 
-		if (!l2)
-			return err_nomem(e);
-		c->l2 = l2;
-		c->l2_cap = cap;
-	}
+	if (rc < 0)
+		return rc;
 	c->l2[c->nl2++] = (struct check_l2){
 		.off = off, .uses = 1, .active_uses = owner == 0, .l1_idx = l1_idx, .owner = owner
 	};
@@ -161,15 +183,54 @@ int check_walk_snapshot_l1(struct qcow2_check *c, uint32_t owner, struct err *e)
 
 /* ---- L2 tables ---- */
 
-static int by_offset(const void *a, const void *b)
+static bool comes_before(const struct check_l2 *x, const struct check_l2 *y)
 {
-	const struct check_l2 *x = a, *y = b;
-
 	if (x->off != y->off)
-		return x->off < y->off ? -1 : 1;
+		return x->off < y->off;
 	if (x->owner != y->owner)
-		return x->owner < y->owner ? -1 : 1;
-	return x->l1_idx < y->l1_idx ? -1 : x->l1_idx > y->l1_idx;
+		return x->owner < y->owner;
+	return x->l1_idx < y->l1_idx;
+}
+
+/* Lets the item at i sink to its place in a heap of n, whose root is the last in order. */
+static void l2_sink(struct check_l2 *a, size_t n, size_t i)
+{
+	struct check_l2 it = a[i];
+
+	for (size_t child; (child = 2 * i + 1) < n; i = child) {
+		if (child + 1 < n && comes_before(&a[child], &a[child + 1]))
+			child++;
+		if (!comes_before(&it, &a[child]))
+			break;
+		a[i] = a[child];
+	}
+	a[i] = it;
+}
+
+/* In place, since qsort() takes as much memory again; most images have them in order already. */
+static void l2_sort(struct check_l2 *a, size_t n)
+{
+	size_t sorted = 1;
+
+	while (sorted < n && !comes_before(&a[sorted], &a[sorted - 1]))
+		sorted++;
+	if (sorted >= n)
+		return;
+	for (size_t i = n / 2; i-- > 0;)
+		l2_sink(a, n, i);
+	for (size_t last = n - 1; last > 0; last--) {
+		struct check_l2 root = a[0];
+
+		a[0] = a[last];
+		a[last] = root;
+		l2_sink(a, last, 0);
+	}
+}
+
+/* More uses than a number of 32 bits holds are more than any refcount that we meet can be. */
+static void add_uses(uint32_t *to, uint32_t n)
+{
+	*to = n > UINT32_MAX - *to ? UINT32_MAX : *to + n;
 }
 
 /* One item for each table, in the order of the file. */
@@ -179,11 +240,11 @@ static void l2_merge(struct qcow2_check *c)
 
 	if (!c->nl2)
 		return;
-	qsort(c->l2, c->nl2, sizeof *c->l2, by_offset);
+	l2_sort(c->l2, c->nl2);
 	for (size_t i = 1; i < c->nl2; i++) {
 		if (c->l2[i].off == c->l2[n].off) {
-			c->l2[n].uses += c->l2[i].uses;
-			c->l2[n].active_uses += c->l2[i].active_uses;
+			add_uses(&c->l2[n].uses, c->l2[i].uses);
+			add_uses(&c->l2[n].active_uses, c->l2[i].active_uses);
 		} else {
 			c->l2[++n] = c->l2[i];
 		}

@@ -29,6 +29,12 @@
 #define LIMIT_QCOW2_L1_BYTES (32 * MiB)
 #define LIMIT_QCOW2_REFTABLE_BYTES (8 * MiB)
 #define LIMIT_QCOW2_SNAPSHOTS 65536
+/*
+ * An L1 table with so many entries, of which so many on average name the same L2 table, claims a disk out of all
+ * proportion to the file: who walks it would not come to an end.  Fewer are damage, and can be read.
+ */
+#define LIMIT_QCOW2_L1_REPEATS_FROM 64
+#define LIMIT_QCOW2_L1_REPEATS 8
 #define LIMIT_QCOW2_SNAPSHOT_TABLE (16 * MiB)
 #define LIMIT_QCOW2_SNAPSHOT_EXTRA 1024
 /* What QEMU itself refuses above: the bitmaps of an image, and the directory that lists them. */
@@ -38,6 +44,8 @@
 #define LIMIT_QCOW2_CHECK_CLUSTERS (1ULL << 33)
 /* What a check may hold before it has read anything that explains it; 4 bytes more for each byte of metadata. */
 #define LIMIT_QCOW2_CHECK_MEMORY (64 * MiB)
+/* L2 tables that a check tells apart: as many as the largest L1 table names, 24 bytes each. */
+#define LIMIT_QCOW2_CHECK_L2 (LIMIT_QCOW2_L1_BYTES / 8)
 /* Sentences of one check: an image can have millions of errors, and nobody reads them. */
 #define LIMIT_CHECK_FINDINGS 20000
 
