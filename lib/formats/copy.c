@@ -10,8 +10,6 @@
 #include <inttypes.h>
 #include <time.h>
 
-/* What is read stays in the processor's own cache until it is written. */
-enum { STEP = 256 << 10 };
 enum { BUFFER_ALIGN = 4096, MIN_UNIT = 512, MAX_UNIT = 4096 };
 
 /* After c->stop has become true. */
@@ -137,24 +135,6 @@ static void tick(void *arg)
 	wake_waiters(c);
 }
 
-/* Steps of whole clusters of the sources: a part of a compressed one costs as much as all of it. */
-static int choose_step(struct copy *c, struct err *e)
-{
-	c->step = STEP;
-	for (size_t i = 0; i < c->job->nsources; i++) {
-		for (struct block *b = c->job->sources[i]; b; b = block_backing(b)) {
-			struct block_info info;
-			int rc = block_info(b, &info, e);
-
-			if (rc < 0)
-				return rc;
-			if (is_pow2(info.cluster_size) && info.cluster_size > c->step)
-				c->step = (size_t)MIN_OF(info.cluster_size, (uint64_t)COPY_PIECE);
-		}
-	}
-	return 0;
-}
-
 /* Sizes, and the granularity at which the target can leave zeros out. */
 static int prepare(struct copy *c, struct err *e)
 {
@@ -179,9 +159,8 @@ static int prepare(struct copy *c, struct err *e)
 		c->unit /= 2;
 	if (is_pow2(info.cluster_size) && info.cluster_size <= COPY_PIECE)
 		c->unit = MAX_OF(c->unit, (size_t)info.cluster_size);
-	rc = choose_step(c, e);
-	if (rc < 0 || !job->compress)
-		return rc;
+	if (!job->compress)
+		return 0;
 	if (!is_pow2(info.cluster_size) || info.cluster_size > COPY_PIECE)
 		return err_set(e, ERR_UNSUPPORTED, "%s images cannot be written compressed", block_format(job->target));
 	c->cluster = (size_t)info.cluster_size;

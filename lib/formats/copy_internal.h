@@ -37,7 +37,6 @@ struct copy {
 	const struct copy_job *job;
 	uint64_t total; /* UINT64_MAX: of a stream */
 	size_t unit;	/* zeros are looked for in blocks of this size, aligned in the target */
-	size_t step;	/* a piece for a raw target is read and written in steps of this size, aligned in the target */
 	size_t cluster; /* compress: the target's */
 	bool packs;	/* compress: block_packs() the target */
 

@@ -363,23 +363,6 @@ static void offload_piece(struct copy_worker *w)
 	}
 }
 
-/* Little by little, so that what is read is still in the processor's cache when it is looked at and written. */
-static int copy_in_steps(struct copy_worker *w)
-{
-	const struct piece *p = &w->piece;
-	int rc = 0;
-
-	for (uint64_t at = p->off; rc == 0 && at < p->off + p->len;) {
-		uint64_t next = MIN_OF(round_down(at, w->c->step) + w->c->step, p->off + p->len);
-
-		rc = fill(w, at, next - at, false);
-		if (rc == 0)
-			rc = write_segments(w, at, next);
-		at = next;
-	}
-	return rc;
-}
-
 static int store_piece(struct copy_worker *w)
 {
 	const struct copy_job *job = w->c->job;
@@ -393,8 +376,6 @@ static int store_piece(struct copy_worker *w)
 	offload_piece(w);
 	if (job->sparse && !w->behind && all_of_kind(p, p->off, p->off + p->len, SEGMENT_ZERO))
 		return write_zeros(w, p->off, p->len);
-	if (!w->behind && job->plain_target && job->sparse <= w->c->step)
-		return copy_in_steps(w);
 	rc = fill(w, p->off, p->len, false);
 	if (rc < 0)
 		return rc;
