@@ -128,7 +128,7 @@ static int report(const struct convert_args *a, const char *target, const struct
 {
 	CLEANUP(strbuf_free) struct strbuf out = STRBUF_INIT;
 	struct json j = JSON_INIT(&out, true);
-	char human[16], of[16];
+	char human[16], of[16], shared[16];
 	int status;
 
 	if (a->json) {
@@ -138,6 +138,7 @@ static int report(const struct convert_args *a, const char *target, const struct
 			json_str(&j, "format", a->format);
 		json_u64(&j, "size", r->size);
 		json_u64(&j, "copied", r->copied);
+		json_u64(&j, "shared", r->shared);
 		json_u64(&j, "unread", r->unread);
 		if (a->resume)
 			json_u64(&j, "resumed", r->resumed);
@@ -149,8 +150,10 @@ static int report(const struct convert_args *a, const char *target, const struct
 		strbuf_putc(&out, '\n');
 	} else if (!a->quiet && !is_stream(target)) {
 		text_quote(&out, target, strlen(target));
-		strbuf_printf(&out, ": %s of data on a disk of %s\n", text_size(r->copied, human, sizeof human),
-			      text_size(r->size, of, sizeof of));
+		strbuf_printf(&out, ": %s of data", text_size(r->copied, human, sizeof human));
+		if (r->shared)
+			strbuf_printf(&out, " copied and %s shared", text_size(r->shared, shared, sizeof shared));
+		strbuf_printf(&out, " on a disk of %s\n", text_size(r->size, of, sizeof of));
 	}
 	if (a->hash && !a->json)
 		strbuf_printf(&out, "%s: %s\n", a->hash, r->digest);

@@ -471,6 +471,7 @@ struct dry_convert_result {
 	enum dry_stage stage; /* DONE, or where it failed */
 	uint64_t off;	      /* MAP, READ, WRITE: at this byte of the target */
 	uint64_t copied;      /* bytes written as data */
+	uint64_t shared;      /* bytes whose place on the host's disk the copy shares with a source */
 	uint64_t unread;      /* SALVAGE: bytes given up */
 	uint64_t size;	      /* of the sources together; after a success */
 	uint64_t resumed;     /* RESUME: all before it had been copied already */

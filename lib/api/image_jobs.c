@@ -158,8 +158,8 @@ int dry_convert(const struct dry_convert *how, struct dry_convert_result *result
 	}
 	if (result)
 		*result = (struct dry_convert_result){
-			.stage = (enum dry_stage)r.stage, .off = r.copy.off, .copied = r.copy.copied, .unread = r.copy.unread,
-			.size = r.copy.total, .resumed = r.resumed
+			.stage = (enum dry_stage)r.stage, .off = r.copy.off, .copied = r.copy.copied, .shared = r.copy.shared,
+			.unread = r.copy.unread, .size = r.copy.total, .resumed = r.resumed
 		};
 	if (result && rc == 0 && how->hash)
 		for (size_t i = 0; i < hash_size(alg); i++)

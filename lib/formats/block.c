@@ -306,6 +306,20 @@ int block_pwrite_packed(struct block *b, const void *packed, size_t size, size_t
 	return rc < 0 || len == 0 ? rc : written_through(b, b->drv->pwrite_packed(b, packed, size, len, off, e), e);
 }
 
+int block_pwrite_from(struct block *b, struct block *src, uint64_t len, uint64_t src_off, uint64_t off,
+		      enum block_from how, struct err *e)
+{
+	int rc = check_write(b, len, off, e);
+
+	if (rc == 0)
+		rc = check_range(src, "read", len, src_off, e);
+	if (rc < 0 || len == 0)
+		return rc;
+	if (!b->drv->pwrite_from || block_host_fd(src) < 0)
+		return err_set(e, ERR_UNSUPPORTED, "%s: writing what lies in a file without reading it", b->name);
+	return b->drv->pwrite_from(b, src, len, src_off, off, how, e);
+}
+
 int block_flush(struct block *b, struct err *e)
 {
 	int rc;

@@ -130,6 +130,14 @@ int block_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64
 bool block_packs(const struct block *b);
 int block_pack(struct block *b, const void *buf, size_t len, uint64_t off, void *out, size_t *size, struct err *e);
 int block_pwrite_packed(struct block *b, const void *packed, size_t size, size_t len, uint64_t off, struct err *e);
+/*
+ * Writes what lies at src_off of the host file `src`, a node that extents name, without moving it through memory: its
+ * blocks are shared by both files from then on (offsets and length in whole blocks of the host), or the kernel copies
+ * them.  ERR_UNSUPPORTED: not all of it could be, so all of it is to be written in another way.
+ */
+enum block_from { BLOCK_FROM_SHARE, BLOCK_FROM_COPY };
+int block_pwrite_from(struct block *b, struct block *src, uint64_t len, uint64_t src_off, uint64_t off,
+		      enum block_from how, struct err *e);
 /* Everything written so far is stable. */
 int block_flush(struct block *b, struct err *e);
 

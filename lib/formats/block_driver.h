@@ -86,6 +86,9 @@ struct block_driver {
 	/* Both or neither: block_pack(), block_pwrite_packed(). */
 	int (*pack)(struct block *b, const void *buf, size_t len, uint64_t off, void *out, size_t *size, struct err *e);
 	int (*pwrite_packed)(struct block *b, const void *packed, size_t size, size_t len, uint64_t off, struct err *e);
+	/* As block_pwrite_from(), which has seen to it that src has a descriptor.  NULL: ERR_UNSUPPORTED. */
+	int (*pwrite_from)(struct block *b, struct block *src, uint64_t len, uint64_t src_off, uint64_t off,
+			   enum block_from how, struct err *e);
 	/* out->off and ->len are preset to the request; shorten len.  NULL: all of it EXTENT_DATA | EXTENT_ALLOC. */
 	int (*extent)(struct block *b, uint64_t len, uint64_t off, struct extent *out, struct err *e);
 	/* Before b->file is flushed.  NULL: just the file. */

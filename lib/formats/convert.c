@@ -436,6 +436,14 @@ static int keys_of(const struct dict *create, struct dict *open, struct err *e)
 	return 0;
 }
 
+/* Was room asked for on the host that is the new image's alone? */
+static bool wants_room(const struct dict *create)
+{
+	const char *prealloc = dict_get(create, "preallocation");
+
+	return prealloc && strcmp(prealloc, "off") != 0 && strcmp(prealloc, "metadata") != 0;
+}
+
 /* Fills a target that was just made; its locks are its own: nobody knows its name yet. */
 static int fill_target(const struct convert *how, const struct target *t, const struct dict *opts,
 		       struct dict *open_opts, struct convert_result *result, struct err *e)
@@ -460,7 +468,7 @@ static int fill_target(const struct convert *how, const struct target *t, const 
 	job.target = target;
 	job.grow = grows(how);
 	job.target_is_zero = block_zero_init(target) && !(raw && t->in_place);
-	job.plain_target = raw && !t->in_place;
+	job.share = !wants_room(opts);
 	rc = run_copy(how, &job, result, e);
 	block_unrefp(&target);
 	return rc < 0 ? rc : verify(how, t->path, &open, result, e);

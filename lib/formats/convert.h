@@ -34,7 +34,7 @@ enum convert_stage {
 };
 
 struct convert {
-	/* Its target, target_is_zero, over_backing, base and plain_target are filled in here. */
+	/* Its target, target_is_zero, over_backing, base and share are filled in here. */
 	struct copy_job copy;
 	const char *target;
 	bool to_stream; /* into out_fd, which stays the caller's; target is not looked at */

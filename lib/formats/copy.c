@@ -74,8 +74,10 @@ static int work(struct copy_worker *w)
 		if (w->c->job->rate)
 			keep_pace(w);
 		if (!atomic_load(&w->c->stop)) {
+			uint64_t len = w->piece.len;
+
 			rc = copy_piece(w);
-			atomic_fetch_add(&w->c->done, w->piece.len);
+			atomic_fetch_add(&w->c->done, len);
 		}
 		copy_plan_done(w);
 		if (rc < 0)
@@ -190,7 +192,7 @@ int copy_run(const struct copy_job *job, struct copy_result *result, struct err 
 	if (rc < 0)
 		return rc;
 	*result = (struct copy_result){ .stage = c.stage, .off = c.failed_off, .total = c.stream ? c.end : c.total,
-					.copied = atomic_load(&c.copied), .unread = c.unread };
+					.copied = atomic_load(&c.copied), .shared = atomic_load(&c.shared), .unread = c.unread };
 	if (c.failed) {
 		if (e)
 			*e = c.err;

@@ -28,10 +28,13 @@ struct copy_job {
 	 */
 	bool over_backing;
 	struct block *base;
-	bool plain_target; /* it is raw, from byte 0 of its host file on */
 	bool compress;	 /* write clusters compressed */
 	bool in_order;	 /* written front to back, so that an image is laid out alike whatever the threads do */
-	bool offload;	 /* let the host copy what lies plain in files at both ends, unseen: sparse does not apply there */
+	/*
+	 * What lies plain in files at both ends: let them share its blocks, where the host can; copy it in the kernel.  It is
+	 * not looked at then, so that zeros which are stored stay so.
+	 */
+	bool share, offload;
 	bool salvage;	 /* zeros for what cannot be read */
 	uint64_t sparse; /* zeros at least this long (more than COPY_PIECE counts as that) are not stored; 0: all is stored */
 	unsigned threads; /* 0: pool_threads() */
@@ -57,6 +60,7 @@ struct copy_result {
 	uint64_t off;
 	uint64_t total;	 /* of the sources, to whole sectors */
 	uint64_t copied; /* bytes written as data */
+	uint64_t shared; /* bytes that the target's files share with those of the sources since */
 	uint64_t unread; /* salvage: bytes given up */
 	uint8_t digest[HASH_MAX]; /* if it was asked for */
 };

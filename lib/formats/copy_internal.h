@@ -26,7 +26,10 @@ struct segment {
 	uint64_t host_off;
 };
 
-/* A stretch of the target that one thread deals with.  Longer than COPY_PIECE only as one segment without data. */
+/*
+ * A stretch of the target that one thread deals with.  Longer than COPY_PIECE only as one segment that does not need
+ * the buffer: without data, or with data that the host is likely to share.
+ */
 struct piece {
 	uint64_t off, len;
 	size_t n;
@@ -63,8 +66,10 @@ struct copy {
 	struct hash_work hash;
 	struct turn write_turn; /* in_order: for the target */
 
-	atomic_bool stop, no_clone, no_offload;
-	atomic_ullong done, copied, admitted;
+	atomic_bool stop;
+	atomic_bool no_from[2]; /* by enum block_from: the host has refused it once */
+	atomic_bool shares;	/* it has done so */
+	atomic_ullong done, copied, shared, admitted;
 	uint64_t started_nsec;
 };
 
@@ -86,6 +91,7 @@ struct copy_worker {
 	struct piece piece;
 	bool filled; /* all of the piece is in the buffer */
 	bool has_turn; /* in_order: all before the piece has been written */
+	uint64_t start; /* where the piece began when it was planned */
 	enum copy_stage stage; /* what it is doing, and where */
 	uint64_t off;
 	struct err err;
@@ -97,6 +103,15 @@ int copy_plan_next(struct copy_worker *w);
 void copy_plan_done(struct copy_worker *w);
 /* A clock that only goes forward. */
 uint64_t copy_now_nsec(void);
+/* May the host be asked to move what lies plain in a file in this way? */
+bool copy_may_take(const struct copy *c, enum block_from how);
+/*
+ * Lets the host fill the target with what lies plain in files; what it did is SEGMENT_SKIP in w->piece afterwards.  It fails
+ * only as copy_begin_write() does.
+ */
+int copy_take_piece(struct copy_worker *w);
+/* Before each change of the target.  The first of a piece waits for those before it, if the order matters. */
+int copy_begin_write(struct copy_worker *w, uint64_t off);
 /* Copies w->piece. */
 int copy_piece(struct copy_worker *w);
 /* Adds the piece, which is in the buffer, to the digest when all before it is; gives up when all is being stopped. */

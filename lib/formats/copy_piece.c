@@ -6,12 +6,7 @@
 #include "limits.h"
 #include "zero.h"
 
-#include <errno.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
-
-enum { HOST_ALIGN = 4096, SALVAGE_STEP = 4096 };
+enum { SALVAGE_STEP = 4096 };
 
 /* ---- reading ---- */
 
@@ -93,15 +88,14 @@ static int fill(struct copy_worker *w, uint64_t off, uint64_t len, bool skipped_
 
 /* ---- writing ---- */
 
-/* Before each change of the target.  The first of a piece waits for those before it, if the order matters. */
-static int begin_write(struct copy_worker *w, uint64_t off)
+int copy_begin_write(struct copy_worker *w, uint64_t off)
 {
 	struct copy *c = w->c;
 
 	w->stage = COPY_WRITE;
 	w->off = off;
 	if (c->job->in_order && !w->has_turn)
-		w->has_turn = turn_await(&c->write_turn, w->piece.off, &c->stop);
+		w->has_turn = turn_await(&c->write_turn, w->start, &c->stop);
 	return w->has_turn || !c->job->in_order ? 0 : err_set(&w->err, ERR_CANCELED, "stopped");
 }
 
@@ -109,7 +103,7 @@ static int begin_write(struct copy_worker *w, uint64_t off)
 static int end_writes(struct copy_worker *w)
 {
 	struct copy *c = w->c;
-	int rc = begin_write(w, w->piece.off);
+	int rc = copy_begin_write(w, w->piece.off);
 
 	if (rc == 0 && w->has_turn)
 		turn_pass(&c->write_turn, w->piece.off + w->piece.len);
@@ -118,7 +112,7 @@ static int end_writes(struct copy_worker *w)
 
 static int write_data(struct copy_worker *w, uint64_t off, size_t len)
 {
-	int rc = len ? begin_write(w, off) : 0;
+	int rc = len ? copy_begin_write(w, off) : 0;
 
 	if (rc < 0 || !len)
 		return rc;
@@ -132,7 +126,7 @@ static int write_zeros(struct copy_worker *w, uint64_t off, uint64_t len)
 
 	if (w->c->job->target_is_zero && !w->c->job->over_backing)
 		return 0;
-	rc = begin_write(w, off);
+	rc = copy_begin_write(w, off);
 	return rc < 0 ? rc : block_zero(w->c->job->target, len, off, BLOCK_ZERO_UNMAP, &w->err);
 }
 
@@ -284,7 +278,7 @@ static int write_packed(struct copy_worker *w, uint64_t off, size_t len, const s
 		return write_zeros(w, off, len);
 	if (it->fate == PACKED_PLAIN && w->c->packs)
 		return write_data(w, off, len);
-	rc = begin_write(w, off);
+	rc = copy_begin_write(w, off);
 	if (rc < 0)
 		return rc;
 	atomic_fetch_add(&w->c->copied, len);
@@ -308,59 +302,33 @@ static int compress_piece(struct copy_worker *w)
 	return rc;
 }
 
-/* ---- by the host, unseen ---- */
+static int store_piece(struct copy_worker *w);
 
-/*
- * Lets the host share (reflink) or copy what lies plain in a file at the source into the raw target.  What it did is
- * SEGMENT_SKIP afterwards.  Only whole host blocks, only where all of the segment goes; anything the host does not
- * like is copied by hand.
- */
-static void offload_segment(struct copy_worker *w, struct segment *s)
+/* More than the buffer holds: the host shares it; what it does not is dealt with as if it had been planned in pieces. */
+static int store_long(struct copy_worker *w)
 {
-	struct copy *c = w->c;
-	int from = block_host_fd(s->host), to = block_host_fd(block_file(c->job->target));
-	struct file_clone_range range = { .src_fd = from, .src_offset = s->host_off, .src_length = s->len,
-					  .dest_offset = s->off };
-	off_t in = (off_t)s->host_off, out = (off_t)s->off;
-	uint64_t left = s->len;
+	struct segment left;
+	int rc;
 
-	if (from < 0 || to < 0)
-		return;
-	if ((s->host_off | s->off | s->len) % HOST_ALIGN == 0 && !atomic_load(&c->no_clone)) {
-		if (ioctl(to, FICLONERANGE, &range) == 0) {
-			s->kind = SEGMENT_SKIP;
-			return;
-		}
-		if (errno != EINTR)
-			atomic_store(&c->no_clone, true);
+	rc = copy_take_piece(w);
+	left = w->piece.segments[w->piece.n - 1];
+	if (rc < 0 || left.kind == SEGMENT_SKIP)
+		return rc;
+	while (rc == 0 && left.len) {
+		uint64_t n = MIN_OF(left.len, COPY_PIECE - left.off % COPY_PIECE);
+
+		w->piece.off = left.off;
+		w->piece.len = n;
+		w->piece.n = 1;
+		w->piece.segments[0] = left;
+		w->piece.segments[0].len = n;
+		rc = store_piece(w);
+		left.off += n;
+		left.source_off += n;
+		left.host_off += n;
+		left.len -= n;
 	}
-	while (left && c->job->offload && !atomic_load(&c->no_offload)) {
-		ssize_t n = copy_file_range(from, &in, to, &out, (size_t)left, 0);
-
-		if (n <= 0 && !(n < 0 && errno == EINTR))
-			atomic_store(&c->no_offload, true);
-		if (n > 0)
-			left -= (uint64_t)n;
-	}
-	if (!left) {
-		atomic_fetch_add(&c->copied, s->len);
-		s->kind = SEGMENT_SKIP;
-	}
-}
-
-static void offload_piece(struct copy_worker *w)
-{
-	struct copy *c = w->c;
-
-	if (!c->job->plain_target || c->job->sparse == 0 || c->job->over_backing || w->filled)
-		return;
-	for (size_t i = 0; i < w->piece.n; i++) {
-		struct segment *s = &w->piece.segments[i];
-
-		if (s->kind == SEGMENT_DATA && s->host &&
-		    (!atomic_load(&c->no_clone) || (c->job->offload && !atomic_load(&c->no_offload))))
-			offload_segment(w, s);
-	}
+	return rc;
 }
 
 static int store_piece(struct copy_worker *w)
@@ -369,11 +337,15 @@ static int store_piece(struct copy_worker *w)
 	const struct piece *p = &w->piece;
 	int rc;
 
+	if (p->len > COPY_PIECE && p->segments[0].kind == SEGMENT_DATA)
+		return store_long(w);
 	if (p->len > COPY_PIECE)
 		return p->segments[0].kind == SEGMENT_ZERO ? write_zeros(w, p->off, p->len) : 0;
 	if (job->compress)
 		return compress_piece(w);
-	offload_piece(w);
+	rc = copy_take_piece(w);
+	if (rc < 0)
+		return rc;
 	if (job->sparse && !w->behind && all_of_kind(p, p->off, p->off + p->len, SEGMENT_ZERO))
 		return write_zeros(w, p->off, p->len);
 	rc = fill(w, p->off, p->len, false);
@@ -389,6 +361,7 @@ int copy_piece(struct copy_worker *w)
 	int rc = 0;
 
 	w->filled = w->has_turn = false;
+	w->start = p->off;
 	if (hashes && p->len <= COPY_PIECE) {
 		rc = fill(w, p->off, p->len, true);
 		w->filled = true;

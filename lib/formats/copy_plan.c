@@ -9,6 +9,8 @@
 #include <inttypes.h>
 
 #define MARK_EVERY_NSEC 2000000000ULL
+/* So much is shared in one step: it takes as long as there are extents in it, and nobody can stop it meanwhile. */
+#define SHARE_STEP (256 * MiB)
 
 static enum segment_kind kind_of(const struct copy_job *job, const struct extent *x)
 {
@@ -61,16 +63,25 @@ static struct segment run_part(const struct copy *c, uint64_t end)
 	return s;
 }
 
-/* How far a run without data may be passed in one step: it must not need the buffer. */
+/* Will the host share the run, as far as anybody can tell? */
+static bool is_shared(const struct copy *c)
+{
+	return c->run.host && atomic_load(&c->shares) && copy_may_take(c, BLOCK_FROM_SHARE) && !c->job->hashes &&
+	       !c->job->rate;
+}
+
+/* How far a run may be passed in one step: it must not need the buffer. */
 static uint64_t long_step(const struct copy *c)
 {
 	const struct copy_job *job = c->job;
 	uint64_t len = c->run.off + c->run.len - c->pos;
 
-	if (c->run.kind == SEGMENT_DATA || (c->run.kind == SEGMENT_SKIP && job->hashes) ||
+	if ((c->run.kind == SEGMENT_DATA && !is_shared(c)) || (c->run.kind == SEGMENT_SKIP && job->hashes) ||
 	    (c->run.kind == SEGMENT_ZERO && job->sparse == 0) ||
 	    (job->over_backing && !job->base))
 		return 0;
+	if (c->run.kind == SEGMENT_DATA)
+		len = MIN_OF(len, SHARE_STEP);
 	if (c->run.kind == SEGMENT_ZERO && !job->target_is_zero)
 		len = MIN_OF(len, LIMIT_REQUEST);
 	if (c->pos + len < c->total)

@@ -365,6 +365,53 @@ static int host_pwrite(struct block *b, const void *buf, size_t len, uint64_t of
 	return 0;
 }
 
+/* Blocks of the filesystem are shared whole; of larger ones than this it will say so itself. */
+enum { SHARE_ALIGN = 4096 };
+
+static bool share(int from, uint64_t from_off, int to, uint64_t to_off, uint64_t len)
+{
+	struct file_clone_range range = { .src_fd = from, .src_offset = from_off, .src_length = len, .dest_offset = to_off };
+	int rc;
+
+	if ((from_off | to_off | len) % SHARE_ALIGN)
+		return false;
+	do
+		rc = ioctl(to, FICLONERANGE, &range);
+	while (rc < 0 && errno == EINTR);
+	return rc == 0;
+}
+
+static bool kernel_copy(struct host_state *s, int from, uint64_t from_off, uint64_t to_off, uint64_t len)
+{
+	loff_t in = (loff_t)from_off, out = (loff_t)to_off;
+
+	/* Ends: len gets less, or the kernel has no more, or says why not. */
+	while (len) {
+		ssize_t n;
+
+		pthread_mutex_lock(&s->write_lock);
+		n = copy_file_range(from, &in, s->fd - 1, &out, (size_t)MIN_OF(len, (uint64_t)BUFFERED_STEP), 0);
+		pthread_mutex_unlock(&s->write_lock);
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return false;
+		len -= n > 0 ? (uint64_t)n : 0;
+	}
+	return true;
+}
+
+static int host_pwrite_from(struct block *b, struct block *src, uint64_t len, uint64_t src_off, uint64_t off,
+			    enum block_from how, struct err *e)
+{
+	struct host_state *s = b->state;
+	int from = block_host_fd(src);
+
+	if (how == BLOCK_FROM_SHARE ? !share(from, src_off, host_fd(b), off, len)
+				    : s->direct || !kernel_copy(s, from, src_off, off, len))
+		return err_set(e, ERR_UNSUPPORTED, "%s: the host cannot fill it from %s", b->name, src->name);
+	size_reaches(b, off + len);
+	return 0;
+}
+
 static bool is_unsupported(int err)
 {
 	return err == EOPNOTSUPP || err == ENOSYS || err == ENOTTY || err == EINVAL;
@@ -524,9 +571,9 @@ static bool host_same(const struct block *a, const struct block *b)
 
 #define HOST_OPS                                                                                                       \
 	.state_size = sizeof(struct host_state), .is_protocol = true, .open = host_open, .close = host_close,          \
-	.pread = host_pread, .pwrite = host_pwrite, .zero = host_zero, .discard = host_discard,                        \
-	.extent = host_extent, .flush = host_flush, .truncate = host_truncate, .allocated = host_allocated,            \
-	.host_fd = host_fd, .same_host = host_same
+	.pread = host_pread, .pwrite = host_pwrite, .pwrite_from = host_pwrite_from, .zero = host_zero,                \
+	.discard = host_discard, .extent = host_extent, .flush = host_flush, .truncate = host_truncate,                \
+	.allocated = host_allocated, .host_fd = host_fd, .same_host = host_same
 
 const struct block_driver block_host = { .name = "file", HOST_OPS };
 const struct block_driver block_host_device = { .name = "host_device", HOST_OPS };

@@ -723,6 +723,7 @@ const struct block_driver block_qcow2 = {
 	.finish = qcow2_finish,
 	.pread = qcow2_pread,
 	.pwrite = qcow2_pwrite,
+	.pwrite_from = qcow2_pwrite_from,
 	.zero = qcow2_zero,
 	.discard = qcow2_discard,
 	.pwrite_compressed = qcow2_pwrite_compressed,

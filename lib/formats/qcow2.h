@@ -557,6 +557,9 @@ int qcow2_l2_writable(struct block *b, uint64_t off, struct err *e);
 /* As pwrite; of an encrypted image only whole sectors. */
 int qcow2_write_sectors(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
 int qcow2_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
+/* Not of an encrypted image. */
+int qcow2_pwrite_from(struct block *b, struct block *src, uint64_t len, uint64_t src_off, uint64_t off,
+		      enum block_from how, struct err *e);
 int qcow2_pwrite_compressed(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e);
 int qcow2_pack(struct block *b, const void *buf, size_t len, uint64_t off, void *out, size_t *size, struct err *e);
 int qcow2_pwrite_packed(struct block *b, const void *packed, size_t size, size_t len, uint64_t off, struct err *e);

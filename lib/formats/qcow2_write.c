@@ -7,6 +7,8 @@
  * lies together, what the guest does not overwrite in the first and last one is copied from where it was (backing
  * file, zeros, a compressed or shared cluster), all of it is written, and only then do the L2 entries name it.  A
  * failure on the way gives the clusters back; nothing has named them.
+ *
+ * What is written is in memory, or lies in a file of the host that shares it with ours (block_pwrite_from()).
  */
 #include "qcow2.h"
 
@@ -205,6 +207,30 @@ static int plan_piece(struct block *b, struct piece *p, struct err *e)
 	return 0;
 }
 
+/* What the guest writes. */
+struct payload {
+	const uint8_t *buf; /* NULL: it lies at from_off of `from` */
+	struct block *from;
+	uint64_t from_off;
+	enum block_from how;
+};
+
+static void payload_advance(struct payload *w, uint64_t done)
+{
+	if (w->buf)
+		w->buf += done;
+	else
+		w->from_off += done;
+}
+
+/* The payload's next len bytes to a place in the file that holds the data. */
+static int payload_write(struct block *b, const struct payload *w, uint64_t len, uint64_t host, uint64_t guest,
+			 struct err *e)
+{
+	return w->buf ? qcow2_data_write(b, w->buf, (size_t)len, host, guest, e)
+		      : block_pwrite_from(qcow2_data(b), w->from, len, w->from_off, host, w->how, e);
+}
+
 static int write_host(struct block *b, const struct piece *p, const void *buf, uint64_t from, uint64_t until,
 		      struct err *e)
 {
@@ -213,11 +239,11 @@ static int write_host(struct block *b, const struct piece *p, const void *buf, u
 }
 
 /* Reads what surrounds the guest's bytes and writes all of it; called and returning with the lock. */
-static int write_piece(struct block *b, const struct piece *p, const void *buf, struct err *e)
+static int write_piece(struct block *b, const struct piece *p, const struct payload *w, struct err *e)
 {
 	struct qcow2_state *s = b->state;
 	uint64_t from = p->from, until = p->until;
-	bool whole = until - from <= BOUNCE_MAX;
+	bool whole = w->buf && until - from <= BOUNCE_MAX;
 	CLEANUP(free_ptr) uint8_t *bounce = NULL;
 	size_t head, tail, body = whole ? (size_t)(p->end - p->off) : 0;
 	int rc = 0;
@@ -245,10 +271,10 @@ static int write_piece(struct block *b, const struct piece *p, const void *buf, 
 	if (bounce)
 		block_event(b->file, "cow_write");
 	if (bounce && whole) {
-		memcpy(bounce + head, buf, body);
+		memcpy(bounce + head, w->buf, body);
 		rc = write_host(b, p, bounce, from, until, e);
 	} else {
-		rc = write_host(b, p, buf, p->off, p->end, e);
+		rc = payload_write(b, w, p->end - p->off, p->host + (p->off - p->guest), p->off, e);
 		if (rc == 0)
 			rc = write_host(b, p, bounce, from, p->off, e);
 		if (rc == 0)
@@ -297,7 +323,8 @@ static int link_piece(struct block *b, const struct piece *p, struct err *e)
 }
 
 /* With the lock and an exclusive request: writes as much of [off, end) as one piece takes. */
-static int write_mapped(struct block *b, const void *buf, uint64_t off, uint64_t end, uint64_t *done, struct err *e)
+static int write_mapped(struct block *b, const struct payload *w, uint64_t off, uint64_t end, uint64_t *done,
+			struct err *e)
 {
 	struct qcow2_state *s = b->state;
 	struct piece p = { .guest = round_down(off, s->cluster_size), .off = off, .end = end };
@@ -307,7 +334,7 @@ static int write_mapped(struct block *b, const void *buf, uint64_t off, uint64_t
 		rc = plan_piece(b, &p, e);
 	if (rc < 0)
 		return rc;
-	rc = write_piece(b, &p, buf, e);
+	rc = write_piece(b, &p, w, e);
 	if (rc == 0)
 		rc = link_piece(b, &p, e);
 	if (rc < 0 && p.fresh)
@@ -317,7 +344,8 @@ static int write_mapped(struct block *b, const void *buf, uint64_t off, uint64_t
 }
 
 /* Under a shared request: writes the run at off, if it may be written where it is; *done stays 0 if not. */
-static int write_in_place(struct block *b, const void *buf, uint64_t off, uint64_t len, uint64_t *done, struct err *e)
+static int write_in_place(struct block *b, const struct payload *w, uint64_t off, uint64_t len, uint64_t *done,
+			  struct err *e)
 {
 	struct qcow2_state *s = b->state;
 	struct qcow2_run run;
@@ -330,21 +358,14 @@ static int write_in_place(struct block *b, const void *buf, uint64_t off, uint64
 	*done = run.len;
 	pthread_mutex_unlock(&s->lock);
 	block_event(b->file, "write_aio");
-	rc = qcow2_data_write(b, buf, (size_t)run.len, run.host_off, off, e);
+	rc = payload_write(b, w, run.len, run.host_off, off, e);
 	pthread_mutex_lock(&s->lock);
 	return rc;
 }
 
-int qcow2_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
-{
-	return qcow2_state(b)->crypt_method ? qcow2_pwrite_encrypted(b, buf, len, off, e)
-					    : qcow2_write_sectors(b, buf, len, off, e);
-}
-
-int qcow2_write_sectors(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
+static int write_all(struct block *b, struct payload w, uint64_t len, uint64_t off, struct err *e)
 {
 	struct qcow2_state *s = b->state;
-	const uint8_t *p = buf;
 	uint64_t end = off + len;
 	int rc;
 
@@ -355,18 +376,37 @@ int qcow2_write_sectors(struct block *b, const void *buf, size_t len, uint64_t o
 		uint64_t done = 0;
 
 		qcow2_req_begin(b, &req, off, end - off, false);
-		rc = write_in_place(b, p, off, end - off, &done, e);
+		rc = write_in_place(b, &w, off, end - off, &done, e);
 		qcow2_req_end(b, &req);
 		if (rc == 0 && !done) {
 			qcow2_req_begin(b, &req, off, end - off, true);
-			rc = write_mapped(b, p, off, end, &done, e);
+			rc = write_mapped(b, &w, off, end, &done, e);
 			qcow2_req_end(b, &req);
 		}
-		p += done;
+		payload_advance(&w, done);
 		off += done;
 	}
 	pthread_mutex_unlock(&s->lock);
 	return rc < 0 ? err_in(e, rc, "%s", b->name) : 0;
+}
+
+int qcow2_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
+{
+	return qcow2_state(b)->crypt_method ? qcow2_pwrite_encrypted(b, buf, len, off, e)
+					    : qcow2_write_sectors(b, buf, len, off, e);
+}
+
+int qcow2_write_sectors(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
+{
+	return write_all(b, (struct payload){ .buf = buf }, len, off, e);
+}
+
+int qcow2_pwrite_from(struct block *b, struct block *src, uint64_t len, uint64_t src_off, uint64_t off,
+		      enum block_from how, struct err *e)
+{
+	if (qcow2_state(b)->crypt_method)
+		return err_set(e, ERR_UNSUPPORTED, "%s: what is written has to be encrypted", b->name);
+	return write_all(b, (struct payload){ .from = src, .from_off = src_off, .how = how }, len, off, e);
 }
 
 /* ---- compressed writes ---- */

@@ -95,6 +95,16 @@ static int raw_pwrite(struct block *b, const void *buf, size_t len, uint64_t off
 	return rc < 0 ? rc : block_pwrite(b->file, buf, len, s->off + off, e);
 }
 
+static int raw_pwrite_from(struct block *b, struct block *src, uint64_t len, uint64_t src_off, uint64_t off,
+			   enum block_from how, struct err *e)
+{
+	const struct raw_state *s = b->state;
+
+	if (b->guessed && off < RAW_SECTOR) /* not unseen: see refuse_disguise() */
+		return err_set(e, ERR_UNSUPPORTED, "%s: writing to the first sector of a guessed format unseen", b->name);
+	return block_pwrite_from(b->file, src, len, src_off, s->off + off, how, e);
+}
+
 static int raw_zero(struct block *b, uint64_t len, uint64_t off, unsigned how, struct err *e)
 {
 	const struct raw_state *s = b->state;
@@ -208,6 +218,7 @@ const struct block_driver block_raw = {
 	.open = raw_open,
 	.pread = raw_pread,
 	.pwrite = raw_pwrite,
+	.pwrite_from = raw_pwrite_from,
 	.zero = raw_zero,
 	.discard = raw_discard,
 	.extent = raw_extent,

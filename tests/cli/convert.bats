@@ -242,23 +242,6 @@ mixed_file()
 	[ "$(json '[.image, .format, .size, .unread]' <<<"$output")" = '["b.qcow2","qcow2",25165824,0]' ]
 }
 
-@test "blocks are shared where the filesystem can" {
-	requires_root
-	requires mkfs.xfs losetup
-	truncate -s 400M fs.img
-	mkfs.xfs -q -m reflink=1 fs.img 2>/dev/null || skip "mkfs.xfs cannot make one here"
-	mkdir fs
-	mount -o loop fs.img fs 2>/dev/null || skip "this machine cannot mount xfs"
-	status=0
-	{
-		random_file fs/a.raw 64M 1 && before=$(df --output=used -k fs | tail -n1) &&
-			drydock convert -q -f raw fs/a.raw fs/b.raw && same fs/a.raw fs/b.raw &&
-			after=$(df --output=used -k fs | tail -n1) && [ $((after - before)) -lt 20000 ]
-	} || status=1
-	umount fs
-	[ "$status" = 0 ]
-}
-
 # A file of this machine's own programs, which is what system disks hold.
 programs()
 {
