@@ -103,6 +103,8 @@ int copy_plan_next(struct copy_worker *w);
 void copy_plan_done(struct copy_worker *w);
 /* A clock that only goes forward. */
 uint64_t copy_now_nsec(void);
+/* Cuts a segment in two; false: there is no room. */
+bool piece_split(struct piece *p, size_t i, uint64_t len);
 /* May the host be asked to move what lies plain in a file in this way? */
 bool copy_may_take(const struct copy *c, enum block_from how);
 /*

@@ -6,7 +6,23 @@
 #include "limits.h"
 #include "zero.h"
 
-enum { SALVAGE_STEP = 4096 };
+enum { SALVAGE_STEP = 4096, MIN_KNOWN_ZEROS = 64 << 10 };
+
+bool piece_split(struct piece *p, size_t i, uint64_t len)
+{
+	struct segment *s = &p->segments[i];
+
+	if (p->n == PIECE_SEGMENTS)
+		return false;
+	memmove(s + 1, s, (p->n - i) * sizeof *s);
+	p->n++;
+	s[0].len = len;
+	s[1].off += len;
+	s[1].source_off += len;
+	s[1].host_off += len;
+	s[1].len -= len;
+	return true;
+}
 
 /* ---- reading ---- */
 
@@ -171,6 +187,38 @@ static int write_sparse(struct copy_worker *w, uint64_t off, uint64_t end)
 			at = MIN_OF(round_down(at, c->unit) + c->unit, end);
 	}
 	return write_data(w, data, (size_t)(end - data));
+}
+
+/*
+ * What the map knows to be zeros is written as that at once, where whole blocks of it are long enough by themselves, so
+ * that nobody fills the buffer with zeros and looks for them there.
+ */
+static int write_known_zeros(struct copy_worker *w)
+{
+	const struct copy *c = w->c;
+	struct piece *p = &w->piece;
+
+	if (c->job->sparse == 0 || c->job->sparse > c->unit || w->filled)
+		return 0;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct segment *s = &p->segments[i];
+		uint64_t from = round_up(s->off, c->unit), to = s->off + s->len;
+		int rc;
+
+		if (to != c->total)
+			to = round_down(to, c->unit);
+		if (s->kind != SEGMENT_ZERO || from + MIN_KNOWN_ZEROS > to)
+			continue;
+		/* Each cut is behind MIN_KNOWN_ZEROS of zeros, so there are few. */
+		if ((to < s->off + s->len && !piece_split(p, i, to - s->off)) ||
+		    (from > s->off && !piece_split(p, i++, from - s->off)))
+			continue;
+		p->segments[i].kind = SEGMENT_SKIP;
+		rc = write_zeros(w, from, to - from);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }
 
 /* The stretches of [off, end) between what is skipped. */
@@ -348,7 +396,9 @@ static int store_piece(struct copy_worker *w)
 		return rc;
 	if (job->sparse && !w->behind && all_of_kind(p, p->off, p->off + p->len, SEGMENT_ZERO))
 		return write_zeros(w, p->off, p->len);
-	rc = fill(w, p->off, p->len, false);
+	rc = w->behind ? 0 : write_known_zeros(w);
+	if (rc == 0)
+		rc = fill(w, p->off, p->len, false);
 	if (rc < 0)
 		return rc;
 	return w->behind ? write_differing(w) : write_segments(w, p->off, p->off + p->len);

@@ -229,7 +229,8 @@ static int plan(struct copy_worker *w)
 		return plan_stream(w);
 	if (c->pos == c->total || atomic_load(&c->stop))
 		return 0;
-	*p = (struct piece){ .off = c->pos };
+	p->off = c->pos;
+	p->len = p->n = 0;
 	rc = find_run(w);
 	if (rc < 0)
 		return rc;

@@ -15,23 +15,6 @@ bool copy_may_take(const struct copy *c, enum block_from how)
 	return how == BLOCK_FROM_SHARE ? job->share : job->offload || (job->share && job->sparse == 0);
 }
 
-/* Cuts a segment in two; false: there is no room. */
-static bool split(struct piece *p, size_t i, uint64_t len)
-{
-	struct segment *s = &p->segments[i];
-
-	if (p->n == PIECE_SEGMENTS)
-		return false;
-	memmove(s + 1, s, (p->n - i) * sizeof *s);
-	p->n++;
-	s[0].len = len;
-	s[1].off += len;
-	s[1].source_off += len;
-	s[1].host_off += len;
-	s[1].len -= len;
-	return true;
-}
-
 /* How much of the segment lies in the file and, to be shared, in whole blocks at both ends. */
 static uint64_t takable(const struct segment *s, enum block_from how)
 {
@@ -49,7 +32,7 @@ static int take_segment(struct copy_worker *w, size_t i, enum block_from how)
 	uint64_t len = takable(s, how);
 	int rc;
 
-	if (!len || (len < s->len && !split(&w->piece, i, len)))
+	if (!len || (len < s->len && !piece_split(&w->piece, i, len)))
 		return 0;
 	rc = copy_begin_write(w, s->off);
 	if (rc < 0)
