@@ -147,6 +147,16 @@ uint64_t block_allocated(const struct block *b)
 	return b->file ? block_allocated(b->file) : UINT64_MAX;
 }
 
+int block_same_size(struct block *b, struct err *e)
+{
+	int rc = 0;
+
+	for (; rc == 0 && b; b = b->backing)
+		for (struct block *n = b; rc == 0 && n; n = n->file)
+			rc = n->drv->same_size ? n->drv->same_size(n, e) : 0;
+	return rc;
+}
+
 int block_info(struct block *b, struct block_info *out, struct err *e)
 {
 	memset(out, 0, sizeof *out);

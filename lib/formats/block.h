@@ -97,6 +97,12 @@ char *block_sibling_path(const struct block *b, const char *name, struct err *e)
 /* Host bytes allocated to the file(s) of this node without its backing chain; UINT64_MAX when unknown. */
 uint64_t block_allocated(const struct block *b);
 
+/*
+ * Has any file that is read here, of the whole chain, another size than when it was opened?  Then somebody writes to it,
+ * and what was read may be of different moments: ERR_CORRUPT.
+ */
+int block_same_size(struct block *b, struct err *e);
+
 /* Facts of the format, filled by the driver: what info prints. */
 struct block_info {
 	uint64_t cluster_size;	/* 0: none */

@@ -98,6 +98,8 @@ struct block_driver {
 	int (*info)(struct block *b, struct block_info *out, struct err *e);
 	void (*info_specific)(struct block *b, struct json *j);
 	uint64_t (*allocated)(const struct block *b); /* NULL: that of b->file */
+	/* As block_same_size(), of this node and of children other than b->file and b->backing. */
+	int (*same_size)(struct block *b, struct err *e);
 	int (*check)(struct block *b, unsigned fix, struct check_report *r, struct err *e);
 	int (*snapshots)(struct block *b, struct block_snapshots *out, struct err *e);
 	int (*snapshot_load)(struct block *b, const char *id_or_name, struct err *e);

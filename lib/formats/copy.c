@@ -198,6 +198,13 @@ int copy_run(const struct copy_job *job, struct copy_result *result, struct err 
 			*e = c.err;
 		return c.failed;
 	}
+	/* With salvage whatever can be had is good. */
+	for (size_t i = 0; rc == 0 && !job->salvage && i < job->nsources; i++)
+		rc = block_same_size(job->sources[i], e);
+	if (rc < 0) {
+		result->stage = COPY_READ;
+		return rc;
+	}
 	if (job->hashes)
 		hash_end(&c.hash, result->digest);
 	if (job->progress)

@@ -316,9 +316,24 @@ static int host_pread(struct block *b, void *buf, size_t len, uint64_t off, stru
 	}
 	if (rc)
 		return err_sys(e, rc, "%s: reading %zu bytes at %llu", b->name, len, (unsigned long long)off);
-	/* Cut short by another process since we looked: what is not there reads as a hole does. */
-	memset((char *)buf + got, 0, len - got);
+	if (got < len)
+		return err_set(e, ERR_CORRUPT, "%s: %zu bytes at %llu are gone: another process has made it shorter", b->name,
+			       len - got, (unsigned long long)(off + got));
 	return 0;
+}
+
+/* Whoever reads in spite of a writer (BLOCK_FORCE_SHARE) expects growth. */
+static int host_same_size(struct block *b, struct err *e)
+{
+	const struct host_state *s = b->state;
+	struct stat st;
+
+	if (s->is_device || (b->flags & BLOCK_WRITE) || fstat(host_fd(b), &st) < 0)
+		return 0;
+	if ((uint64_t)st.st_size == b->size || ((uint64_t)st.st_size > b->size && (b->flags & BLOCK_FORCE_SHARE)))
+		return 0;
+	return err_set(e, ERR_CORRUPT, "%s: another process has changed its size from %llu to %llu bytes while it was read",
+		       b->name, (unsigned long long)b->size, (unsigned long long)st.st_size);
 }
 
 static void size_reaches(struct block *b, uint64_t end)
@@ -573,7 +588,7 @@ static bool host_same(const struct block *a, const struct block *b)
 	.state_size = sizeof(struct host_state), .is_protocol = true, .open = host_open, .close = host_close,          \
 	.pread = host_pread, .pwrite = host_pwrite, .pwrite_from = host_pwrite_from, .zero = host_zero,                \
 	.discard = host_discard, .extent = host_extent, .flush = host_flush, .truncate = host_truncate,                \
-	.allocated = host_allocated, .host_fd = host_fd, .same_host = host_same
+	.allocated = host_allocated, .same_size = host_same_size, .host_fd = host_fd, .same_host = host_same
 
 const struct block_driver block_host = { .name = "file", HOST_OPS };
 const struct block_driver block_host_device = { .name = "host_device", HOST_OPS };

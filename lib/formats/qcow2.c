@@ -691,6 +691,13 @@ static uint64_t qcow2_allocated(const struct block *b)
 	return here == UINT64_MAX || there == UINT64_MAX ? UINT64_MAX : here + there;
 }
 
+static int qcow2_same_size(struct block *b, struct err *e)
+{
+	const struct qcow2_state *s = b->state;
+
+	return s->data_file ? block_same_size(s->data_file, e) : 0;
+}
+
 /* Version 1 has the same magic and is another format. */
 static int qcow2_probe(struct block *file, struct err *e)
 {
@@ -735,6 +742,7 @@ const struct block_driver block_qcow2 = {
 	.info = qcow2_info,
 	.info_specific = qcow2_info_specific,
 	.allocated = qcow2_allocated,
+	.same_size = qcow2_same_size,
 	.check = qcow2_check,
 	.snapshots = qcow2_snapshots,
 	.snapshot_load = qcow2_snapshot_load,

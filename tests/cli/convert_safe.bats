@@ -92,6 +92,40 @@ wait_for_litter()
 	done
 }
 
+@test "a source that changes its size underneath is one sentence and no target" {
+	local format size
+
+	for format in raw qcow2; do
+		for size in 4M 65M; do
+			source_image
+			[ $format = raw ] || drydock convert -q -S 0 -f raw -O qcow2 source.raw source.qcow2
+			"$DRYDOCK" convert -q -r 30M -O raw -f $format source.$format target 2>said &
+			pid=$!
+			wait_for_litter
+			truncate -s "$size" source.$format
+			status=0
+			wait "$pid" || status=$?
+			echo "$format to $size: $status"
+			cat said
+			[ "$status" = 1 ]
+			[ "$(grep -c . said)" = 1 ]
+			grep -Eq "source.$format: .*another process has (made it shorter|changed its size)" said
+			[ ! -e target ]
+			[ "$(litter)" = 0 ]
+		done
+	done
+}
+
+@test "a source that others may write to may grow" {
+	source_image
+	"$DRYDOCK" convert -q -U -r 40M -O raw -f raw source.raw target &
+	pid=$!
+	wait_for_litter
+	truncate -s 65M source.raw
+	wait "$pid"
+	cmp -n 67108864 source.raw target
+}
+
 @test "a target that grows past the file size limit is one sentence and no litter" {
 	source_image
 	limited()
