@@ -102,24 +102,6 @@ static void serial32(struct fs_id *id, uint32_t serial)
 
 /* ---- second looks ---- */
 
-static int xfs_more(const struct head *h, struct fs_id *id, struct err *e)
-{
-	unsigned version = h->bytes[101] & 0xf;
-	be32 bs, ngroups;
-	be64 blocks;
-
-	(void)e;
-	memcpy(&bs, h->bytes + 4, sizeof bs);
-	memcpy(&blocks, h->bytes + 8, sizeof blocks);
-	memcpy(&ngroups, h->bytes + 88, sizeof ngroups);
-	if (!is_pow2(be32_get(bs)) || be32_get(bs) < 512 || be32_get(bs) > 65536 || version == 0 || version > 5 ||
-	    be32_get(ngroups) == 0)
-		return 0;
-	if (!checked_mul(be64_get(blocks), be32_get(bs), &id->size))
-		id->size = 0;
-	return 1;
-}
-
 static int btrfs_more(const struct head *h, struct fs_id *id, struct err *e)
 {
 	(void)e;
@@ -375,7 +357,6 @@ static const struct known table[] = {
 	AT_PAGE_ENDS("swsuspend", "S2SUSPEND", NULL),
 	AT_PAGE_ENDS("swsuspend", "ULSUSPEND", NULL),
 	AT_PAGE_ENDS("swsuspend", "LINHIB0001", NULL),
-	{ "xfs", MAGIC(0, "XFSB"), false, UUID_BYTES, 32, LABEL_BYTES, 108, 12, xfs_more },
 	{ "btrfs", MAGIC(0x10040, "_BHRfS_M"), false, UUID_BYTES, 0x10020, LABEL_BYTES, 0x1012b, 255, btrfs_more },
 	{ "ntfs", MAGIC(3, "NTFS    "), false, UUID_SERIAL64, 72, NO_LABEL, ntfs_more },
 	{ "exfat", MAGIC(3, "EXFAT   "), false, UUID_SERIAL32, 100, NO_LABEL, exfat_more },

@@ -7,5 +7,6 @@ const struct fs_driver *const fs_drivers[] = {
 	&fs_ext,
 	&fs_iso,
 	&fs_squashfs,
+	&fs_xfs,
 	NULL,
 };

@@ -115,6 +115,39 @@
 /* Of one database: Debian's archive has 65,000. */
 #define LIMIT_PACKAGES 1000000
 
+/* The format's own: blocks, and directory blocks, of at most 64 KiB; targets of symlinks; directories. */
+#define LIMIT_XFS_BLOCK 65536u
+#define LIMIT_XFS_LINK 1024
+#define LIMIT_XFS_DIR_SIZE (32 * GiB)
+/* 2^48 extents in blocks of 1 KiB, none less than half full, take a tree of 10 levels. */
+#define LIMIT_XFS_LEVELS 12
+/* Kernel's depth of a tree of hashes. */
+#define LIMIT_XFS_DA_LEVELS 5
+/* Leaves of one hash, and of one inode's attributes: more than anybody has, as they may be linked in a circle. */
+#define LIMIT_XFS_LEAVES 65536
+/* Groups whose counters are added up: 4 TiB of the smallest, 1 EiB of the largest. */
+#define LIMIT_XFS_GROUPS (256 * 1024)
+/* 64 inodes of 2 KiB, or a block of the largest. */
+#define LIMIT_XFS_INODE_CHUNK (128 * KiB)
+/* Kernel's largest log, and twice its largest record. */
+#define LIMIT_XFS_LOG (2 * GiB)
+#define LIMIT_XFS_RECORD (512 * KiB)
+/*
+ * What a replay remembers: 24 bytes for each record, 24 for each piece of a buffer and 80 for each inode (after what was logged
+ * again and again has become one), and for a while as much again to sort them; 16 for each part of what records cut, 32 for
+ * each region of a transaction that is not committed yet.  All together stays near 64 MiB.  More is waiting only in a log of
+ * some hundred MiB that was written faster than the disk could follow.
+ */
+#define LIMIT_XFS_RECORDS (512 * 1024)
+#define LIMIT_XFS_PIECES (1024 * 1024)
+#define LIMIT_XFS_LOGGED_INODES (192 * 1024)
+#define LIMIT_XFS_SPANS (256 * 1024)
+#define LIMIT_XFS_REGIONS (512 * 1024)
+/* Transactions that are written at once: some dozens, one for each processor at most. */
+#define LIMIT_XFS_TRANSACTIONS 1024
+/* Announced changes of maps and attributes that are not done: one for each transaction at most. */
+#define LIMIT_XFS_INTENTS 4096
+
 /* fstab: a person writes it. */
 #define LIMIT_FSTAB_BYTES (1 * MiB)
 #define LIMIT_FSTAB_LINES 4096
