@@ -2,6 +2,7 @@
 #include "secret.h"
 
 #include "alloc.h"
+#include "base64.h"
 #include "io.h"
 #include "limits.h"
 #include "text.h"
@@ -46,8 +47,7 @@ int secrets_find_text(const struct secrets *s, const char *id, const struct lock
 
 /* ---- where the bytes come from ---- */
 
-/* Any file that can be read, a pipe too, whose length is not known beforehand. */
-static int read_file(const char *path, struct locked *out, struct err *e)
+int secret_read_file(const char *path, struct locked *out, struct err *e)
 {
 	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	CLEANUP(locked_free) struct locked all = LOCKED_INIT;
@@ -78,57 +78,6 @@ static int read_file(const char *path, struct locked *out, struct err *e)
 	}
 	all.len = have;
 	*out = locked_take(&all);
-	return 0;
-}
-
-static int base64_digit(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* RFC 4648, in groups of four with their padding; line ends and blanks between the digits are skipped. */
-static int base64_decode(const uint8_t *text, size_t len, const char *what, struct locked *out, struct err *e)
-{
-	CLEANUP(locked_free) struct locked bytes = LOCKED_INIT;
-	unsigned ndigits = 0, npad = 0; /* of this group */
-	bool ended = false;
-	uint32_t group = 0;
-	size_t n = 0;
-
-	if (!locked_alloc(&bytes, len / 4 * 3 + 3))
-		return err_nomem(e);
-	for (size_t i = 0; i < len; i++) {
-		int digit = base64_digit(text[i]);
-
-		if (text[i] == ' ' || text[i] == '\n' || text[i] == '\r' || text[i] == '\t')
-			continue;
-		if (text[i] == '=' && ndigits >= 2)
-			npad++;
-		else if (digit < 0 || npad || ended)
-			return err_set(e, ERR_USAGE, "%s is not valid base64", what);
-		else
-			ndigits++;
-		group = group << 6 | (digit < 0 ? 0 : (uint32_t)digit);
-		if (ndigits + npad < 4)
-			continue;
-		bytes.p[n++] = (uint8_t)(group >> 16);
-		bytes.p[n++] = (uint8_t)(group >> 8);
-		bytes.p[n++] = (uint8_t)group;
-		n -= npad;
-		ended = npad > 0;
-		ndigits = npad = 0;
-		group = 0;
-	}
-	if (ndigits)
-		return err_set(e, ERR_USAGE, "%s is not valid base64: its last group is not whole", what);
-	bytes.len = n;
-	*out = locked_take(&bytes);
 	return 0;
 }
 
@@ -171,7 +120,7 @@ static int decrypt(const struct secrets *s, const char *keyid, const char *iv_te
 		return err_set(e, ERR_USAGE, "key should be %d bytes in length", SECRET_KEY_BYTES);
 	if (!iv_text)
 		return err_set(e, ERR_USAGE, "IV is required to decrypt secret");
-	if ((rc = base64_decode((const uint8_t *)iv_text, strlen(iv_text), "the iv", &iv, e)) < 0)
+	if ((rc = base64_decode(iv_text, strlen(iv_text), "the iv", &iv, e)) < 0)
 		return rc;
 	if (iv.len != SECRET_IV_BYTES)
 		return err_set(e, ERR_USAGE, "IV should be %d bytes in length instead of %zu", SECRET_IV_BYTES, iv.len);
@@ -212,7 +161,7 @@ static int secret_load(const struct secrets *s, const struct secret_opts *o, str
 	if (!o->data && !o->file)
 		return err_set(e, ERR_USAGE, "either 'file' or 'data' must be provided");
 	if (o->file)
-		rc = read_file(o->file, &data, e);
+		rc = secret_read_file(o->file, &data, e);
 	else if (!locked_copy(&data, o->data, strlen(o->data)))
 		rc = err_nomem(e);
 	if (rc == 0 && base64) {

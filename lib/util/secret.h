@@ -35,5 +35,7 @@ int secrets_add_object(struct secrets *s, const char *text, struct err *e);
 int secrets_find(const struct secrets *s, const char *id, const struct locked **out, struct err *e);
 /* The same for a passphrase, which must be text: valid UTF-8 without a NUL. */
 int secrets_find_text(const struct secrets *s, const char *id, const struct locked **out, struct err *e);
+/* All that a file holds: any file that can be read, a pipe too; more than LIMIT_SECRET bytes are ERR_LIMIT. */
+int secret_read_file(const char *path, struct locked *out, struct err *e);
 
 #endif
