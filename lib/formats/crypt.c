@@ -11,6 +11,7 @@
 #include "crypt.h"
 
 #include "alloc.h"
+#include "checked.h"
 #include "locked.h"
 #include "ondisk.h"
 #include "text.h"
@@ -114,10 +115,17 @@ static bool essiv_alg(const struct crypt_spec *s, enum crypt_alg *out)
 	return false;
 }
 
+static size_t sector_bytes(const struct crypt_spec *s)
+{
+	return s->sector ? s->sector : CRYPT_SECTOR;
+}
+
 int crypt_judge(const struct crypt_spec *s, struct err *e)
 {
 	enum crypt_alg iv_alg;
 
+	if (!is_pow2(sector_bytes(s)) || sector_bytes(s) < CRYPT_SECTOR || sector_bytes(s) > CRYPT_SECTOR_MAX)
+		return err_set(e, ERR_CORRUPT, "encrypted sectors of %u bytes: it is 512, 1024, 2048 or 4096", s->sector);
 	if (s->mode == CRYPT_XTS && algs[s->alg].block != BLOCK_MAX)
 		return err_set(e, ERR_UNSUPPORTED,
 			       "unsupported cipher mode xts: %s has blocks of %zu bytes, xts wants %d",
@@ -392,9 +400,11 @@ static bool make_iv(const struct crypt *c, const struct lane *l, uint64_t sector
 }
 
 /* IEEE 1619: the tweak is multiplied by x in GF(2^128) from block to block, little endian. */
-static bool xts_sector(const struct lane *l, bool encrypt, uint8_t *out, const uint8_t *in, const uint8_t iv[BLOCK_MAX])
+static bool xts_sector(const struct crypt *c, const struct lane *l, bool encrypt, uint8_t *out, const uint8_t *in,
+		       const uint8_t iv[BLOCK_MAX])
 {
-	uint64_t tweaks[CRYPT_SECTOR / 8], *t = tweaks, words[CRYPT_SECTOR / 8];
+	uint64_t tweaks[CRYPT_SECTOR_MAX / 8], *t = tweaks, words[CRYPT_SECTOR_MAX / 8];
+	size_t len = sector_bytes(&c->spec), nwords = len / 8;
 	uint8_t first[BLOCK_MAX];
 	le64 half;
 
@@ -404,22 +414,22 @@ static bool xts_sector(const struct lane *l, bool encrypt, uint8_t *out, const u
 		memcpy(&half, first + 8 * i, 8);
 		t[i] = le64_get(half);
 	}
-	for (; t + 2 < tweaks + ARRAY_LEN(tweaks); t += 2) {
+	for (; t + 2 < tweaks + nwords; t += 2) {
 		t[2] = t[0] << 1 ^ (t[1] >> 63 ? 0x87 : 0);
 		t[3] = t[1] << 1 | t[0] >> 63;
 	}
-	for (unsigned i = 0; i < ARRAY_LEN(tweaks); i++) {
+	for (size_t i = 0; i < nwords; i++) {
 		le64_put(&half, tweaks[i]);
 		memcpy(&tweaks[i], &half, 8);
 	}
-	memcpy(words, in, CRYPT_SECTOR);
-	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+	memcpy(words, in, len);
+	for (size_t i = 0; i < nwords; i++)
 		words[i] ^= tweaks[i];
-	if (!update(l->bulk[encrypt], words, words, CRYPT_SECTOR))
+	if (!update(l->bulk[encrypt], words, words, len))
 		return false;
-	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+	for (size_t i = 0; i < nwords; i++)
 		words[i] ^= tweaks[i];
-	memcpy(out, words, CRYPT_SECTOR);
+	memcpy(out, words, len);
 	return true;
 }
 
@@ -427,16 +437,17 @@ static bool xts_sector(const struct lane *l, bool encrypt, uint8_t *out, const u
 static bool ctr_sector(const struct crypt *c, const struct lane *l, bool encrypt, uint8_t *out, const uint8_t *in,
 		       uint8_t iv[BLOCK_MAX])
 {
-	uint8_t cover[CRYPT_SECTOR];
+	uint8_t cover[CRYPT_SECTOR_MAX];
+	size_t len = sector_bytes(&c->spec);
 
-	for (size_t at = 0; at < CRYPT_SECTOR; at += c->block) {
+	for (size_t at = 0; at < len; at += c->block) {
 		memcpy(cover + at, iv, c->block);
 		for (size_t i = c->block; i-- && ++iv[i] == 0;)
 			;
 	}
-	if (!update(l->bulk[encrypt], cover, cover, CRYPT_SECTOR))
+	if (!update(l->bulk[encrypt], cover, cover, len))
 		return false;
-	for (size_t i = 0; i < CRYPT_SECTOR; i++)
+	for (size_t i = 0; i < len; i++)
 		out[i] = in[i] ^ cover[i];
 	return true;
 }
@@ -444,33 +455,35 @@ static bool ctr_sector(const struct crypt *c, const struct lane *l, bool encrypt
 static bool one_sector(const struct crypt *c, const struct lane *l, bool encrypt, uint8_t *out, const uint8_t *in,
 		       uint64_t sector)
 {
+	size_t len = sector_bytes(&c->spec);
 	uint8_t iv[BLOCK_MAX];
 
 	if (c->spec.mode == CRYPT_ECB)
-		return update(l->bulk[encrypt], out, in, CRYPT_SECTOR);
+		return update(l->bulk[encrypt], out, in, len);
 	if (!make_iv(c, l, sector, iv))
 		return false;
 	if (!c->native && c->spec.mode == CRYPT_XTS)
-		return xts_sector(l, encrypt, out, in, iv);
+		return xts_sector(c, l, encrypt, out, in, iv);
 	if (!c->native)
 		return ctr_sector(c, l, encrypt, out, in, iv);
 	return EVP_CipherInit_ex2(l->bulk[encrypt], NULL, NULL, iv, -1, NULL) == 1 &&
-	       update(l->bulk[encrypt], out, in, CRYPT_SECTOR);
+	       update(l->bulk[encrypt], out, in, len);
 }
 
 int crypt_sectors(struct crypt *c, bool encrypt, void *out, const void *in, size_t len, uint64_t off, struct err *e)
 {
+	size_t sector = sector_bytes(&c->spec);
 	const uint8_t *from = in;
 	uint8_t *to = out;
 	struct lane *l = NULL;
 	bool good = true;
 	int rc;
 
-	if (len % CRYPT_SECTOR || off % CRYPT_SECTOR)
+	if (len % sector || off % CRYPT_SECTOR)
 		return err_set(e, ERR_USAGE, "encryption of less than a sector");
 	if ((rc = lane_get(c, encrypt, &l, e)) < 0)
 		return rc;
-	for (size_t at = 0; at < len && good; at += CRYPT_SECTOR)
+	for (size_t at = 0; at < len && good; at += sector)
 		good = one_sector(c, l, encrypt, to + at, from + at, (off + at) / CRYPT_SECTOR);
 	lane_put(c, l);
 	return good ? 0

@@ -2,7 +2,8 @@
 /*
  * crypt.h - sectors through a cipher: what LUKS and the old qcow encryption do to the data of a disk.
  *
- * A disk is encrypted in sectors of 512 bytes, each by itself, under an initialisation vector made from its number.
+ * A disk is encrypted in sectors, each by itself, under an initialisation vector made from its number.  Sectors have 512
+ * bytes; LUKS version 2 has larger ones too, whose number is that of the first 512 bytes in them.
  */
 #ifndef DRYDOCK_CRYPT_H
 #define DRYDOCK_CRYPT_H
@@ -10,7 +11,7 @@
 #include "hash.h"
 #include "err.h"
 
-enum { CRYPT_SECTOR = 512, CRYPT_KEY_MAX = 64 };
+enum { CRYPT_SECTOR = 512, CRYPT_SECTOR_MAX = 4096, CRYPT_KEY_MAX = 64 };
 
 enum crypt_alg { CRYPT_AES_128, CRYPT_AES_192, CRYPT_AES_256, CRYPT_CAST5_128, CRYPT_ALG_N };
 enum crypt_mode { CRYPT_ECB, CRYPT_CBC, CRYPT_XTS, CRYPT_CTR, CRYPT_MODE_N };
@@ -27,6 +28,7 @@ struct crypt_spec {
 	enum crypt_ivgen ivgen;
 	bool has_ivgen_hash;
 	enum hash_alg ivgen_hash;
+	unsigned sector; /* bytes, a power of two up to CRYPT_SECTOR_MAX; 0: CRYPT_SECTOR */
 };
 
 /* "aes-256", "xts", "plain64": as options and facts name them. */
@@ -56,8 +58,9 @@ int crypt_new_legacy(const void *pass, size_t len, struct crypt **out, struct er
 void crypt_free(struct crypt *c); /* NULL is fine */
 void crypt_freep(struct crypt **c);
 /*
- * Encrypts or decrypts whole sectors; off is where the first lies, in bytes, from where the numbers count.  out and in
- * may be the same.  May be called from many threads at once.  What out holds after an error is undefined.
+ * Encrypts or decrypts whole sectors; off is where the first lies, in bytes, from where the numbers count, a multiple of
+ * CRYPT_SECTOR.  out and in may be the same.  May be called from many threads at once.  What out holds after an error is
+ * undefined.
  */
 int crypt_sectors(struct crypt *c, bool encrypt, void *out, const void *in, size_t len, uint64_t off, struct err *e);
 

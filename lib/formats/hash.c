@@ -17,6 +17,7 @@
 #include <openssl/md5.h>
 #include <openssl/ripemd.h>
 #include <openssl/sha.h>
+#include <openssl/whrlpool.h>
 #include <string.h>
 #include <time.h>
 
@@ -28,6 +29,7 @@ union state {
 	SHA256_CTX sha256;
 	SHA512_CTX sha512;
 	RIPEMD160_CTX ripemd160;
+	WHIRLPOOL_CTX whirlpool;
 };
 
 struct hash {
@@ -58,6 +60,7 @@ HASH_FUNCTIONS(sha256, SHA256, sha256)
 HASH_FUNCTIONS(sha384, SHA384, sha512)
 HASH_FUNCTIONS(sha512, SHA512, sha512)
 HASH_FUNCTIONS(ripemd160, RIPEMD160, ripemd160)
+HASH_FUNCTIONS(whirlpool, WHIRLPOOL, whirlpool)
 
 static const struct hash hashes[HASH_N] = {
 	[HASH_MD5] = { "md5", 16, 64, sizeof(MD5_CTX), md5_init, md5_update, md5_final },
@@ -68,6 +71,8 @@ static const struct hash hashes[HASH_N] = {
 	[HASH_SHA512] = { "sha512", 64, 128, sizeof(SHA512_CTX), sha512_init, sha512_update, sha512_final },
 	[HASH_RIPEMD160] = { "ripemd160", 20, 64, sizeof(RIPEMD160_CTX), ripemd160_init, ripemd160_update,
 			     ripemd160_final },
+	[HASH_WHIRLPOOL] = { "whirlpool", 64, 64, sizeof(WHIRLPOOL_CTX), whirlpool_init, whirlpool_update,
+			     whirlpool_final },
 };
 
 const char *hash_name(enum hash_alg alg)

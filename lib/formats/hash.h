@@ -15,6 +15,7 @@ enum hash_alg {
 	HASH_SHA384,
 	HASH_SHA512,
 	HASH_RIPEMD160,
+	HASH_WHIRLPOOL, /* in headers that cryptsetup made; not an option of ours, as it is none of the peers' */
 	HASH_N,
 };
 enum { HASH_MAX = 64 };

@@ -287,6 +287,12 @@ static int bad_value(const char *key, const char *value, struct err *e)
 	return err_set(e, ERR_USAGE, "parameter '%s' does not accept value '%s'", key, value);
 }
 
+/* Of the hashes that we read, those that the option may name. */
+static bool find_hash_option(const char *name, enum hash_alg *out)
+{
+	return hash_find(name, out) && *out != HASH_WHIRLPOOL;
+}
+
 int luks_create_take(struct luks_create *c, struct dict *opts, struct err *e)
 {
 	CLEANUP(free_ptr) char *alg = dict_take(opts, "cipher-alg");
@@ -306,14 +312,14 @@ int luks_create_take(struct luks_create *c, struct dict *opts, struct err *e)
 		return bad_value("cipher-mode", mode, e);
 	if (ivgen && !crypt_find_ivgen(ivgen, &c->spec.ivgen))
 		return bad_value("ivgen-alg", ivgen, e);
-	if (ivhash && !hash_find(ivhash, &c->spec.ivgen_hash))
+	if (ivhash && !find_hash_option(ivhash, &c->spec.ivgen_hash))
 		return bad_value("ivgen-hash-alg", ivhash, e);
 	c->spec.has_ivgen_hash = ivhash != NULL;
 	if (!ivhash && c->spec.ivgen == CRYPT_ESSIV) {
 		c->spec.has_ivgen_hash = true;
 		c->spec.ivgen_hash = HASH_SHA256;
 	}
-	if (hash && !hash_find(hash, &c->hash))
+	if (hash && !find_hash_option(hash, &c->hash))
 		return bad_value("hash-alg", hash, e);
 	if (iter && (!text_parse_u64(iter, &ms) || ms > UINT32_MAX))
 		return bad_value("iter-time", iter, e);

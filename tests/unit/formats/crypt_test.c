@@ -37,6 +37,8 @@ START_TEST(digests_are_those_of_the_standards)
 		{ "sha512", "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
 			    "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f" },
 		{ "ripemd160", "8eb208f7e05d987a9b044a8e98c6b087f15a0bfc" },
+		{ "whirlpool", "4e2448a4c6f486bb16b6562c73b4020bf3043e3a731bce721ae1b303d97e6d4c"
+			       "7181eebdb6c57e277d0e34957114cbd6c797fc9d95d8b582d225292076d4eef5" },
 	};
 	uint8_t out[HASH_MAX];
 	enum hash_alg alg;
@@ -85,7 +87,7 @@ START_TEST(pbkdf2_agrees_with_openssl_for_every_digest_and_long_keys)
 		memset(pass, 'p', sizeof pass);
 		hex(pass, sizeof pass, pass_hex);
 		snprintf(cmd, sizeof cmd,
-			 "openssl kdf -keylen 80 -kdfopt digest:%s -kdfopt hexpass:%s -kdfopt salt:saltsalt "
+			 "openssl kdf -provider default -provider legacy -keylen 80 -kdfopt digest:%s -kdfopt hexpass:%s -kdfopt salt:saltsalt "
 			 "-kdfopt pkcs5:1 -kdfopt iter:77 PBKDF2 | tr -d ':\\n' | tr A-F a-f",
 			 name, pass_hex);
 		p = popen(cmd, "r");
@@ -147,6 +149,92 @@ START_TEST(xts_gives_the_published_vector)
 	ok(crypt_sectors(c, false, data, data, 512, 0xff * 512, &e));
 	ck_assert_uint_eq(data[300], 300 - 256);
 	crypt_free(c);
+}
+END_TEST
+
+/* IEEE 1619 by the letter, over the bare cipher: the tweak doubles from block to block through all of the sector. */
+static void xts_by_hand(enum crypt_alg alg, const uint8_t *key, uint64_t number, const uint8_t *in, uint8_t *out, size_t len)
+{
+	const struct crypt_spec ecb = { .alg = alg, .mode = CRYPT_ECB };
+	uint8_t tweak[512] = { 0 };
+	struct crypt *data, *tweaks;
+
+	ok(crypt_new(&ecb, key, &data, &e));
+	ok(crypt_new(&ecb, key + crypt_key_bytes(&ecb), &tweaks, &e));
+	memcpy(tweak, &(uint64_t){ number }, 8);
+	ok(crypt_sectors(tweaks, true, tweak, tweak, sizeof tweak, 0, &e));
+	for (size_t at = 0; at < len; at += 16) {
+		uint8_t block[512] = { 0 };
+		unsigned carry = tweak[15] >> 7;
+
+		for (unsigned i = 0; i < 16; i++)
+			block[i] = in[at + i] ^ tweak[i];
+		ok(crypt_sectors(data, true, block, block, sizeof block, 0, &e));
+		for (unsigned i = 0; i < 16; i++)
+			out[at + i] = block[i] ^ tweak[i];
+		for (unsigned i = 16; i-- > 1;)
+			tweak[i] = (uint8_t)(tweak[i] << 1 | tweak[i - 1] >> 7);
+		tweak[0] = (uint8_t)(tweak[0] << 1 ^ (carry ? 0x87 : 0));
+	}
+	crypt_free(data);
+	crypt_free(tweaks);
+}
+
+static void cbc_by_openssl(enum crypt_alg alg, const uint8_t *key, uint64_t number, const uint8_t *in, uint8_t *out,
+			   size_t len)
+{
+	const struct crypt_spec s = { .alg = alg, .mode = CRYPT_CBC };
+	char key_hex[2 * CRYPT_KEY_MAX + 1], cmd[400];
+	FILE *f = fopen("in", "w");
+
+	ck_assert_uint_eq(fwrite(in, 1, len, f), len);
+	fclose(f);
+	hex(key, crypt_key_bytes(&s), key_hex);
+	snprintf(cmd, sizeof cmd, "openssl enc -%s-cbc -nopad -K %s -iv %02x%030x -in in -out out", crypt_alg_name(alg), key_hex,
+		 (unsigned)number, 0u);
+	ck_assert_int_eq(system(cmd), 0);
+	f = fopen("out", "r");
+	ck_assert_uint_eq(fread(out, 1, len, f), len);
+	fclose(f);
+}
+
+START_TEST(a_larger_sector_is_one_unit_under_the_number_of_its_first_512_bytes)
+{
+	for (unsigned alg = CRYPT_AES_128; alg <= CRYPT_AES_256; alg++) {
+		for (unsigned i = 0; i < 8; i++) {
+			struct crypt_spec s = { .alg = (enum crypt_alg)alg, .mode = i % 2 ? CRYPT_XTS : CRYPT_CBC,
+						.ivgen = CRYPT_PLAIN64, .sector = 512u << i / 2 };
+			uint8_t key[CRYPT_KEY_MAX], plain[8192], ours[8192], theirs[8192];
+			struct crypt *c;
+
+			for (unsigned k = 0; k < sizeof key; k++)
+				key[k] = (uint8_t)(k * 7 + 1);
+			for (unsigned k = 0; k < sizeof plain; k++)
+				plain[k] = (uint8_t)(k * 3 + k / 256);
+			for (size_t at = 0; at < sizeof plain; at += s.sector)
+				(s.mode == CRYPT_XTS ? xts_by_hand : cbc_by_openssl)(
+					s.alg, key, 3 + at / 512, plain + at, theirs + at, s.sector);
+			ok(crypt_new(&s, key, &c, &e));
+			ok(crypt_sectors(c, true, ours, plain, sizeof plain, 3 * 512, &e));
+			ck_assert_mem_eq(ours, theirs, sizeof ours);
+			ok(crypt_sectors(c, false, ours, ours, sizeof ours, 3 * 512, &e));
+			ck_assert_mem_eq(ours, plain, sizeof ours);
+			fails(crypt_sectors(c, false, ours, ours, s.sector / 2, 0, &e), ERR_USAGE);
+			crypt_free(c);
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_sector_size_that_is_none_is_refused)
+{
+	static const unsigned sizes[] = { 1, 256, 513, 1536, 8192, 0x80000000u };
+	struct crypt_spec s = { .alg = CRYPT_AES_256, .mode = CRYPT_XTS, .ivgen = CRYPT_PLAIN64 };
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		s.sector = sizes[i];
+		fails(crypt_judge(&s, &e), ERR_CORRUPT);
+	}
 }
 END_TEST
 
@@ -252,6 +340,7 @@ END_TEST
 
 TEST_MAIN("crypt", digests_are_those_of_the_standards, pbkdf2_gives_the_published_vectors,
 	  pbkdf2_agrees_with_openssl_for_every_digest_and_long_keys, measured_iterations_grow_with_the_time,
-	  xts_gives_the_published_vector, every_cipher_comes_back_and_tells_sectors_apart,
+	  xts_gives_the_published_vector, a_larger_sector_is_one_unit_under_the_number_of_its_first_512_bytes,
+	  a_sector_size_that_is_none_is_refused, every_cipher_comes_back_and_tells_sectors_apart,
 	  plain_vectors_begin_again_after_32_bits_and_plain64_do_not, what_does_not_go_together_is_refused_in_words,
 	  many_threads_share_one_cipher)
