@@ -2,8 +2,8 @@
 /*
  * luks_key.c - key slots: from a passphrase to the master key, and back.
  *
- * A slot's material is the master key, split anti-forensically into many stripes of which each is needed, encrypted
- * under a key that PBKDF2 makes from the passphrase.  A digest of the master key in the header tells a right one.
+ * A slot's material is the master key, split into many stripes (luks_af.c), encrypted under a key that PBKDF2 makes from
+ * the passphrase.  A digest of the master key in the header tells a right one.
  */
 #include "luks_ondisk.h"
 
@@ -22,57 +22,6 @@ enum {
 	LUKS_MIN_ITERATIONS = 1000, /* the specification's least */
 	LUKS_DIGEST_DIVISOR = 8,    /* checking the digest takes little beside deriving the slot's key */
 };
-
-/* ---- anti-forensic splitting: TKS1, 2.4 ---- */
-
-/* Spreads each bit over a digest's length: block i becomes the digest of i and itself. */
-static void diffuse(enum hash_alg hash, uint8_t *key, size_t len)
-{
-	size_t size = hash_size(hash);
-	uint8_t out[HASH_MAX];
-
-	for (size_t at = 0, i = 0; at < len; at += size, i++) {
-		size_t n = MIN_OF(size, len - at);
-		be32 index;
-
-		be32_put(&index, (uint32_t)i);
-		hash_two(hash, &index, sizeof index, key + at, n, out);
-		memcpy(key + at, out, n);
-	}
-	explicit_bzero(out, sizeof out);
-}
-
-static void fold(uint8_t *sum, const uint8_t *stripe, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		sum[i] ^= stripe[i];
-}
-
-static void af_merge(enum hash_alg hash, const uint8_t *stripes, uint32_t n, uint8_t *key, size_t len)
-{
-	memset(key, 0, len);
-	for (uint32_t i = 0; i + 1 < n; i++, stripes += len) {
-		fold(key, stripes, len);
-		diffuse(hash, key, len);
-	}
-	fold(key, stripes, len);
-}
-
-static int af_split(enum hash_alg hash, const uint8_t *key, size_t len, uint8_t *stripes, uint32_t n, struct err *e)
-{
-	uint8_t sum[CRYPT_KEY_MAX] = { 0 };
-
-	if (!random_bytes(stripes, (size_t)(n - 1) * len))
-		return err_sys(e, errno, "random numbers");
-	for (uint32_t i = 0; i + 1 < n; i++, stripes += len) {
-		fold(sum, stripes, len);
-		diffuse(hash, sum, len);
-	}
-	memcpy(stripes, sum, len);
-	fold(stripes, key, len);
-	explicit_bzero(sum, sizeof sum);
-	return 0;
-}
 
 /* ---- opening ---- */
 
@@ -116,7 +65,7 @@ static int slot_try(struct luks *l, unsigned slot, const void *pass, size_t len,
 	    (rc = slot_crypt(f, s, pass, len, &c, e)) < 0 ||
 	    (rc = crypt_sectors(c, false, material.p, material.p, material.len, 0, e)) < 0)
 		return err_in(e, rc, "key slot %u", slot);
-	af_merge(f->hash, material.p, s->stripes, key->p, key->len);
+	luks_af_merge(f->hash, material.p, s->stripes, key->p, key->len);
 	master_digest(f, key, digest);
 	return CRYPTO_memcmp(digest, f->digest, sizeof digest) == 0;
 }
@@ -224,7 +173,7 @@ static int put_slot(struct luks *l, unsigned slot, const void *pass, size_t len,
 	if (!locked_alloc(&material, (size_t)luks_material_bytes(f->key_bytes, s->stripes)))
 		return err_nomem(e);
 	if ((rc = slot_crypt(f, s, pass, len, &c, e)) < 0 ||
-	    (rc = af_split(f->hash, l->key.p, l->key.len, material.p, s->stripes, e)) < 0 ||
+	    (rc = luks_af_split(f->hash, l->key.p, l->key.len, material.p, s->stripes, e)) < 0 ||
 	    (rc = crypt_sectors(c, true, material.p, material.p, material.len, 0, e)) < 0 ||
 	    (rc = l->io.write(l->io.arg, material.p, material.len, s->off, e)) < 0)
 		return rc;

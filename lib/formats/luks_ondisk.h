@@ -31,6 +31,9 @@ _Static_assert(sizeof(struct luks_ondisk) == 592, "LUKS header");
 
 /* Bytes of a slot's key material, whole sectors. */
 uint64_t luks_material_bytes(uint32_t key_bytes, uint32_t stripes);
+/* luks_af.c: n stripes of len bytes each into a key, and back with the help of random bytes. */
+void luks_af_merge(enum hash_alg hash, const uint8_t *stripes, uint32_t n, uint8_t *key, size_t len);
+int luks_af_split(enum hash_alg hash, const uint8_t *key, size_t len, uint8_t *stripes, uint32_t n, struct err *e);
 /* Writes one slot's entry, or the whole header, from the facts; syncs. */
 int luks_write_slot(struct luks *l, unsigned slot, struct err *e);
 int luks_write_header(struct luks *l, struct err *e);
