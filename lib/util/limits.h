@@ -157,9 +157,17 @@
 /* LUKS writes 4000 stripes since its first day; the format has room for more. */
 #define LIMIT_LUKS_STRIPES 65536
 /*
- * Hash computations (HMACs) that unlocking one header may cost, all tried slots together: some minutes.  A slot made for
- * two seconds of a fast processor takes about 20 million; none of ours takes more than a tenth of the limit.
+ * What unlocking one header with one passphrase may cost, all tried slots together, in hash computations (HMACs), of which
+ * four are as long as a block of Argon2: some minutes.  A slot made for two seconds of a fast processor takes about 20
+ * million; none of ours takes more than a tenth of the limit.
  */
 #define LIMIT_LUKS_WORK (1ULL << 30)
+/*
+ * Memory of Argon2: cryptsetup by itself takes 1 GiB at most, and it must fit the 4 GiB of address space that a confined
+ * command has, beside all else.
+ */
+#define LIMIT_ARGON2_KIB (2 * GiB / KiB)
+/* cryptsetup has 4 at most. */
+#define LIMIT_ARGON2_LANES 64
 
 #endif
