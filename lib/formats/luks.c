@@ -20,6 +20,11 @@ bool luks_magic(const void *bytes, size_t len)
 	return len >= LUKS_MAGIC_LEN && memcmp(bytes, LUKS_MAGIC, LUKS_MAGIC_LEN) == 0;
 }
 
+unsigned luks_version(const uint8_t bytes[8])
+{
+	return (unsigned)bytes[LUKS_MAGIC_LEN] << 8 | bytes[LUKS_MAGIC_LEN + 1];
+}
+
 uint64_t luks_material_bytes(uint32_t key_bytes, uint32_t stripes)
 {
 	return round_up((uint64_t)key_bytes * stripes, CRYPT_SECTOR);
@@ -39,7 +44,7 @@ static int judge_slot(struct luks_facts *f, unsigned i, const struct luks_ondisk
 {
 	struct luks_slot *slot = &f->slots[i];
 	uint32_t state = be32_get(s->active);
-	uint64_t len, end = io->embedded ? io->size : MIN_OF(io->size, f->payload_off);
+	uint64_t len, end = io->embedded || io->detached ? io->size : MIN_OF(io->size, f->payload_off);
 
 	if (state != LUKS_SLOT_ACTIVE && state != LUKS_SLOT_INACTIVE)
 		return err_set(e, ERR_CORRUPT, "key slot %u is neither active nor inactive (0x%08" PRIx32 ")", i,
@@ -95,9 +100,9 @@ static int judge(struct luks_facts *f, const struct luks_ondisk *h, const struct
 		return err_set(e, ERR_UNSUPPORTED, "hash algorithm %s", shown.s);
 	}
 	f->payload_off = (uint64_t)be32_get(h->payload_off) * CRYPT_SECTOR;
-	if (!io->embedded && f->payload_off == 0)
+	if (!io->embedded && !io->detached && f->payload_off == 0)
 		return err_set(e, ERR_UNSUPPORTED, "a detached LUKS header: the data lies in another file");
-	if (!io->embedded && f->payload_off > io->size)
+	if (!io->embedded && !io->detached && f->payload_off > io->size)
 		return err_set(e, ERR_CORRUPT,
 			       "the payload begins at %" PRIu64 ", past the end of the file (%" PRIu64 " bytes)",
 			       f->payload_off, io->size);

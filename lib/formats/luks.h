@@ -26,6 +26,7 @@ struct luks_io {
 	void *arg;
 	uint64_t size; /* bytes there: header, key material, and the payload, if it follows */
 	bool embedded; /* the payload is elsewhere: payload_off says nothing */
+	bool detached; /* the payload is elsewhere: payload_off counts there */
 };
 
 struct luks_slot {
@@ -62,8 +63,10 @@ struct luks {
 int luks_open(const struct luks_io *io, struct luks **out, struct err *e);
 void luks_free(struct luks *l); /* NULL is fine */
 void luks_freep(struct luks **l);
-/* Do 592 bytes begin with the magic of a LUKS header, whatever its version? */
+/* Do bytes begin with the magic of a LUKS header, whatever its version? */
 bool luks_magic(const void *bytes, size_t len);
+/* The version that its first 8 bytes give. */
+unsigned luks_version(const uint8_t bytes[8]);
 
 /*
  * Tries a passphrase on the active slots; with the right one l->crypt is there.  A wrong one is ERR_USAGE; slots that
@@ -72,6 +75,8 @@ bool luks_magic(const void *bytes, size_t len);
 int luks_unlock(struct luks *l, const void *pass, size_t len, struct err *e);
 /* The same with the passphrase of a secret; id NULL: ERR_USAGE, since it was not given. */
 int luks_unlock_secret(struct luks *l, const struct secrets *secrets, const char *id, struct err *e);
+/* What one call of luks_unlock() may cost, in the unit of LIMIT_LUKS_WORK. */
+uint64_t luks_work(const struct luks *l);
 
 /* ---- creating ---- */
 

@@ -7,6 +7,9 @@
  * is written to: nothing in the format could tell zeros.
  *
  * A write of part of a sector reads the sector, and for that time no other write is under way.
+ *
+ * Version 2 is read (luks_disk.c), when the format is given: nobody takes its magic for an image format, since what has it is
+ * the disk of a guest that encrypts by itself.
  */
 #include "block_driver.h"
 
@@ -14,6 +17,7 @@
 #include "checked.h"
 #include "limits.h"
 #include "luks.h"
+#include "luks_disk.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -22,6 +26,7 @@ enum { BOUNCE = 256 * 1024 };
 
 struct luks_state {
 	struct luks *luks;
+	struct luks_disk *disk; /* version 2; then luks is NULL */
 	pthread_rwlock_t lock; /* shared for whole sectors, exclusive for parts */
 	bool lock_made;
 };
@@ -54,6 +59,36 @@ static struct luks_io file_io(struct block *file, uint64_t size)
 
 /* ---- life ---- */
 
+static int open_v2(struct block *b, const char *key_secret, const struct block_env *env, struct err *e)
+{
+	struct luks_state *s = b->state;
+	const struct locked *pass;
+	int rc;
+
+	if (block_writable(b))
+		return err_set(e, ERR_UNSUPPORTED, "LUKS version 2 is read and not written");
+	if ((rc = luks_disk_open(b->file, NULL, &s->disk, e)) < 0)
+		return rc;
+	b->size = luks_disk_size(s->disk);
+	if (env->flags & BLOCK_FACTS)
+		return 0;
+	if (!key_secret)
+		return err_set(e, ERR_USAGE, "parameter 'key-secret' is required for cipher");
+	rc = secrets_find_text(env->secrets, key_secret, &pass, e);
+	return rc < 0 ? rc : luks_disk_unlock(s->disk, pass->p, pass->len, e);
+}
+
+static int is_v2(struct block *file, struct err *e)
+{
+	uint8_t head[8];
+	int rc;
+
+	if (block_size(file) < sizeof head)
+		return 0;
+	rc = block_pread(file, head, sizeof head, 0, e);
+	return rc < 0 ? rc : luks_magic(head, sizeof head) && luks_version(head) == 2;
+}
+
 static int luks_drv_open(struct block *b, struct dict *opts, const struct block_env *env, struct err *e)
 {
 	CLEANUP(free_ptr) char *key_secret = dict_take(opts, "key-secret");
@@ -64,6 +99,8 @@ static int luks_drv_open(struct block *b, struct dict *opts, const struct block_
 	if (pthread_rwlock_init(&s->lock, NULL) != 0)
 		return err_nomem(e);
 	s->lock_made = true;
+	if ((rc = is_v2(b->file, e)) != 0)
+		return rc < 0 ? rc : open_v2(b, key_secret, env, e);
 	if ((rc = luks_open(&io, &s->luks, e)) < 0)
 		return rc;
 	/* As of a raw disk, the missing bytes of a last sector read as zeros before they are decrypted. */
@@ -78,6 +115,7 @@ static void luks_drv_close(struct block *b)
 	struct luks_state *s = b->state;
 
 	luks_free(s->luks);
+	luks_disk_free(s->disk);
 	if (s->lock_made)
 		pthread_rwlock_destroy(&s->lock);
 }
@@ -130,9 +168,13 @@ static size_t in_sector(size_t len, uint64_t off)
 
 static int luks_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err *e)
 {
+	const struct luks_state *s = b->state;
 	uint8_t sector[CRYPT_SECTOR], *to = buf;
-	int rc = need_key(b->state, e);
+	int rc;
 
+	if (s->disk)
+		return luks_disk_pread(s->disk, buf, len, off, e);
+	rc = need_key(s, e);
 	while (rc == 0 && len) {
 		size_t n = in_sector(len, off);
 
@@ -236,7 +278,10 @@ static void luks_info_specific(struct block *b, struct json *j)
 {
 	const struct luks_state *s = b->state;
 
-	luks_info(s->luks, false, j);
+	if (s->disk)
+		luks_disk_info(s->disk, j);
+	else
+		luks_info(s->luks, false, j);
 }
 
 static int luks_drv_amend(struct block *b, struct dict *opts, const struct block_amend_how *how, struct err *e)

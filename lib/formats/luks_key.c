@@ -108,6 +108,19 @@ int luks_unlock(struct luks *l, const void *pass, size_t len, struct err *e)
 	return -(int)failed.code;
 }
 
+uint64_t luks_work(const struct luks *l)
+{
+	uint64_t work = 0;
+
+	for (unsigned i = 0; i < LUKS_SLOTS; i++) {
+		const struct luks_slot *s = &l->facts.slots[i];
+
+		if (s->active && slot_work(&l->facts, s) <= LIMIT_LUKS_WORK - work)
+			work += slot_work(&l->facts, s);
+	}
+	return work;
+}
+
 int luks_unlock_secret(struct luks *l, const struct secrets *secrets, const char *id, struct err *e)
 {
 	const struct locked *pass;

@@ -29,6 +29,26 @@ struct luks_ondisk {
 };
 _Static_assert(sizeof(struct luks_ondisk) == 592, "LUKS header");
 
+/* Version 2: 4096 bytes, with JSON behind them up to `size`; at once the second header follows. */
+#define LUKS2_MAGIC_SECOND "SKUL\xba\xbe"
+struct luks2_ondisk {
+	char magic[6];
+	be16 version;
+	be64 size, seqid;
+	char label[48], checksum_alg[32];
+	uint8_t salt[64];
+	char uuid[40], subsystem[48];
+	be64 off; /* where this header is */
+	uint8_t reserved[184];
+	uint8_t checksum[64]; /* over header and JSON, with zeros here */
+	uint8_t reserved2[3584];
+};
+_Static_assert(sizeof(struct luks2_ondisk) == 4096, "LUKS2 header");
+
+struct luks2_facts;
+/* luks2_json.c: judges the text, len bytes without a NUL, of a header of facts->header_bytes; fills the rest of *facts. */
+int luks2_judge(const char *text, size_t len, uint64_t end, struct luks2_facts *facts, struct err *e);
+
 /* Bytes of a slot's key material, whole sectors. */
 uint64_t luks_material_bytes(uint32_t key_bytes, uint32_t stripes);
 /* luks_af.c: n stripes of len bytes each into a key, and back with the help of random bytes. */

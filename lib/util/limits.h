@@ -169,5 +169,12 @@
 #define LIMIT_ARGON2_KIB (2 * GiB / KiB)
 /* cryptsetup has 4 at most. */
 #define LIMIT_ARGON2_LANES 64
+/*
+ * LUKS version 2, the JSON of a header: a header has at most 4 MiB by the format.  An ordinary one has some hundred values, four
+ * deep; tokens are anybody's.  A value takes less than 200 bytes of memory.
+ */
+#define LIMIT_LUKS2_HEADER (4 * MiB)
+#define LIMIT_LUKS2_JSON_VALUES 16384
+#define LIMIT_LUKS2_JSON_DEPTH 32
 
 #endif
