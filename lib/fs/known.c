@@ -344,6 +344,8 @@ static int exfat_more(const struct head *h, struct fs_id *id, struct err *e)
 static const struct known table[] = {
 	{ "crypto_LUKS", MAGIC(0, "LUKS\xba\xbe"), true, UUID_TEXT, 168, NO_LABEL, luks_more },
 	{ "BitLocker", MAGIC(3, "-FVE-FS-"), true, NO_UUID, NO_LABEL, NULL },
+	{ "BitLocker", MAGIC(424, "\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01"), true, NO_UUID,
+	  NO_LABEL, NULL },
 	{ "LVM2_member", MAGIC(24, "LVM2 001"), true, NO_UUID, NO_LABEL, lvm2_more },
 	{ "LVM2_member", MAGIC(512 + 24, "LVM2 001"), true, NO_UUID, NO_LABEL, lvm2_more },
 	{ "LVM2_member", MAGIC(1024 + 24, "LVM2 001"), true, NO_UUID, NO_LABEL, lvm2_more },

@@ -162,6 +162,8 @@
  * million; none of ours takes more than a tenth of the limit.
  */
 #define LIMIT_LUKS_WORK (1ULL << 30)
+/* The same for all encrypted volumes of one guest with all keys that are tried on them: honest ones stay far below. */
+#define LIMIT_LUKS_GUEST_WORK (4 * LIMIT_LUKS_WORK)
 /*
  * Memory of Argon2: cryptsetup by itself takes 1 GiB at most, and it must fit the 4 GiB of address space that a confined
  * command has, beside all else.

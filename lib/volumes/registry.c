@@ -9,5 +9,7 @@ const struct volume_driver *const volume_drivers[] = {
 };
 
 const struct volume_stack *const volume_stacks[] = {
+	&volume_bitlocker,
+	&volume_luks,
 	NULL,
 };

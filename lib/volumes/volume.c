@@ -261,6 +261,8 @@ int volume_scan(struct block *disk_block, unsigned disk, struct volume_list *out
 	}
 	if (rc == 0)
 		rc = volume_add(out, &d, "disk", 0, 0, block_size(disk_block), &whole, e);
+	if (rc >= 0)
+		rc = volume_warn_sealed(disk_block, out, e);
 	warned = warnings_join(out, earlier, name, rc < 0 ? NULL : e);
 	if (rc >= 0)
 		rc = warned;

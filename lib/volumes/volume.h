@@ -32,6 +32,8 @@ struct volume {
 	unsigned depth;		/* 0: of a disk's own; else one more than the deepest of its parts */
 	bool in_use;		/* other volumes are made of it, and it has no filesystem of its own */
 	char *uuid;		/* of what is made of others, as its own tools print it; NULL: none */
+	bool locked;		/* encrypted, and not opened: no key fits, or nothing here can; the warning tells */
+	bool wrong_key;		/* locked, and keys were tried in vain */
 	struct block *block;	/* one reference */
 	uint8_t mbr_type;	/* with mbr, else 0 */
 	uint32_t mbr_id;	/* with mbr: the disk's signature, of which PARTUUID is made ("%08x-%02x" with the number) */
@@ -48,6 +50,7 @@ struct volume_list {
 	unsigned sector_size;	/* what the table of the first disk counts in; 512 where there is none */
 	/* A table that is damaged but readable, in words for the user ("the backup GPT ..."), or NULL. */
 	char *warning;
+	uint64_t key_work; /* what trying keys has cost so far: LIMIT_LUKS_GUEST_WORK */
 };
 
 void volume_list_free(struct volume_list *l);
@@ -64,6 +67,10 @@ struct volume_how {
 	 * buffer that the caller wipes; 0 when there are no more.  NULL: there are none at all.
 	 */
 	int (*key)(void *arg, const struct volume *v, const char *uuid, unsigned nth, struct locked *key, struct err *e);
+	/* The header of the encrypted volume v, which lies in another file, lent; NULL: none.  NULL: no such headers. */
+	struct block *(*header)(void *arg, const struct volume *v);
+	/* Was a key given for this very volume, and not just for any?  NULL: none was. */
+	bool (*is_named)(void *arg, const struct volume *v);
 	void *arg;
 };
 int volume_assemble(struct volume_list *l, const struct volume_how *how, struct err *e);

@@ -45,11 +45,12 @@ struct volume_stack {
 	int (*assemble)(struct volume_list *l, const struct volume_how *how, bool last, struct err *e);
 };
 extern const struct volume_stack *const volume_stacks[]; /* ends at NULL */
+extern const struct volume_stack volume_bitlocker, volume_luks;
 
 /* May it be a part of others? */
 static inline bool volume_is_leaf(const struct volume *v)
 {
-	return !v->extended && !v->in_use;
+	return !v->extended && !v->in_use && !v->locked;
 }
 /*
  * Appends a volume made of others: takes a reference on block; parts are marked as in use.  The caller fills in uuid and
@@ -70,6 +71,9 @@ __attribute__((format(printf, 3, 4))) int volume_alias(struct volume *v, struct 
 __attribute__((format(printf, 3, 4))) int volume_warn(struct volume_list *l, struct err *e, const char *fmt, ...);
 /* Warns of partitions from item `from` on that overlap; extended ones hold others and do not count. */
 int volume_warn_overlaps(struct volume_list *l, size_t from, struct err *e);
+
+/* sealed.c: warns of a disk whose boot loader asks for the passphrase of a system that TrueCrypt or VeraCrypt encrypted. */
+int volume_warn_sealed(struct block *disk, struct volume_list *l, struct err *e);
 
 /* mbr.c: what GPT asks of the first sector. */
 #define MBR_TYPE_PROTECTIVE 0xee
