@@ -603,15 +603,51 @@ DRY_API int dry_bench(const struct dry_bench *how, struct dry_bench_result *resu
  */
 struct dry_guest;
 
+/* ---- keys of encrypted volumes, held in locked memory ---- */
+
+struct dry_keys;
+/* NULL when memory is out. */
+DRY_API struct dry_keys *dry_keys_new(void);
+/* Wipes and frees; NULL is fine. */
+DRY_API void dry_keys_free(struct dry_keys *k);
+/*
+ * Adds what a selector says; files are read, or opened, at once.
+ *
+ *	NAME:key:PASSPHRASE	all that is behind the second colon
+ *	NAME:file:PATH		what the file holds; where that is one line, first without its newline
+ *	NAME:header:PATH	the volume's LUKS header, which lies in this file
+ *
+ * NAME is a volume's name ("/dev/sda2", "/dev/vg/lv", or as its guest knows it, "/dev/vda2"), the UUID in its LUKS header, or
+ * "all".  Others are DRY_USAGE, "NAME:clevis" is DRY_UNSUPPORTED.  No message repeats a passphrase.
+ */
+DRY_API int dry_keys_add(struct dry_keys *k, const char *selector, struct dry_error *e);
+/* Adds a key, len bytes that are copied, for a volume named as above. */
+DRY_API int dry_keys_add_bytes(struct dry_keys *k, const char *name, const void *key, size_t len, struct dry_error *e);
+
+/*
+ * Asks for the passphrase of an encrypted volume for which no key was given: for the nth time (from 0) as long as none was
+ * right.  Fills at most `size` bytes of buf, which is locked and wiped afterwards, and *len, and returns 1; or 0: there is
+ * none, the volume stays locked; or a negated enum dry_code, which ends the call that wanted to know.  Strings are lent
+ * for the call: the disk's image, the volume's name, its UUID ("": it has none).
+ */
+struct dry_ask {
+	int (*passphrase)(void *arg, const char *image, const char *volume, const char *uuid, unsigned nth, char *buf,
+			  size_t size, size_t *len);
+	void *arg;
+};
+
 struct dry_guest_image {
 	const char *name;   /* as dry_image_open() takes it */
-	const char *format; /* NULL: guess */
+	/* NULL: guess.  A disk that begins with a LUKS header is then raw: an encrypted volume of the guest. */
+	const char *format;
 };
 struct dry_guest_open {
 	const struct dry_guest_image *images; /* the first is /dev/sda */
 	size_t nimages;
 	struct dry_policy policy;
 	unsigned flags; /* DRY_OPEN_FORCE_SHARE */
+	const struct dry_keys *keys; /* NULL: none.  Lent as long as the guest is used; closing it does without */
+	struct dry_ask ask;	     /* NULL in it: nobody is asked.  Called when the volumes are first looked for */
 };
 /* *out is ended by dry_guest_close(). */
 DRY_API int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, struct dry_error *e);
@@ -633,14 +669,16 @@ DRY_API bool dry_guest_disk(const struct dry_guest *g, size_t i, struct dry_disk
  */
 struct dry_volume {
 	const char *name;   /* "/dev/sda1" */
-	const char *scheme; /* "mbr", "gpt"; "disk" for a whole disk; of volumes made of others their kind ("lvm") */
+	const char *scheme; /* "mbr", "gpt"; "disk" for a whole disk; of volumes made of others their kind ("luks") */
 	unsigned disk;	    /* index of the disk; of the first, when it is made of several */
 	unsigned number;    /* as Linux counts partitions; 0: not a partition */
 	uint64_t off, size; /* off: on the disk (or volume) whose table lists it */
 	bool bootable;	    /* MBR: the active flag; GPT: legacy BIOS bootable */
 	bool extended;	    /* an MBR extended partition, which holds others */
 	bool in_use;	    /* other volumes are made of it */
-	const char *uuid;   /* of a volume made of others */
+	bool locked;	    /* encrypted, and not opened; a note tells why */
+	bool wrong_key;	    /* locked, and keys were tried in vain */
+	const char *uuid;   /* of a volume made of others; of what an encrypted volume holds, that of its LUKS header */
 	const size_t *parts; /* in which volumes it lies, by their numbers in this list */
 	size_t nparts;
 	uint8_t mbr_type;   /* with "mbr", else 0 */
@@ -692,8 +730,8 @@ struct dry_mount {
 /* The i-th mount in the order of mounting; false past the end. */
 DRY_API bool dry_guest_mount_at(struct dry_guest *g, size_t i, struct dry_mount *out);
 /*
- * Sentences that a user may want to know: a table that is damaged but readable, a line of fstab that could not be
- * mounted, a journal that was replayed in memory.  NULL past the end.
+ * Sentences that a user may want to know: a table that is damaged but readable, an encrypted volume that was not opened, a
+ * line of fstab that could not be mounted, a journal that was replayed in memory.  NULL past the end.
  */
 DRY_API const char *dry_guest_note(struct dry_guest *g, size_t i);
 
@@ -821,6 +859,7 @@ struct dry_confine {
 	bool write;	  /* files may be made beneath write_dir; for root that folder becomes the root folder */
 	int write_dir;	  /* a descriptor */
 	bool again;	  /* a stricter call will follow */
+	bool terminal;	  /* the settings of a terminal that is open may be changed: a passphrase is not echoed */
 	uint64_t memory;  /* address space in bytes, 0: no limit */
 	uint64_t seconds; /* of processor time, 0: no limit; then SIGXCPU */
 };

@@ -21,6 +21,7 @@ int dry_confine(const struct dry_confine *how, struct dry_confined *result, stru
 		.write = how->write,
 		.write_dir = how->write_dir,
 		.again = how->again,
+		.terminal = how->terminal,
 		.memory = how->memory,
 		.seconds = how->seconds,
 	};
@@ -41,28 +42,35 @@ int dry_confine(const struct dry_confine *how, struct dry_confined *result, stru
 	return rc;
 }
 
+/* What a scan has found. */
+static void scan_forget(struct dry_guest *g)
+{
+	roots_free(&g->roots);
+	free(take(g->root_facts));
+	contents_free(&g->contents);
+	volume_list_free(&g->vols);
+	for (size_t i = 0; i < g->ntexts; i++)
+		free(g->texts[i]);
+	for (size_t i = 0; i < g->nnotes; i++)
+		free(g->notes[i]);
+	free(take(g->facts));
+	free(take(g->texts));
+	free(take(g->notes));
+	g->ntexts = g->nnotes = 0;
+}
+
 void dry_guest_close(struct dry_guest *g)
 {
 	if (!g)
 		return;
 	dry_guest_unmount(g);
-	roots_free(&g->roots);
-	free(g->root_facts);
-	contents_free(&g->contents);
-	volume_list_free(&g->vols);
+	scan_forget(g);
 	for (size_t i = 0; i < g->ndisks; i++) {
 		block_unref(g->disks[i]);
 		free(g->devices[i]);
 	}
-	for (size_t i = 0; i < g->ntexts; i++)
-		free(g->texts[i]);
-	for (size_t i = 0; i < g->nnotes; i++)
-		free(g->notes[i]);
 	free(g->disks);
 	free(g->devices);
-	free(g->facts);
-	free(g->texts);
-	free(g->notes);
 	free(g);
 }
 
@@ -98,6 +106,8 @@ int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, str
 		return err_nomem(e);
 	if (!how->nimages)
 		return err_set(e, ERR_USAGE, "a guest needs at least one disk image");
+	g->keys = how->keys;
+	g->ask = how->ask;
 	g->disks = alloc_array(how->nimages, sizeof *g->disks);
 	g->devices = alloc_array(how->nimages, sizeof *g->devices);
 	if (!g->disks || !g->devices)
@@ -105,7 +115,7 @@ int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, str
 	for (size_t i = 0; i < how->nimages; i++) {
 		const struct block_open open = {
 			.format = how->images[i].format,
-			.flags = how->flags & DRY_OPEN_FORCE_SHARE ? BLOCK_FORCE_SHARE : 0,
+			.flags = BLOCK_NO_LUKS | (how->flags & DRY_OPEN_FORCE_SHARE ? BLOCK_FORCE_SHARE : 0),
 			.policy = &policy,
 		};
 		int rc = block_open(how->images[i].name, &open, &g->disks[i], e);
@@ -178,6 +188,8 @@ static int volume_facts(struct dry_guest *g, const struct content *c, struct dry
 		.bootable = v->active,
 		.extended = v->extended,
 		.in_use = v->in_use,
+		.locked = v->locked,
+		.wrong_key = v->wrong_key,
 		.uuid = v->uuid,
 		.parts = v->parts,
 		.nparts = v->nparts,
@@ -199,18 +211,17 @@ static int volume_facts(struct dry_guest *g, const struct content *c, struct dry
 	return failed ? err_nomem(e) : 0;
 }
 
-int guest_scan(struct dry_guest *g, struct err *e)
+static int scan(struct dry_guest *g, struct err *e)
 {
+	const struct volume_how how = guest_keys(g);
 	int rc;
 
-	if (g->scanned)
-		return 0;
 	for (size_t i = 0; i < g->ndisks; i++) {
 		rc = volume_scan(g->disks[i], (unsigned)i, &g->vols, e);
 		if (rc < 0)
 			return err_in(e, rc, "%s", block_name(g->disks[i]));
 	}
-	rc = volume_assemble(&g->vols, NULL, e);
+	rc = volume_assemble(&g->vols, &how, e);
 	if (rc < 0)
 		return rc;
 	rc = contents_scan(&g->vols, &g->contents, e);
@@ -234,8 +245,18 @@ int guest_scan(struct dry_guest *g, struct err *e)
 		if (rc < 0)
 			return rc;
 	}
-	g->scanned = true;
 	return 0;
+}
+
+/* What failed leaves nothing behind: it may be tried again. */
+int guest_scan(struct dry_guest *g, struct err *e)
+{
+	int rc = g->scanned ? 0 : scan(g, e);
+
+	g->scanned = rc >= 0;
+	if (rc < 0)
+		scan_forget(g);
+	return rc;
 }
 
 int dry_guest_volumes(struct dry_guest *g, const struct dry_volume **out, size_t *n, struct dry_error *error)

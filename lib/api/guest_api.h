@@ -11,6 +11,8 @@ struct dry_guest {
 	struct block **disks; /* one reference each */
 	char **devices; /* "/dev/sda", by disk */
 	size_t ndisks;
+	const struct dry_keys *keys; /* lent; NULL: none */
+	struct dry_ask ask;
 	bool scanned;
 	struct volume_list vols;
 	struct contents contents; /* lent parts of vols */
@@ -31,6 +33,8 @@ struct dry_guest {
 uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs, uint64_t subvol);
 /* Reads the partition tables and looks what is in each volume; once. */
 int guest_scan(struct dry_guest *g, struct err *e);
+/* guest_keys.c: the keys for volume_assemble(), lent until the guest is closed. */
+struct volume_how guest_keys(struct dry_guest *g);
 /* ERR_USAGE when nothing is mounted yet. */
 int guest_mounted(const struct dry_guest *g, struct err *e);
 

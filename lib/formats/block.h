@@ -37,6 +37,7 @@ enum {
 	BLOCK_NO_DISCARD = 1u << 12,	/* discards do nothing, and zeros that are written make no holes */
 	BLOCK_DETECT_ZEROES = 1u << 13, /* a write of nothing but zeros is one of zeros, */
 	BLOCK_DETECT_UNMAP = 1u << 14,	/* and may make holes */
+	BLOCK_NO_LUKS = 1u << 15, /* guessing: a LUKS header is content of a raw disk, whose guest encrypts by itself */
 };
 
 /* Which host files an image may name as its backing, data or extent file. */

@@ -141,6 +141,8 @@ static int open_guessing(struct dict *opts, const struct block_env *env, unsigne
 	if ((rc = dict_merge(&again, opts, e)) < 0 || (rc = open_file_child(opts, env, flags, file, e)) < 0 ||
 	    (rc = probe_format(*file, drv, e)) < 0)
 		return rc;
+	if ((flags & BLOCK_NO_LUKS) && *drv == &block_luks)
+		*drv = NULL;
 	*guessed = !*drv;
 	if (*guessed)
 		*drv = &block_raw;

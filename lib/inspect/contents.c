@@ -42,6 +42,8 @@ int content_open(const struct contents *c, const struct content *it, struct fs *
 	size_t n = 0;
 	int rc;
 
+	if (it->vol->locked)
+		return err_set(e, ERR_UNSUPPORTED, "%s is encrypted, and was not opened", it->vol->name);
 	if (!others)
 		return err_nomem(e);
 	for (size_t i = 0; i < c->n; i++)
@@ -49,6 +51,16 @@ int content_open(const struct contents *c, const struct content *it, struct fs *
 			others[n++] = c->items[i].vol->block;
 	rc = fs_open_among(it->vol->block, others, n, out, e);
 	return rc < 0 ? err_in(e, rc, "%s", it->vol->name) : 0;
+}
+
+const struct content *content_inside(const struct contents *c, const struct content *it)
+{
+	size_t i = (size_t)(it - c->items);
+
+	for (size_t k = i + 1; k < c->n; k++)
+		if (c->items[k].vol->nparts == 1 && c->items[k].vol->parts[0] == i && strcmp(c->items[k].vol->scheme, "luks") == 0)
+			return &c->items[k];
+	return NULL;
 }
 
 void contents_free(struct contents *c)
@@ -122,14 +134,19 @@ static const struct content *by_name(const struct contents *c, const char *name)
 	return NULL;
 }
 
-static const struct content *by_device(const struct contents *c, const char *name)
+bool device_is_volume(const char *name, const struct volume *v)
 {
 	unsigned disk, part;
+	const char *rest = name;
 
-	if (!device_parse(name, &disk, &part))
-		return NULL;
+	text_starts(name, "/dev/", &rest);
+	return device_parse(rest, &disk, &part) && v->depth == 0 && v->disk == disk && v->number == part;
+}
+
+static const struct content *by_device(const struct contents *c, const char *name)
+{
 	for (size_t i = 0; i < c->n; i++)
-		if (c->items[i].vol->depth == 0 && c->items[i].vol->disk == disk && c->items[i].vol->number == part)
+		if (device_is_volume(name, c->items[i].vol))
 			return &c->items[i];
 	return NULL;
 }
@@ -218,7 +235,5 @@ const struct content *contents_find(const struct contents *c, const char *spec)
 				return &c->items[k];
 		return NULL;
 	}
-	if (!text_starts(spec, "/dev/", &rest))
-		rest = spec;
-	return by_device(c, rest);
+	return by_device(c, spec);
 }

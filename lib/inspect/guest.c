@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 
 void guest_free(struct guest *g)
 {
@@ -247,8 +248,61 @@ static unsigned path_depth(const char *path)
 	return n;
 }
 
+/* A file of the guest in the form of an fstab: 1, or 0 when there is none; < 0: it cannot be read. */
+static int table_read(struct guest *g, const char *path, struct fstab *out, struct err *e)
+{
+	CLEANUP(free_ptr) char *text = NULL;
+	size_t len = 0;
+	int rc = vfs_read_file(g->vfs, path, LIMIT_FSTAB_BYTES, &text, &len, e);
+
+	if (rc == -ERR_NOT_FOUND)
+		return 0;
+	if (rc == 0)
+		rc = fstab_parse(text, len, out, e);
+	return rc < 0 ? rc : 1;
+}
+
+/* What was opened with a header in another file: the volume itself does not show the UUID by which crypttab calls it. */
+static const struct content *inside_by_uuid(const struct contents *c, const char *spec)
+{
+	const char *uuid;
+
+	for (size_t i = 0; text_starts(spec, "UUID=", &uuid) && i < c->n; i++) {
+		const struct volume *v = c->items[i].vol;
+
+		if (strcmp(v->scheme, "luks") == 0 && v->uuid && strcasecmp(v->uuid, uuid) == 0)
+			return &c->items[i];
+	}
+	return NULL;
+}
+
+/*
+ * "/dev/mapper/NAME" as the guest's crypttab names what is in an encrypted volume; where that was not opened, the volume
+ * itself.  NULL: there is no such line, or no such volume.
+ */
+static const struct content *find_mapped(const struct contents *c, const struct fstab *crypttab, const char *spec)
+{
+	const char *name;
+
+	if (!text_starts(spec, "/dev/mapper/", &name))
+		return NULL;
+	for (size_t i = 0; i < crypttab->n; i++) {
+		const char *source = crypttab->items[i].dir;
+		const struct content *box, *inside;
+
+		if (strcmp(crypttab->items[i].spec, name) != 0)
+			continue;
+		box = contents_find(c, source);
+		inside = box ? content_inside(c, box) : inside_by_uuid(c, source);
+		if (inside || (box && box->vol->locked))
+			return inside ? inside : box;
+	}
+	return NULL;
+}
+
 /* A line of fstab; what stands in its way becomes a note. */
-static int line_mount(const struct contents *c, const struct fstab_line *l, struct guest *g, struct err *e)
+static int line_mount(const struct contents *c, const struct fstab *crypttab, const struct fstab_line *l, struct guest *g,
+		      struct err *e)
 {
 	CLEANUP(strbuf_free) struct strbuf q = STRBUF_INIT;
 	const struct content *found;
@@ -260,6 +314,8 @@ static int line_mount(const struct contents *c, const struct fstab_line *l, stru
 	text_quote(&q, l->spec, strlen(l->spec));
 	strbuf_putc(&q, ')');
 	found = contents_find(c, l->spec);
+	if (!found)
+		found = find_mapped(c, crypttab, l->spec);
 	if (!found)
 		return note(g, e, "fstab: %s is not mounted: no such volume", q.s);
 	if (found->id.type && strcmp(found->id.type, "swap") == 0)
@@ -273,20 +329,22 @@ static int line_mount(const struct contents *c, const struct fstab_line *l, stru
 static int fstab_mount(const struct contents *c, struct guest *g, struct err *e)
 {
 	CLEANUP(fstab_free) struct fstab f = { 0 };
-	CLEANUP(free_ptr) char *text = NULL;
+	CLEANUP(fstab_free) struct fstab crypttab = { 0 };
 	struct err why = ERR_INIT;
 	unsigned deepest = 0;
-	size_t len = 0;
-	int rc = vfs_read_file(g->vfs, "/etc/fstab", LIMIT_FSTAB_BYTES, &text, &len, &why);
+	int rc = table_read(g, "/etc/fstab", &f, &why);
 
-	if (rc == -ERR_NOT_FOUND)
-		return 0;
 	if (rc == 0)
-		rc = fstab_parse(text, len, &f, &why);
+		return 0;
 	if (rc == -ERR_NOMEM)
 		return err_nomem(e);
 	if (rc < 0)
 		return note(g, e, "fstab is not read: %s", why.msg);
+	rc = table_read(g, "/etc/crypttab", &crypttab, &why);
+	if (rc == -ERR_NOMEM)
+		return err_nomem(e);
+	if (rc < 0 && (rc = note(g, e, "crypttab is not read: %s", why.msg)) < 0)
+		return rc;
 	/* Upper directories first, whatever the order of the lines. */
 	for (size_t i = 0; i < f.n; i++)
 		if (!is_elsewhere(&f.items[i]))
@@ -298,7 +356,7 @@ static int fstab_mount(const struct contents *c, struct guest *g, struct err *e)
 			if (path_depth(l->dir) != depth || is_elsewhere(l) || has_opt(l->opts, "bind") ||
 			    has_opt(l->opts, "rbind"))
 				continue;
-			rc = line_mount(c, l, g, e);
+			rc = line_mount(c, &crypttab, l, g, e);
 			if (rc < 0)
 				return rc;
 		}
@@ -333,6 +391,7 @@ int guest_open(const struct contents *c, bool any, struct guest *out, struct err
 	CLEANUP(roots_free) struct roots roots = { 0 };
 	CLEANUP(strbuf_free) struct strbuf names = STRBUF_INIT;
 	size_t only = 0, nreadable = 0;
+	bool locked = false;
 	int rc = roots_find(c, &roots, e);
 
 	memset(out, 0, sizeof *out);
@@ -346,7 +405,8 @@ int guest_open(const struct contents *c, bool any, struct guest *out, struct err
 		return err_set(e, ERR_USAGE, "several operating systems are there, choose one with -m: %s", names.s);
 	}
 	for (size_t i = 0; i < c->n; i++) {
-		content_name(&names, &c->items[i], NULL);
+		content_name(&names, &c->items[i], c->items[i].vol->locked ? "locked" : NULL);
+		locked |= c->items[i].vol->locked && c->items[i].id.type && strcmp(c->items[i].id.type, "crypto_LUKS") == 0;
 		if (!c->items[i].id.readable || c->items[i].again)
 			continue;
 		nreadable++;
@@ -358,5 +418,6 @@ int guest_open(const struct contents *c, bool any, struct guest *out, struct err
 			guest_free(out);
 		return rc;
 	}
-	return err_set(e, ERR_NOT_FOUND, "no operating system was found; the volumes are: %s", names.len ? names.s : "none");
+	return err_set(e, ERR_NOT_FOUND, "no operating system was found; the volumes are: %s%s", names.len ? names.s : "none",
+		       locked ? "; --key gives the passphrase of one that is locked" : "");
 }

@@ -25,6 +25,8 @@ struct contents {
 int contents_scan(const struct volume_list *vols, struct contents *out, struct err *e);
 /* Opens the filesystem in an item, which may need the other volumes, too. */
 int content_open(const struct contents *c, const struct content *it, struct fs **out, struct err *e);
+/* What the encrypted volume of an item holds; NULL: it is not one, or was not opened. */
+const struct content *content_inside(const struct contents *c, const struct content *it);
 void contents_free(struct contents *c); /* for CLEANUP */
 
 /* Filesystems, and subvolumes of them, that look like the root of an operating system, in order. */
@@ -39,7 +41,7 @@ struct roots {
 int roots_find(const struct contents *c, struct roots *out, struct err *e);
 void roots_free(struct roots *r); /* for CLEANUP */
 
-/* One line of an fstab, unescaped. */
+/* One line of an fstab, unescaped; of a crypttab, whose lines are split alike: the mapping's name, what it is made of, ... */
 struct fstab_line {
 	char *spec, *dir, *type, *opts;
 };
@@ -51,6 +53,8 @@ int fstab_parse(const char *text, size_t len, struct fstab *out, struct err *e);
 void fstab_free(struct fstab *f); /* for CLEANUP */
 /* The volume an fstab's first field (or -m DEVICE) names: "UUID=", "LABEL=", "/dev/sda1", "/dev/vda1" ...; NULL: none. */
 const struct content *contents_find(const struct contents *c, const char *spec);
+/* Is that the kernel's name of a partition or disk, whatever the driver: "/dev/vda2", "nvme0n1p2", "/dev/sda2"? */
+bool device_is_volume(const char *name, const struct volume *v);
 
 /* A tree that was put together, and what could not be. */
 struct guest {

@@ -202,6 +202,7 @@ static const int calls_deadly[] = {
 };
 
 static const unsigned long ioctls_always[] = { TCGETS, TIOCGWINSZ };
+static const unsigned long ioctls_terminal[] = { TCSETS, TCSETSW, TCSETSF };
 static const unsigned long ioctls_reading[] = { BLKGETSIZE64, BLKGETSIZE, BLKSSZGET, BLKPBSZGET, BLKIOMIN, BLKIOOPT,
 						BLKROGET, BLKBSZGET };
 static const int fcntls[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_OFD_GETLK, F_OFD_SETLK };
@@ -262,6 +263,10 @@ static void allow_arguments(int *rc, scmp_filter_ctx f, const struct confine_how
 		rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
 		     SCMP_A1_32(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
 	}
+	if (how->terminal)
+		for (size_t i = 0; i < ARRAY_LEN(ioctls_terminal); i++)
+			rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+			     SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)ioctls_terminal[i]));
 	if (how->nread)
 		for (size_t i = 0; i < ARRAY_LEN(ioctls_reading); i++)
 			rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,

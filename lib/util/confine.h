@@ -48,6 +48,7 @@ struct confine_how {
 	bool write;	  /* files may be made beneath write_dir */
 	int write_dir;	  /* with write: a folder's descriptor */
 	bool again;	  /* confine() will be called again: what it needs stays allowed, the root folder stays */
+	bool terminal;	  /* the settings of a terminal that is open may be changed: a passphrase is not echoed */
 	uint64_t memory;  /* address space in bytes; 0: no limit */
 	uint64_t seconds; /* processor time; 0: no limit */
 };

@@ -154,6 +154,8 @@
 
 /* A passphrase or key file; cryptsetup reads no more of a key file either. */
 #define LIMIT_SECRET (8 * MiB)
+/* What somebody types: eight times what cryptsetup takes. */
+#define LIMIT_PASSPHRASE 4096
 /* LUKS writes 4000 stripes since its first day; the format has room for more. */
 #define LIMIT_LUKS_STRIPES 65536
 /*

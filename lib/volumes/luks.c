@@ -100,8 +100,7 @@ static int keys_try(struct volume_list *l, const struct volume_how *how, size_t 
 			return 1;
 		if (rc == -ERR_NOMEM)
 			return err_nomem(e);
-		l->items[i].wrong_key = true;
-	}
+		}
 	return 0;
 }
 
@@ -130,6 +129,7 @@ static int item_open(struct volume_list *l, const struct volume_how *how, size_t
 		return rc < 0 ? rc : opened(l, i, &d, e);
 	if (why.code == ERR_NONE)
 		return lock(l, i, e, "; --key gives its passphrase");
+	l->items[i].wrong_key = true;
 	if (why.code == ERR_USAGE)
 		return lock(l, i, e, ", and no key that was given opens it");
 	return lock(l, i, e, ", and could not be opened: %s", why.msg);

@@ -3,8 +3,8 @@
  * sealed.c - volumes that are encrypted in a way that is recognised and not opened.
  *
  * BitLocker has a signature at the place where other filesystems of Windows have their name; on a removable disk, which looks
- * like FAT to those who do not know it, a GUID.  TrueCrypt and VeraCrypt have none, so that their volumes cannot be told from noise;
- * where they encrypt a whole system, the boot loader that asks for the passphrase gives its name.
+ * like FAT to those who do not know it, a GUID.  TrueCrypt and VeraCrypt have none, so that their volumes cannot be told from
+ * noise; where they encrypt a whole system, the boot loader that asks for the passphrase gives its name.
  */
 #include "volume_driver.h"
 
@@ -51,17 +51,14 @@ const struct volume_stack volume_bitlocker = {
 
 int volume_warn_sealed(struct block *disk, struct volume_list *l, struct err *e)
 {
-	static const char *const names[] = { "VeraCrypt", "TrueCrypt" };
+	static const char *const loaders[] = { "VeraCrypt Boot Loader", "TrueCrypt Boot Loader" };
 	uint8_t sector[SECTOR];
-	char loader[40];
 
 	if (!first_sector(disk, sector))
 		return 0;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		strcpy(loader, names[i]);
-		strcat(loader, " Boot Loader");
-		if (memmem(sector, SECTOR, loader, strlen(loader)))
-			return volume_warn(l, e, "the system on it is encrypted with %s, which is not opened here", names[i]);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(loaders); i++)
+		if (memmem(sector, SECTOR, loaders[i], strlen(loaders[i])))
+			return volume_warn(l, e, "the system on it is encrypted with %.9s, which is not opened here",
+					   loaders[i]);
 	return 0;
 }
