@@ -23,6 +23,7 @@ void guest_opts_free(struct guest_opts *o)
 	opt_list_free(&o->images);
 	opt_list_free(&o->mounts);
 	image_how_free(&o->image);
+	guest_keys_free(&o->keys);
 }
 
 void guest_set_free(struct guest_set *s)
@@ -216,7 +217,8 @@ static int confine_first(const struct guest_opts *o, const struct guest_confine 
 {
 	CLEANUP(opt_list_free) struct opt_list folders = { NULL, 0 };
 	struct dry_error e = { .code = DRY_OK };
-	struct dry_confine how = { .want = (enum dry_confinement)o->confine, .again = true, .memory = GUEST_MEMORY };
+	struct dry_confine how = { .want = (enum dry_confinement)o->confine, .again = true, .memory = GUEST_MEMORY,
+				   .terminal = o->keys.has_tty };
 	const struct dry_policy policy = image_policy_of(&o->image);
 	bool everywhere = c->trust_backing;
 
@@ -268,6 +270,7 @@ static int confine_last(const struct guest_opts *o, const struct guest_confine *
 		.write_dir = c->write_dir,
 		.memory = GUEST_MEMORY,
 		.seconds = c->seconds,
+		.terminal = o->keys.has_tty,
 	};
 	const struct sigaction act = { .sa_handler = out_of_time };
 	struct dry_confined r;
@@ -291,7 +294,7 @@ static int confine_last(const struct guest_opts *o, const struct guest_confine *
 	return 0;
 }
 
-static int open_one(const struct guest_opts *o, const struct guest_confine *c, struct guest_ref *g)
+static int open_one(struct guest_opts *o, const struct guest_confine *c, struct guest_ref *g)
 {
 	CLEANUP(free_ptr) struct dry_guest_image *images = alloc_array(g->nimages, sizeof *images);
 	struct dry_guest_open how = {
@@ -299,6 +302,8 @@ static int open_one(const struct guest_opts *o, const struct guest_confine *c, s
 		.nimages = g->nimages,
 		.policy = image_policy_of(&o->image),
 		.flags = o->image.force_share ? DRY_OPEN_FORCE_SHARE : 0,
+		.keys = o->keys.keys,
+		.ask = guest_keys_ask(&o->keys),
 	};
 	struct dry_error e = { .code = DRY_OK };
 
@@ -315,8 +320,9 @@ static int open_one(const struct guest_opts *o, const struct guest_confine *c, s
 	return 0;
 }
 
-int guest_set_open(const struct guest_opts *o, const struct guest_confine *c, struct guest_set *s, bool *fatal)
+int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct guest_set *s, bool *fatal)
 {
+	struct dry_error e = { .code = DRY_OK };
 	int status = EXIT_DONE;
 
 	*fatal = true;
@@ -324,6 +330,10 @@ int guest_set_open(const struct guest_opts *o, const struct guest_confine *c, st
 		cmd_warn("there is no image format \"%s\"", o->image.format);
 		return EXIT_USAGE;
 	}
+	if (!o->keys.peer)
+		o->keys.ask = true;
+	if (guest_keys_load(&o->keys, &e) < 0)
+		return cmd_fail(&e);
 	tzset(); /* reads a file of the host's */
 	if (confine_first(o, c, s))
 		return EXIT_FAILED;
@@ -344,11 +354,19 @@ int guest_fail(const struct guest_ref *g, const struct dry_error *e)
 
 void guest_notes(const struct guest_opts *o, const struct guest_ref *g)
 {
+	const struct dry_volume *v;
 	const char *note;
+	size_t n;
 
-	if (o->verbose && g->guest)
+	if (!g->guest)
+		return;
+	if (o->verbose)
 		for (size_t i = 0; (note = dry_guest_note(g->guest, i)); i++)
 			cmd_warn("%s: %s", g->label, note);
+	else if (dry_guest_volumes(g->guest, &v, &n, NULL) == 0)
+		for (size_t i = 0; i < n; i++)
+			if (v[i].wrong_key)
+				cmd_warn("%s: %s is encrypted, and no key that was given opens it", g->label, v[i].name);
 }
 
 /* "/dev/sda2", "/dev/sda1:/boot", "LABEL=x:/srv" */

@@ -7,11 +7,13 @@
 #define DRYDOCK_GUEST_OPTS_H
 
 #include "cmd.h"
+#include "guest_keys.h"
 #include "image.h"
 
 struct guest_opts {
 	struct opt_list images, mounts;
 	struct image_how image;
+	struct guest_keys keys;
 	int confine; /* enum dry_confinement */
 	bool verbose;
 };
@@ -21,6 +23,7 @@ extern const char *const confine_words[]; /* in the order of enum dry_confinemen
 #define GUEST_OPTS(o)                                                                                                  \
 	OPT_LIST('a', "add", "IMAGE", &(o)->images, "a disk of the guest; repeat it for more disks"),                  \
 	IMAGE_OPT_FORMAT(&(o)->image), IMAGE_OPT_ALLOW(&(o)->image), IMAGE_OPT_SHARE(&(o)->image),                     \
+	GUEST_KEYS_OPTS(&(o)->keys),                                                                                   \
 	OPT_CHOICE(0, "confine", "best|required|off", &(o)->confine, confine_words, "give up rights before reading"),  \
 	OPT_FLAG('v', "verbose", &(o)->verbose, "tell what was mounted, confined, recovered")
 #define GUEST_OPT_MOUNT(o)                                                                                             \
@@ -72,12 +75,12 @@ struct guest_confine {
  * Opens the images of all guests and confines the process.  An image that cannot be opened is told and leaves its guest
  * NULL: then the answer is EXIT_FAILED, yet the others can be worked on.  *fatal: nothing may be done.
  */
-int guest_set_open(const struct guest_opts *o, const struct guest_confine *c, struct guest_set *s, bool *fatal);
+int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct guest_set *s, bool *fatal);
 /* Mounts what is asked for, once; NULL with a sentence printed (the first time) when it cannot be. */
 struct dry_guest *guest_ready(const struct guest_opts *o, struct guest_set *s, size_t guest);
 /* "drydock: LABEL: message", returns EXIT_FAILED. */
 int guest_fail(const struct guest_ref *g, const struct dry_error *e);
-/* With -v: the guest's notes. */
+/* With -v: the guest's notes; without, volumes that the keys which were given do not open. */
 void guest_notes(const struct guest_opts *o, const struct guest_ref *g);
 
 #endif

@@ -19,6 +19,7 @@ void virt_free(struct virt *v)
 	dry_guest_close(v->guest);
 	free(v->images);
 	opt_list_free(&v->mounts);
+	guest_opts_free(&v->opts);
 	*v = (struct virt){ .name = v->name };
 }
 
@@ -57,11 +58,19 @@ static int refuse(const struct virt *v, const char *what)
 	return EXIT_FAILED;
 }
 
+static bool is_beyond(const struct virt *v, const char *name)
+{
+	for (const char *const *p = v->beyond; p && *p; p++)
+		if (strcmp(*p, name) == 0)
+			return true;
+	return false;
+}
+
 static void list_options(const struct virt *v, bool want_long)
 {
 	if (want_long) {
 		for (const struct option *o = v->options; o->name; o++)
-			if (o->val != VIRT_LONG_OPTIONS && o->val != VIRT_SHORT_OPTIONS)
+			if (o->val != VIRT_LONG_OPTIONS && o->val != VIRT_SHORT_OPTIONS && !is_beyond(v, o->name))
 				printf("--%s\n", o->name);
 	} else {
 		for (const char *p = v->letters; *p; p++)
@@ -97,7 +106,13 @@ int virt_option(struct virt *v, int option, const char *long_name)
 	case 'd':
 		return refuse(v, "disks of libvirt domains cannot be looked up; name the disk images with -a");
 	case VIRT_KEY:
-		return refuse(v, "encrypted disks cannot be opened, so there is no use for a key");
+		return opt_list_add(&v->opts.keys.selectors, optarg) ? VIRT_GO_ON : EXIT_FAILED;
+	case VIRT_KEYS_FROM_STDIN:
+		v->opts.keys.from_stdin = true;
+		return VIRT_GO_ON;
+	case VIRT_ECHO_KEYS:
+		v->opts.keys.echo = true;
+		return VIRT_GO_ON;
 	case 'v':
 	case 'x':
 		v->verbose = true;
@@ -127,7 +142,6 @@ int virt_options_end(struct virt *v)
 
 int virt_open(struct virt *v)
 {
-	CLEANUP(guest_opts_free) struct guest_opts opts = { .verbose = v->verbose };
 	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
 	const struct guest_confine confine = { .write_dir = -1, .trust_backing = true };
 	CLEANUP(free_ptr) const char **names = alloc_array(v->nimages, sizeof *names);
@@ -142,9 +156,51 @@ int virt_open(struct virt *v)
 	}
 	if (guest_set_add(&set, names, formats, v->nimages))
 		return EXIT_FAILED;
-	if (guest_set_open(&opts, &confine, &set, &fatal))
+	v->opts.verbose = v->verbose;
+	v->opts.keys.peer = v->name;
+	v->opts.keys.ask |= v->opts.keys.echo;
+	if (guest_set_open(&v->opts, &confine, &set, &fatal))
 		return EXIT_FAILED;
 	v->guest = take(set.guests[0].guest);
+	return VIRT_GO_ON;
+}
+
+int virt_open_asking(struct virt *v)
+{
+	v->opts.keys.ask = !v->mounts.n;
+	return virt_open(v);
+}
+
+/* ---- volumes that stay locked ---- */
+
+static int locked(const struct virt *v, const struct dry_volume *vol)
+{
+	const char *note;
+
+	if (v->opts.keys.failed && !vol->wrong_key)
+		return refuse(v, "could not read key from user");
+	if (vol->wrong_key) {
+		fprintf(stderr,
+			"%s: could not find key to open LUKS encrypted %s.\n\nTry using --key on the command line.\n\n"
+			"Original error: no key slot opens with the passphrase (0)\n",
+			v->name, vol->name);
+		return EXIT_FAILED;
+	}
+	for (size_t i = 0; (note = dry_guest_note(v->guest, i)); i++)
+		fprintf(stderr, "%s: %s\n", v->name, note);
+	return EXIT_FAILED;
+}
+
+/* VIRT_GO_ON when none does. */
+static int any_locked(const struct virt *v)
+{
+	const struct dry_volume *vols;
+	size_t n;
+
+	if (dry_guest_volumes(v->guest, &vols, &n, NULL) == 0)
+		for (size_t i = 0; i < n; i++)
+			if (vols[i].locked && vols[i].fs_type && strcmp(vols[i].fs_type, "crypto_LUKS") == 0)
+				return locked(v, &vols[i]);
 	return VIRT_GO_ON;
 }
 
@@ -258,8 +314,10 @@ int virt_mount(struct virt *v)
 {
 	struct dry_error e = { .code = DRY_OK };
 	const char *note;
-	int rc = VIRT_GO_ON;
+	int rc = v->mounts.n ? VIRT_GO_ON : any_locked(v);
 
+	if (rc != VIRT_GO_ON)
+		return rc;
 	for (size_t i = 0; i < v->mounts.n && rc == VIRT_GO_ON; i++)
 		rc = mount_given(v, v->mounts.items[i]);
 	if (!v->mounts.n && dry_guest_mount_auto(v->guest, false, &e) < 0) {

@@ -4,7 +4,7 @@
  * words in which they fail.
  *
  * A script that was written for one of them finds here the same options, output and exit status.  What needs libvirt
- * or keys is refused in one sentence.
+ * is refused in one sentence.
  */
 #ifndef DRYDOCK_VIRT_H
 #define DRYDOCK_VIRT_H
@@ -21,6 +21,8 @@ enum {
 	VIRT_FORMAT,
 	VIRT_BLOCKSIZE,
 	VIRT_KEY,
+	VIRT_KEYS_FROM_STDIN,
+	VIRT_ECHO_KEYS,
 	VIRT_OWN,
 };
 
@@ -31,10 +33,12 @@ struct virt {
 	const char *name; /* "virt-ls" */
 	const char *letters; /* as getopt takes them */
 	const struct option *options;
+	const char *const *beyond; /* those that the peer has not, and --long-options does not tell; NULL: none */
 	const char *usage; /* the text of --help behind the name */
 	struct virt_image *images;
 	size_t nimages;
 	struct opt_list mounts;
+	struct guest_opts opts; /* what the commands of our own take: of these, the keys */
 	const char *format; /* for the images that follow */
 	bool format_unused, format_given;
 	bool verbose;
@@ -52,9 +56,23 @@ int virt_options_end(struct virt *v);
 int virt_add_image(struct virt *v, const char *name);
 /* Says where help is; EXIT_FAILED. */
 int virt_usage(const struct virt *v);
-/* Opens v's images as one guest, confined afterwards: VIRT_GO_ON or the exit status. */
+/* The lines of --help about keys. */
+#define VIRT_KEYS_HELP                                                                                                 \
+	"      --key SELECTOR        key of an encrypted volume: DEVICE:key:PASSPHRASE, DEVICE:file:FILE,\n"            \
+	"                            DEVICE:header:FILE; DEVICE may be a UUID, or all\n"                               \
+	"      --keys-from-stdin     read passphrases from standard input, one a line\n"                              \
+	"      --echo-keys           show a passphrase while it is typed\n"
+/*
+ * Opens v's images as one guest, confined afterwards: VIRT_GO_ON or the exit status.  Volumes for which there is no key stay
+ * locked and nobody is asked, unless --echo-keys says how.
+ */
 int virt_open(struct virt *v);
-/* Mounts what -m says, or what inspection finds: VIRT_GO_ON or the exit status. */
+/* The same for a tool that inspects: unless -m says what to mount, passphrases that are missing are asked for. */
+int virt_open_asking(struct virt *v);
+/*
+ * Mounts what -m says, or what inspection finds: VIRT_GO_ON or the exit status.  As with the peers, inspection fails where
+ * a volume stays locked.
+ */
 int virt_mount(struct virt *v);
 /* "libguestfs: error: call: path: reason" on stderr; EXIT_FAILED. */
 int virt_call_failed(const char *call, const char *path, const struct dry_error *e);

@@ -12,11 +12,11 @@ static const struct option options[] = {
 	{ "blocksize", 2, NULL, VIRT_BLOCKSIZE },
 	{ "connect", 1, NULL, 'c' },
 	{ "domain", 1, NULL, 'd' },
-	{ "echo-keys", 0, NULL, VIRT_KEY },
+	{ "echo-keys", 0, NULL, VIRT_ECHO_KEYS },
 	{ "format", 2, NULL, VIRT_FORMAT },
 	{ "help", 0, NULL, VIRT_HELP },
 	{ "key", 1, NULL, VIRT_KEY },
-	{ "keys-from-stdin", 0, NULL, VIRT_KEY },
+	{ "keys-from-stdin", 0, NULL, VIRT_KEYS_FROM_STDIN },
 	{ "long-options", 0, NULL, VIRT_LONG_OPTIONS },
 	{ "mount", 1, NULL, 'm' },
 	{ "short-options", 0, NULL, VIRT_SHORT_OPTIONS },
@@ -31,6 +31,7 @@ static const char usage[] =
 	"  -a, --add DISK            a disk of the guest\n"
 	"      --blocksize[=N]       sector size of the disk, 512 or 4096\n"
 	"      --format[=FMT]        format of the disks behind it; without FMT it is found\n"
+	VIRT_KEYS_HELP
 	"  -m, --mount DEV[:DIR[:OPTIONS[:TYPE]]]\n"
 	"                            mount this instead of what is found\n"
 	"  -v, --verbose; -x         tell what is done\n"
@@ -75,7 +76,7 @@ int virt_cat(int argc, char **argv)
 	if (rc == VIRT_GO_ON && !buf)
 		rc = EXIT_FAILED;
 	if (rc == VIRT_GO_ON)
-		rc = virt_open(&v);
+		rc = virt_open_asking(&v);
 	if (rc == VIRT_GO_ON)
 		rc = virt_mount(&v);
 	if (rc != VIRT_GO_ON)

@@ -16,10 +16,13 @@ static const struct option options[] = {
 	{ "connect", 1, NULL, 'c' },
 	{ "csv", 0, NULL, OPT_CSV },
 	{ "domain", 1, NULL, 'd' },
+	{ "echo-keys", 0, NULL, VIRT_ECHO_KEYS },
 	{ "format", 2, NULL, VIRT_FORMAT },
 	{ "help", 0, NULL, VIRT_HELP },
 	{ "human-readable", 0, NULL, 'h' },
 	{ "inodes", 0, NULL, 'i' },
+	{ "key", 1, NULL, VIRT_KEY },
+	{ "keys-from-stdin", 0, NULL, VIRT_KEYS_FROM_STDIN },
 	{ "long-options", 0, NULL, VIRT_LONG_OPTIONS },
 	{ "one-per-guest", 0, NULL, OPT_ONE_PER_GUEST },
 	{ "short-options", 0, NULL, VIRT_SHORT_OPTIONS },
@@ -28,6 +31,8 @@ static const struct option options[] = {
 	{ "version", 0, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
 };
+
+static const char *const beyond[] = { "echo-keys", "key", "keys-from-stdin", NULL };
 
 static const char usage[] =
 	"usage: virt-df [options] -a DISK [-a DISK...]\n\n"
@@ -38,6 +43,7 @@ static const char usage[] =
 	"      --format[=FMT]        format of the disks behind it; without FMT it is found\n"
 	"  -h, --human-readable      sizes with K, M, G\n"
 	"  -i, --inodes              inodes, not blocks\n"
+	VIRT_KEYS_HELP
 	"      --one-per-guest       never look at two guests at once: as it always is here\n"
 	"  -P N                      at most N guests at once\n"
 	"      --uuid                UUIDs rather than names of libvirt guests\n"
@@ -180,7 +186,8 @@ static int own_option(struct df *d, int c)
 
 int virt_df(int argc, char **argv)
 {
-	struct df d = { .virt = { .name = "virt-df", .letters = "a:c:d:hiP:vVx", .options = options, .usage = usage } };
+	struct df d = { .virt = { .name = "virt-df", .letters = "a:c:d:hiP:vVx", .options = options, .beyond = beyond,
+				 .usage = usage } };
 	int c, rc = VIRT_GO_ON;
 
 	while (rc == VIRT_GO_ON && (c = getopt_long(argc, argv, d.virt.letters, options, NULL)) != -1)

@@ -19,13 +19,14 @@ static const struct option options[] = {
 	{ "connect", 1, NULL, 'c' },
 	{ "csv", 0, NULL, OPT_CSV },
 	{ "domain", 1, NULL, 'd' },
-	{ "echo-keys", 0, NULL, VIRT_KEY },
+	{ "echo-keys", 0, NULL, VIRT_ECHO_KEYS },
 	{ "extra", 0, NULL, OPT_EXTRA },
 	{ "filesystems", 0, NULL, OPT_FILESYSTEMS },
 	{ "format", 2, NULL, VIRT_FORMAT },
 	{ "help", 0, NULL, VIRT_HELP },
 	{ "human-readable", 0, NULL, 'h' },
-	{ "keys-from-stdin", 0, NULL, VIRT_KEY },
+	{ "key", 1, NULL, VIRT_KEY },
+	{ "keys-from-stdin", 0, NULL, VIRT_KEYS_FROM_STDIN },
 	{ "logical-volumes", 0, NULL, OPT_LVS },
 	{ "logvols", 0, NULL, OPT_LVS },
 	{ "long", 0, NULL, 'l' },
@@ -48,6 +49,8 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+static const char *const beyond[] = { "key", NULL };
+
 static const char usage[] =
 	"usage: virt-filesystems [options] -a DISK [-a DISK...]\n\n"
 	"Lists filesystems, partitions and disks of a guest.\n\n"
@@ -61,6 +64,7 @@ static const char usage[] =
 	"      --filesystems         filesystems that can be mounted (the default)\n"
 	"      --format[=FMT]        format of the disks behind it; without FMT it is found\n"
 	"  -h, --human-readable      with -l: sizes with K, M, G\n"
+	VIRT_KEYS_HELP
 	"  -l, --long                with type, label, size, parent\n"
 	"      --lvs, --logvols, --logical-volumes\n"
 	"                            LVM logical volumes\n"
@@ -134,6 +138,14 @@ static bool is_mountable(const char *type)
 	return type && strcmp(type, "swap") != 0 && strcmp(type, "unknown") != 0;
 }
 
+/* What the peer does not list at all, as it holds other volumes. */
+static bool is_container(const char *type)
+{
+	const char *end = strstr(type, "_member");
+
+	return strcmp(type, "crypto_LUKS") == 0 || strcmp(type, "BitLocker") == 0 || (end && !end[strlen("_member")]);
+}
+
 /* 0, or < 0 with *e filled. */
 static int add_filesystems(struct filesystems *f, struct dry_error *e)
 {
@@ -148,7 +160,7 @@ static int add_filesystems(struct filesystems *f, struct dry_error *e)
 		struct dry_usage u;
 		struct row *r;
 
-		if (!(is_mountable(type) ? f->want_fs : f->want_extra))
+		if (is_container(type) || !(is_mountable(type) ? f->want_fs : f->want_extra))
 			continue;
 		r = add_row(f, v->name, "filesystem");
 		set_cell(f, r, COL_VFS, type);
@@ -367,7 +379,7 @@ static int run(struct filesystems *f, int argc, char **argv)
 
 int virt_filesystems(int argc, char **argv)
 {
-	struct filesystems f = { .virt = { .name = "virt-filesystems", .letters = "a:c:d:hlvVx", .options = options,
+	struct filesystems f = { .virt = { .name = "virt-filesystems", .letters = "a:c:d:hlvVx", .options = options, .beyond = beyond,
 					   .usage = usage } };
 	int status = run(&f, argc, argv);
 

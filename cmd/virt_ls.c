@@ -20,14 +20,14 @@ static const struct option options[] = {
 	{ "csv", 0, NULL, OPT_CSV },
 	{ "connect", 1, NULL, 'c' },
 	{ "domain", 1, NULL, 'd' },
-	{ "echo-keys", 0, NULL, VIRT_KEY },
+	{ "echo-keys", 0, NULL, VIRT_ECHO_KEYS },
 	{ "extra-stat", 0, NULL, OPT_EXTRA },
 	{ "extra-stats", 0, NULL, OPT_EXTRA },
 	{ "format", 2, NULL, VIRT_FORMAT },
 	{ "help", 0, NULL, VIRT_HELP },
 	{ "human-readable", 0, NULL, 'h' },
 	{ "key", 1, NULL, VIRT_KEY },
-	{ "keys-from-stdin", 0, NULL, VIRT_KEY },
+	{ "keys-from-stdin", 0, NULL, VIRT_KEYS_FROM_STDIN },
 	{ "long", 0, NULL, 'l' },
 	{ "long-options", 0, NULL, VIRT_LONG_OPTIONS },
 	{ "mount", 1, NULL, 'm' },
@@ -55,6 +55,7 @@ static const char usage[] =
 	"      --extra-stats         with -lR: device, inode, links, device type, blocks\n"
 	"      --format[=FMT]        format of the disks behind it; without FMT it is found\n"
 	"  -h, --human-readable      with -lR: sizes with K, M, G\n"
+	VIRT_KEYS_HELP
 	"  -l, --long                a long listing\n"
 	"  -m, --mount DEV[:DIR[:OPTIONS[:TYPE]]]\n"
 	"                            mount this instead of what is found\n"
@@ -310,7 +311,7 @@ static int run(struct virt_ls *l, int argc, char **argv)
 	if (rc == VIRT_GO_ON)
 		rc = virt_ls_prepare(l);
 	if (rc == VIRT_GO_ON)
-		rc = virt_open(&l->virt);
+		rc = virt_open_asking(&l->virt);
 	if (rc == VIRT_GO_ON)
 		rc = virt_mount(&l->virt);
 	if (rc != VIRT_GO_ON)

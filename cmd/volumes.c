@@ -61,6 +61,8 @@ static void object(struct json *j, const struct dry_volume *v, const struct dry_
 	json_bool(j, "bootable", v->bootable);
 	if (v->extended)
 		json_bool(j, "extended", true);
+	if (v->locked)
+		json_bool(j, "locked", true);
 	string_or_none(j, "partition_type", v->part_type);
 	string_or_none(j, "partition_type_name", v->part_type_name);
 	string_or_none(j, "partition_uuid", v->part_uuid);

@@ -87,8 +87,8 @@ START_TEST(pbkdf2_agrees_with_openssl_for_every_digest_and_long_keys)
 		memset(pass, 'p', sizeof pass);
 		hex(pass, sizeof pass, pass_hex);
 		snprintf(cmd, sizeof cmd,
-			 "openssl kdf -provider default -provider legacy -keylen 80 -kdfopt digest:%s -kdfopt hexpass:%s -kdfopt salt:saltsalt "
-			 "-kdfopt pkcs5:1 -kdfopt iter:77 PBKDF2 | tr -d ':\\n' | tr A-F a-f",
+			 "openssl kdf -provider default -provider legacy -keylen 80 -kdfopt digest:%s -kdfopt hexpass:%s "
+			 "-kdfopt salt:saltsalt -kdfopt pkcs5:1 -kdfopt iter:77 PBKDF2 | tr -d ':\\n' | tr A-F a-f",
 			 name, pass_hex);
 		p = popen(cmd, "r");
 		ck_assert_ptr_nonnull(fgets(line, sizeof line, p));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "testing.h"
 
-#include "formats/luks2_image.h"
+#include "luks2_image.h"
 #include "limits.h"
 #include "volume.h"
 
