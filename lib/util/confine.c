@@ -6,6 +6,7 @@
 #include "strbuf.h"
 
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sched.h>
@@ -328,6 +329,17 @@ static int confine_limits(const struct confine_how *how)
 	return rc;
 }
 
+/*
+ * The C library loads libgcc_s when a thread first ends by pthread_exit(), as those of libargon2 do, and aborts when it
+ * cannot.  A look at the stack needs the same library.
+ */
+static void load_unwinder(void)
+{
+	void *frame;
+
+	(void)backtrace(&frame, 1);
+}
+
 static void confine_landlock(const struct confine_how *how, struct confine_report *r)
 {
 	int rc;
@@ -356,6 +368,7 @@ int confine(const struct confine_how *how, struct confine_report *report, struct
 		missing(r, "confinement is turned off");
 		return 0;
 	}
+	load_unwinder();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		missing(r, "no_new_privs (%s)", strerror(errno));
 	else
