@@ -379,8 +379,8 @@ static int run(struct filesystems *f, int argc, char **argv)
 
 int virt_filesystems(int argc, char **argv)
 {
-	struct filesystems f = { .virt = { .name = "virt-filesystems", .letters = "a:c:d:hlvVx", .options = options, .beyond = beyond,
-					   .usage = usage } };
+	struct filesystems f = { .virt = { .name = "virt-filesystems", .letters = "a:c:d:hlvVx", .options = options,
+					   .beyond = beyond, .usage = usage } };
 	int status = run(&f, argc, argv);
 
 	for (size_t i = 0; i < f.nrows; i++)

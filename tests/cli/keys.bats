@@ -19,7 +19,7 @@ luks()
 to_luks2()
 {
 	cryptsetup convert -q --type luks2 "$1"
-	cryptsetup luksConvertKey -q --key-file pass --pbkdf argon2id --pbkdf-memory 32 --pbkdf-parallel 1 \
+	cryptsetup luksConvertKey -q --key-file pass --pbkdf argon2id --pbkdf-memory 64 --pbkdf-parallel 4 \
 		--pbkdf-force-iterations 4 "$1"
 }
 
