@@ -268,3 +268,47 @@ iso_record()
 	put "$1" "$(byte $((33 + iso_len + (iso_len % 2 == 0)))) 00 $(le32 "$2") $(printf %08x "$2") $(le32 "$3") $(printf %08x "$3")
 		650909010203 00 $(byte "$4") 0000 00000000 $(byte $iso_len) $5"
 }
+
+# luks2: the JSON of a LUKS version 2 header, in the file json: two key slots, one segment.  luks2_write [SIZE]: an image of
+# 128 KiB that begins with both headers, of SIZE bytes each (16384), which carry it.  luks2_sum OFFSET: a header's checksum,
+# right again.
+luks2()
+{
+	img=image
+	luks2_salt=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+	luks2_af='"af":{"type":"luks1","stripes":3,"hash":"sha256"}'
+	luks2_area='"size":"4096","encryption":"aes-xts-plain64","key_size":64'
+	cat >json <<-EOF
+		{"keyslots":{
+		"0":{"type":"luks2","key_size":64,$luks2_af,"area":{"type":"raw","offset":"32768",$luks2_area},
+		"kdf":{"type":"pbkdf2","hash":"sha256","iterations":1000,"salt":"$luks2_salt"}},
+		"1":{"type":"luks2","key_size":64,$luks2_af,"area":{"type":"raw","offset":"36864",$luks2_area},
+		"kdf":{"type":"argon2id","time":4,"memory":32,"cpus":1,"salt":"$luks2_salt"}}},
+		"tokens":{},
+		"segments":{"0":{"type":"crypt","offset":"65536","size":"dynamic","iv_tweak":"0",
+		"encryption":"aes-xts-plain64","sector_size":512}},
+		"digests":{"0":{"type":"pbkdf2","keyslots":["0","1"],"segments":["0"],"hash":"sha256","iterations":1000,
+		"salt":"$luks2_salt","digest":"$luks2_salt"}},
+		"config":{"json_size":"12288","keyslots_size":"32768"}}
+	EOF
+}
+luks2_write()
+{
+	luks2_size=${1-16384}
+	cut_at 0x20000
+	for luks2_at in 0 "$luks2_size"; do
+		[ "$luks2_at" = 0 ] && luks2_magic=4c554b53babe || luks2_magic=534b554cbabe
+		put "$luks2_at" "$luks2_magic 0002 $(printf %016x "$luks2_size") 0000000000000001"
+		text $((luks2_at + 72)) sha256
+		text $((luks2_at + 168)) 11111111-2222-3333-4444-555555555555
+		put $((luks2_at + 256)) "$(printf %016x "$luks2_at")"
+		dd if=json of="$img" bs=4096 seek=$((luks2_at / 4096 + 1)) conv=notrunc status=none
+		luks2_sum "$luks2_at"
+	done
+}
+luks2_sum()
+{
+	put $(($1 + 448)) "$(printf %064d 0)"
+	put $(($1 + 448)) "$(dd if="$img" iflag=skip_bytes,count_bytes skip="$(($1))" count="$luks2_size" bs=64k status=none |
+		sha256sum | cut -c1-64)"
+}
