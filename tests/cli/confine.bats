@@ -115,6 +115,115 @@ big_guest()
 	fails_with 1 "base.qcow2" drydock ls --allow-backing=none a/over.qcow2:/
 }
 
+# escape HOW COMMAND...: what becomes of the attempt HOW from inside the command: "refused", "killed", or something worse.
+escape()
+{
+	local how=$1 status=0
+
+	shift
+	touch beside
+	LD_PRELOAD=$T/escape.so ESCAPE=$how setsid -w "$@" </dev/null >/dev/null 2>err || status=$?
+	case $status in
+	10) echo refused ;;
+	159) echo killed ;;
+	*) echo "ended with $status" ;;
+	esac
+}
+
+compile_escape()
+{
+	requires "${CC:-cc}" setsid
+	"${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -o escape.so "$BATS_TEST_DIRNAME/escape.c"
+}
+
+# no_escape COMMAND...: no attempt gets out of the command.
+no_escape()
+{
+	local how got bad=0
+
+	for how in $(ESCAPE=list LD_PRELOAD=$T/escape.so /bin/true); do
+		got=$(escape "$how" "$@")
+		case $how in
+		exec | socket | unix-socket | ptrace | memory-of-parent | mount | bpf | io_uring | keyring)
+			[ "$got" = killed ] && continue
+			;;
+		*) [ "$got" = refused ] && continue ;;
+		esac
+		echo "$* - $how: $got"
+		bad=1
+	done
+	return $bad
+}
+
+@test "no way out of any command that reads guests: open, exec, socket, ptrace and others" {
+	requires_seccomp
+	compile_escape
+	mkdir out
+	no_escape "$DRYDOCK" volumes g.img
+	no_escape "$DRYDOCK" df g.img
+	no_escape "$DRYDOCK" inspect g.img
+	no_escape "$DRYDOCK" ls -R g.img:/
+	no_escape "$DRYDOCK" cat g.img:/etc/hostname
+	no_escape "$COMPAT/virt-ls" -a g.img -R /
+	no_escape "$COMPAT/virt-cat" -a g.img /etc/hostname
+	no_escape "$COMPAT/virt-df" -a g.img
+	no_escape "$COMPAT/virt-filesystems" -a g.img -l --all
+}
+
+@test "nor out of cp, which may make files beneath its target and nothing else" {
+	requires_seccomp
+	compile_escape
+	mkdir out
+	for how in open open-beside openat2 exec fork clone3 socket unix-socket ptrace memory-of-parent signal code mount bpf \
+		io_uring keyring terminal type-into-terminal limits; do
+		got=$(escape $how "$DRYDOCK" cp -R g.img:/home out)
+		[ "$got" = refused ] || [ "$got" = killed ] || { echo "$how: $got"; return 1; }
+	done
+	[ ! -e made ]
+}
+
+@test "the attempts themselves would work: without confinement they do" {
+	requires_seccomp
+	compile_escape
+	export ESCAPE_NOW=1
+	for how in open open-beside create fork socket code signal; do
+		[ "$(escape $how "$DRYDOCK" ls --confine=off g.img:/)" = "ended with 11" ]
+	done
+	unset ESCAPE_NOW
+	# Nothing is tried before the second step, and a command that is not confined never gets there.
+	[ "$(escape open "$DRYDOCK" ls --confine=off g.img:/)" = "ended with 0" ]
+}
+
+@test "a guest with an encrypted volume is no way out either" {
+	requires_seccomp
+	requires cryptsetup
+	compile_escape
+	truncate -s 20M crypt.img
+	printf abc >pass
+	cryptsetup luksFormat -q --pbkdf argon2id --pbkdf-memory 64 --pbkdf-parallel 4 --pbkdf-force-iterations 4 crypt.img pass
+	no_escape "$DRYDOCK" volumes --key all:file:pass crypt.img
+	run -0 "$DRYDOCK" volumes -v --confine=required --key all:file:pass crypt.img
+	[[ $output == *"/dev/mapper/luks-$(cryptsetup luksUUID crypt.img)"* ]]
+}
+
+@test "all that is opened behind the first step is the image, for every command" {
+	requires strace
+	requires_seccomp
+	strace -o trace true 2>/dev/null || skip "this machine does not let a process be traced"
+	filter='seccomp(SECCOMP_SET_MODE_FILTER.*= 0$'
+	mkdir out
+	for command in "$DRYDOCK volumes g.img" "$DRYDOCK df g.img" "$DRYDOCK inspect g.img" "$DRYDOCK ls -lR g.img:/" "$DRYDOCK cat g.img:/etc/hostname" \
+		"$COMPAT/virt-ls -a g.img -lR /" "$COMPAT/virt-cat -a g.img /etc/hostname" "$COMPAT/virt-df -a g.img" \
+		"$COMPAT/virt-filesystems -a g.img -l --all --uuid"; do
+		# shellcheck disable=SC2086 # words
+		strace -f -o trace -e trace=open,openat,openat2,execve,socket,seccomp $command >out/text 2>err
+		[ "$(grep -c "$filter" trace)" = 2 ]
+		sed "1,/$filter/d" trace | grep -v seccomp >behind
+		[ "$(grep -c 'openat(AT_FDCWD, "g.img"' behind)" = 1 ]
+		run ! grep -vE '"g.img"|exited with' behind
+	done
+}
+
 @test "cp writes beneath the target only, by the kernel's word too" {
 	requires strace
 	requires_seccomp

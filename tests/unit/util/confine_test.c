@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 /* How the child ended: 0 it could not do it, or the process was killed for trying; 1 it got out; 77 not tried. */
@@ -221,6 +222,45 @@ static int try_read_on(void *fd)
 	return pread(*(int *)fd, &c, 1, 0) == 1 ? HELD : ESCAPED;
 }
 
+static void *leave(void *unused)
+{
+	pthread_exit(unused);
+}
+
+static int try_thread_exit(void *unused)
+{
+	pthread_t t;
+
+	(void)unused;
+	return pthread_create(&t, NULL, leave, NULL) == 0 && pthread_join(t, NULL) == 0 ? HELD : ESCAPED;
+}
+
+/* As libraries end theirs; glibc loads a library for it, and aborts when it cannot. */
+START_TEST(a_thread_of_a_confined_process_may_call_pthread_exit)
+{
+	held(try_thread_exit, NULL, CONFINE_SECCOMP | CONFINE_LANDLOCK);
+}
+END_TEST
+
+static int try_terminal(void *unused)
+{
+	struct termios t = { 0 };
+
+	(void)unused;
+	/* Where it is not refused, there is just no terminal. */
+	return tcsetattr(STDIN_FILENO, TCSANOW, &t) < 0 && errno == EPERM ? HELD : ESCAPED;
+}
+
+START_TEST(a_terminal_is_set_only_where_that_was_asked_for)
+{
+	const struct confine_how how = { .terminal = true };
+
+	ck_assert_int_eq(dup2(open("/dev/null", O_RDONLY), STDIN_FILENO), STDIN_FILENO);
+	held(try_terminal, NULL, CONFINE_SECCOMP);
+	ck_assert_int_ne(in_child(try_terminal, NULL, &how, CONFINE_SECCOMP), HELD);
+}
+END_TEST
+
 START_TEST(a_confined_process_reads_what_was_open_before)
 {
 	int fd = open("/etc/passwd", O_RDONLY);
@@ -411,6 +451,8 @@ int main(void)
 	tcase_add_test(t, a_confined_process_cannot_signal_another);
 	tcase_add_test(t, a_confined_process_cannot_fork);
 	tcase_add_test(t, a_confined_process_still_has_threads);
+	tcase_add_test(t, a_thread_of_a_confined_process_may_call_pthread_exit);
+	tcase_add_test(t, a_terminal_is_set_only_where_that_was_asked_for);
 	tcase_add_test(t, a_confined_process_reads_what_was_open_before);
 	tcase_add_test(t, a_confined_process_cannot_take_all_memory);
 	tcase_add_test(t, a_process_that_writes_stays_beneath_its_folder);
