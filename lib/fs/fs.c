@@ -145,6 +145,11 @@ const char *fs_notice(const struct fs *fs)
 	return fs->notice[0] ? fs->notice : NULL;
 }
 
+const char *fs_warning(const struct fs *fs)
+{
+	return fs->warning[0] ? fs->warning : NULL;
+}
+
 int fs_statfs(struct fs *fs, struct fs_usage *out, struct err *e)
 {
 	memset(out, 0, sizeof *out);

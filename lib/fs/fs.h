@@ -52,6 +52,8 @@ int fs_subvolumes(struct fs *fs, int (*fn)(void *arg, uint64_t id, const char *p
 		  struct err *e);
 /* Anything a user should know ("journal replayed in memory: 12 blocks"), or NULL. */
 const char *fs_notice(const struct fs *fs);
+/* What a user must know, as what is read is older than what the guest itself would see; or NULL. */
+const char *fs_warning(const struct fs *fs);
 
 struct fs_usage {
 	uint64_t block_size, blocks, blocks_free, blocks_avail, inodes, inodes_free;

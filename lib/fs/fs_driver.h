@@ -51,11 +51,11 @@ struct fs {
 	size_t nothers;
 	struct fs_id id;
 	uint64_t root;
-	char notice[200]; /* "" when there is none */
+	char notice[200], warning[200]; /* "" when there is none */
 	void *state;
 };
 
 extern const struct fs_driver *const fs_drivers[]; /* ends at NULL */
-extern const struct fs_driver fs_known, fs_ext, fs_iso, fs_squashfs, fs_xfs;
+extern const struct fs_driver fs_known, fs_ext, fs_btrfs, fs_iso, fs_squashfs, fs_xfs;
 
 #endif

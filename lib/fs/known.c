@@ -102,13 +102,6 @@ static void serial32(struct fs_id *id, uint32_t serial)
 
 /* ---- second looks ---- */
 
-static int btrfs_more(const struct head *h, struct fs_id *id, struct err *e)
-{
-	(void)e;
-	id->size = get64(h, 0x10070);
-	return 1;
-}
-
 /* The version of swap areas that are made since 1998. */
 static int swap_more(const struct head *h, struct fs_id *id, struct err *e)
 {
@@ -359,7 +352,6 @@ static const struct known table[] = {
 	AT_PAGE_ENDS("swsuspend", "S2SUSPEND", NULL),
 	AT_PAGE_ENDS("swsuspend", "ULSUSPEND", NULL),
 	AT_PAGE_ENDS("swsuspend", "LINHIB0001", NULL),
-	{ "btrfs", MAGIC(0x10040, "_BHRfS_M"), false, UUID_BYTES, 0x10020, LABEL_BYTES, 0x1012b, 255, btrfs_more },
 	{ "ntfs", MAGIC(3, "NTFS    "), false, UUID_SERIAL64, 72, NO_LABEL, ntfs_more },
 	{ "exfat", MAGIC(3, "EXFAT   "), false, UUID_SERIAL32, 100, NO_LABEL, exfat_more },
 	{ "erofs", MAGIC(1024, "\xe2\xe1\xf5\xe0"), false, UUID_BYTES, 1024 + 48, LABEL_BYTES, 1024 + 64, 16, NULL },

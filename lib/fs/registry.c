@@ -5,6 +5,7 @@
 const struct fs_driver *const fs_drivers[] = {
 	&fs_known,
 	&fs_ext,
+	&fs_btrfs,
 	&fs_iso,
 	&fs_squashfs,
 	&fs_xfs,

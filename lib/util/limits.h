@@ -93,6 +93,13 @@
 /* Linux limits directories to 2 GiB without large_dir. */
 #define LIMIT_EXT_DIR_SIZE (16 * GiB)
 
+/* Each is an open image; what a chunk item in a node of 16 KiB can name is about 500. */
+#define LIMIT_BTRFS_DEVICES 1024
+/* Subvolumes that are met in one run: their places in a table are a part of the nodes' numbers.  Snapshots go to thousands. */
+#define LIMIT_BTRFS_SUBVOLS 65536
+/* Of one extent, as it lies on the disk and as it was: what the kernel makes, and all that it reads. */
+#define LIMIT_BTRFS_COMPRESSED (128 * KiB)
+
 /* ISO 9660: a directory of 100,000 files with long names takes 20 MiB. */
 #define LIMIT_ISO_DIR_SIZE (64 * MiB)
 /* A file's extents, of up to 4 GiB each. */
