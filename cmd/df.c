@@ -100,7 +100,6 @@ static int show_guest(struct df *c, struct guest_ref *g, bool with_image)
 	/* Where they would be mounted is for the last column; a disk without an operating system has no such place. */
 	if (dry_guest_mount_auto(g->guest, false, &e) < 0 && c->guest.verbose)
 		guest_fail(g, &e);
-	guest_notes(&c->guest, g);
 	for (size_t i = 0; i < n; i++) {
 		struct dry_usage u;
 
@@ -115,6 +114,7 @@ static int show_guest(struct df *c, struct guest_ref *g, bool with_image)
 		else
 			row(c, g, &v[i], &u, mounted_on(g, i), with_image);
 	}
+	guest_notes(&c->guest, g);
 	return status;
 }
 

@@ -360,6 +360,8 @@ void guest_notes(const struct guest_opts *o, const struct guest_ref *g)
 
 	if (!g->guest)
 		return;
+	for (size_t i = 0; (note = dry_guest_warning(g->guest, i)); i++)
+		cmd_warn("%s: %s", g->label, note);
 	if (o->verbose)
 		for (size_t i = 0; (note = dry_guest_note(g->guest, i)); i++)
 			cmd_warn("%s: %s", g->label, note);
@@ -367,19 +369,6 @@ void guest_notes(const struct guest_opts *o, const struct guest_ref *g)
 		for (size_t i = 0; i < n; i++)
 			if (v[i].wrong_key)
 				cmd_warn("%s: %s is encrypted, and no key that was given opens it", g->label, v[i].name);
-}
-
-/* "/dev/sda2", "/dev/sda1:/boot", "LABEL=x:/srv" */
-static int mount_given(struct dry_guest *g, const char *spec, struct dry_error *e)
-{
-	const char *colon = strrchr(spec, ':');
-	CLEANUP(free_ptr) char *volume = colon ? alloc_strndup(spec, (size_t)(colon - spec)) : alloc_strdup(spec);
-
-	if (!volume) {
-		*e = (struct dry_error){ .code = DRY_NOMEM, .msg = "out of memory" };
-		return -DRY_NOMEM;
-	}
-	return dry_guest_mount(g, volume, colon && colon[1] ? colon + 1 : "/", e);
 }
 
 struct dry_guest *guest_ready(const struct guest_opts *o, struct guest_set *s, size_t guest)
@@ -392,7 +381,7 @@ struct dry_guest *guest_ready(const struct guest_opts *o, struct guest_set *s, s
 	if (!g->guest || g->failed || g->mounted)
 		return g->failed ? NULL : g->guest;
 	for (size_t i = 0; i < o->mounts.n && rc >= 0; i++)
-		rc = mount_given(g->guest, o->mounts.items[i], &e);
+		rc = guest_mount_given(g->guest, o->mounts.items[i], &e);
 	if (!o->mounts.n)
 		rc = dry_guest_mount_auto(g->guest, true, &e);
 	guest_notes(o, g);

@@ -27,7 +27,7 @@ extern const char *const confine_words[]; /* in the order of enum dry_confinemen
 	OPT_CHOICE(0, "confine", "best|required|off", &(o)->confine, confine_words, "give up rights before reading"),  \
 	OPT_FLAG('v', "verbose", &(o)->verbose, "tell what was mounted, confined, recovered")
 #define GUEST_OPT_MOUNT(o)                                                                                             \
-	OPT_LIST('m', "mount", "DEV[:DIR]", &(o)->mounts, "mount this; nothing is mounted by itself then")
+	OPT_LIST('m', "mount", "DEV[:DIR[:OPTS[:TYPE]]]", &(o)->mounts, "mount this; nothing is mounted by itself then")
 
 void guest_opts_free(struct guest_opts *o); /* for CLEANUP */
 
@@ -66,6 +66,18 @@ int guest_set_add(struct guest_set *s, const char *const *images, const char *co
 /* Splits "IMAGE:/path" or "IMAGE:path": the length of IMAGE, or 0 when it is an image alone. */
 size_t guest_split(const char *operand);
 
+/* "DEV[:DIR[:OPTS[:TYPE]]]", split where it stands; a field that is not there is NULL, DIR then "/". */
+struct mount_spec {
+	char *device, *dir, *opts, *type;
+};
+void guest_mount_split(char *text, struct mount_spec *out);
+/* The first mount option in a list that is not known: its length and *name, or 0 when all are. */
+size_t guest_mount_unknown(const char *opts, const char **name);
+/* Mounts what such a text names: 0, or < 0 with *e filled. */
+int guest_mount_given(struct dry_guest *g, const char *text, struct dry_error *e);
+/* The type of filesystem of the volume that a DEV names, where it is named by its own name; NULL: not known. */
+const char *guest_mount_type(struct dry_guest *g, const char *device);
+
 struct guest_confine {
 	int write_dir;	  /* -1: none */
 	uint64_t seconds; /* 0: no limit */
@@ -80,7 +92,7 @@ int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct g
 struct dry_guest *guest_ready(const struct guest_opts *o, struct guest_set *s, size_t guest);
 /* "drydock: LABEL: message", returns EXIT_FAILED. */
 int guest_fail(const struct guest_ref *g, const struct dry_error *e);
-/* With -v: the guest's notes; without, volumes that the keys which were given do not open. */
+/* The guest's warnings, and with -v its notes; without, volumes that the keys which were given do not open. */
 void guest_notes(const struct guest_opts *o, const struct guest_ref *g);
 
 #endif

@@ -206,27 +206,6 @@ static int any_locked(const struct virt *v)
 
 /* ---- mounting ---- */
 
-/* Options of mount(8) that say nothing about how a filesystem is read. */
-static bool mount_options_are_harmless(const char *opts)
-{
-	static const char *const harmless[] = { "ro",	    "rw",	 "defaults", "noatime", "nodiratime", "relatime",
-						"acl",	    "noacl",	 "discard",  "sync",	"async",      "exec",
-						"noexec",   "suid",	 "nosuid",   "dev",	"nodev",      "noload",
-						"norecovery" };
-
-	while (*opts) {
-		size_t len = strcspn(opts, ","), i;
-
-		for (i = 0; i < ARRAY_LEN(harmless); i++)
-			if (strncmp(opts, harmless[i], len) == 0 && !harmless[i][len])
-				break;
-		if (len && i == ARRAY_LEN(harmless))
-			return false;
-		opts += len + (opts[len] == ',');
-	}
-	return true;
-}
-
 size_t *virt_filesystem_order(struct dry_guest *g, size_t *n, struct dry_error *e)
 {
 	const struct dry_volume *v;
@@ -247,6 +226,27 @@ size_t *virt_filesystem_order(struct dry_guest *g, size_t *n, struct dry_error *
 	return order;
 }
 
+void virt_subvolumes(struct dry_guest *g, size_t volume, void (*fn)(void *arg, const char *name), void *arg)
+{
+	const struct dry_subvolume *s;
+	const struct dry_volume *vols;
+	size_t n, nvols;
+
+	if (dry_guest_volumes(g, &vols, &nvols, NULL) < 0 || !vols[volume].fs_readable ||
+	    dry_guest_subvolumes(g, volume, &s, &n, NULL) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (!s[i].is_default)
+			fn(arg, s[i].name);
+}
+
+static void suggest_subvolume(void *arg, const char *name)
+{
+	const struct virt *v = arg;
+
+	fprintf(stderr, "%s: \t%s (btrfs)\n", v->name, name);
+}
+
 static void suggest_filesystems(struct virt *v, const char *device)
 {
 	const struct dry_volume *vols;
@@ -262,49 +262,34 @@ static void suggest_filesystems(struct virt *v, const char *device)
 		const char *type = vols[order[i]].fs_type;
 
 		fprintf(stderr, "%s: \t%s (%s)\n", v->name, vols[order[i]].name, type ? type : "unknown");
+		virt_subvolumes(v->guest, order[i], suggest_subvolume, v);
 	}
-}
-
-static const char *type_of_volume(struct dry_guest *g, const char *name)
-{
-	const struct dry_volume *vols;
-	size_t n;
-
-	if (dry_guest_volumes(g, &vols, &n, NULL) == 0)
-		for (size_t i = 0; i < n; i++)
-			if (strcmp(vols[i].name, name) == 0)
-				return vols[i].fs_type;
-	return NULL;
 }
 
 /* "/dev/sda2:/:ro:ext4" */
 static int mount_given(struct virt *v, const char *spec)
 {
 	CLEANUP(free_ptr) char *copy = alloc_strdup(spec);
-	char *field[4] = { copy, NULL, NULL, NULL };
 	struct dry_error e = { .code = DRY_OK };
-	const char *type;
+	const char *type, *unknown;
+	struct mount_spec m;
 
 	if (!copy)
 		return refuse(v, "out of memory");
-	for (size_t i = 1; i < ARRAY_LEN(field) && field[i - 1]; i++) {
-		field[i] = strchr(field[i - 1], ':');
-		if (field[i])
-			*field[i]++ = '\0';
-	}
-	if (field[2] && !mount_options_are_harmless(field[2])) {
-		fprintf(stderr, "%s: -m: mount options \"%s\" are not known here\n", v->name, field[2]);
+	guest_mount_split(copy, &m);
+	if (m.opts && guest_mount_unknown(m.opts, &unknown)) {
+		fprintf(stderr, "%s: -m: mount options \"%s\" are not known here\n", v->name, m.opts);
 		return EXIT_FAILED;
 	}
-	type = type_of_volume(v->guest, field[0]);
-	if (field[3] && type && strcmp(field[3], type) != 0) {
-		fprintf(stderr, "libguestfs: error: mount_vfs: %s is %s, not %s\n", field[0], type, field[3]);
-		suggest_filesystems(v, field[0]);
+	type = guest_mount_type(v->guest, m.device);
+	if (m.type && type && strcmp(m.type, type) != 0) {
+		fprintf(stderr, "libguestfs: error: mount_vfs: %s is %s, not %s\n", m.device, type, m.type);
+		suggest_filesystems(v, m.device);
 		return EXIT_FAILED;
 	}
-	if (dry_guest_mount(v->guest, field[0], field[1] && *field[1] ? field[1] : "/", &e) < 0) {
+	if (dry_guest_mount(v->guest, m.device, m.opts, m.dir, &e) < 0) {
 		fprintf(stderr, "libguestfs: error: mount_options: %s\n", e.msg);
-		suggest_filesystems(v, field[0]);
+		suggest_filesystems(v, m.device);
 		return EXIT_FAILED;
 	}
 	return VIRT_GO_ON;
@@ -332,9 +317,18 @@ int virt_mount(struct virt *v)
 			fprintf(stderr, "libguestfs: error: inspect_os: %s\n", e.msg);
 		rc = EXIT_FAILED;
 	}
+	virt_warnings(v);
 	for (size_t i = 0; v->verbose && (note = dry_guest_note(v->guest, i)); i++)
 		fprintf(stderr, "%s: %s\n", v->name, note);
 	return rc;
+}
+
+void virt_warnings(const struct virt *v)
+{
+	const char *warning;
+
+	for (size_t i = 0; (warning = dry_guest_warning(v->guest, i)); i++)
+		fprintf(stderr, "%s: %s\n", v->name, warning);
 }
 
 int virt_call_failed(const char *call, const char *path, const struct dry_error *e)

@@ -74,10 +74,17 @@ int virt_open_asking(struct virt *v);
  * a volume stays locked.
  */
 int virt_mount(struct virt *v);
+/* The guest's warnings, on stderr. */
+void virt_warnings(const struct virt *v);
 /* "libguestfs: error: call: path: reason" on stderr; EXIT_FAILED. */
 int virt_call_failed(const char *call, const char *path, const struct dry_error *e);
 /* Paths must be absolute; false with the peer's sentence printed. */
 bool virt_path_is_absolute(const char *call, const char *path);
+/*
+ * The subvolumes of a volume that the peers list behind it: all but the default one, which is what the volume itself shows.
+ * Calls fn for each.
+ */
+void virt_subvolumes(struct dry_guest *g, size_t volume, void (*fn)(void *arg, const char *name), void *arg);
 /*
  * The volumes in the order in which the peers list filesystems: whole disks first, then partitions; indices into
  * dry_guest_volumes(), free() it.  Extended partitions are not among them.  NULL and *n 0 when there are none.

@@ -127,6 +127,20 @@ static void print_row(const struct df *d, const char *guest, const char *device,
 			? (double)((uint64_t)percent + 1) : percent);
 }
 
+struct df_subvolumes {
+	const struct df *d;
+	const char *guest;
+	const struct dry_usage *usage;
+};
+
+/* Each is a filesystem to the peer. */
+static void print_subvolume(void *arg, const char *name)
+{
+	const struct df_subvolumes *s = arg;
+
+	print_row(s->d, s->guest, name, s->usage);
+}
+
 /* One guest of all images of v. */
 static int show_guest(struct df *d)
 {
@@ -149,9 +163,14 @@ static int show_guest(struct df *d)
 		struct dry_usage u;
 
 		/* What the peer cannot mount it passes over. */
-		if (vols[order[i]].fs_readable && dry_guest_usage(v->guest, order[i], &u, &e) == 0)
+		if (vols[order[i]].fs_readable && dry_guest_usage(v->guest, order[i], &u, &e) == 0) {
+			struct df_subvolumes sub = { d, name, &u };
+
 			print_row(d, name, vols[order[i]].name, &u);
+			virt_subvolumes(v->guest, order[i], print_subvolume, &sub);
+		}
 	}
+	virt_warnings(v);
 	return EXIT_DONE;
 }
 

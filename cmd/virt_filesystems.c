@@ -146,6 +146,22 @@ static bool is_container(const char *type)
 	return strcmp(type, "crypto_LUKS") == 0 || strcmp(type, "BitLocker") == 0 || (end && !end[strlen("_member")]);
 }
 
+struct subvolume_rows {
+	struct filesystems *f;
+	const struct dry_volume *v;
+};
+
+/* The peer tells no size of a subvolume. */
+static void add_subvolume(void *arg, const char *name)
+{
+	const struct subvolume_rows *s = arg;
+	struct row *r = add_row(s->f, name, "filesystem");
+
+	set_cell(s->f, r, COL_VFS, s->v->fs_type);
+	set_cell(s->f, r, COL_LABEL, s->v->fs_label);
+	set_cell(s->f, r, COL_UUID, s->v->fs_uuid);
+}
+
 /* 0, or < 0 with *e filled. */
 static int add_filesystems(struct filesystems *f, struct dry_error *e)
 {
@@ -157,6 +173,7 @@ static int add_filesystems(struct filesystems *f, struct dry_error *e)
 	for (size_t i = 0; rc >= 0 && i < n; i++) {
 		const struct dry_volume *v = &vols[order[i]];
 		const char *type = v->fs_type ? v->fs_type : "unknown";
+		struct subvolume_rows sub = { f, v };
 		struct dry_usage u;
 		struct row *r;
 
@@ -171,6 +188,7 @@ static int add_filesystems(struct filesystems *f, struct dry_error *e)
 			set_size(f, r, u.blocks * u.block_size);
 		else
 			set_size(f, r, v->size);
+		virt_subvolumes(f->virt.guest, order[i], add_subvolume, &sub);
 	}
 	return rc;
 }
@@ -373,6 +391,7 @@ static int run(struct filesystems *f, int argc, char **argv)
 		fprintf(stderr, "libguestfs: error: list_filesystems: %s\n", f->nomem ? "out of memory" : e.msg);
 		return EXIT_FAILED;
 	}
+	virt_warnings(&f->virt);
 	print_rows(f);
 	return EXIT_DONE;
 }

@@ -43,13 +43,40 @@ static void row(struct volumes *c, const struct dry_volume *v, const struct dry_
 		table_add(&c->table, NULL);
 }
 
+static void subvolume_row(struct volumes *c, const struct dry_volume *v, const struct dry_subvolume *s)
+{
+	table_add_guest(&c->table, s->name);
+	table_add(&c->table, "subvolume");
+	table_add(&c->table, NULL);
+	table_add(&c->table, NULL);
+	table_add(&c->table, v->fs_type);
+	table_add_guest(&c->table, v->fs_label);
+	table_add_guest(&c->table, v->fs_uuid);
+	table_add(&c->table, NULL);
+}
+
+static void subvolume_objects(struct json *j, const struct dry_subvolume *s, size_t n)
+{
+	json_array(j, "subvolumes");
+	for (size_t i = 0; i < n; i++) {
+		json_object(j, NULL);
+		json_u64(j, "id", s[i].id);
+		json_str(j, "path", s[i].path);
+		json_str(j, "name", s[i].name);
+		json_bool(j, "default", s[i].is_default);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
 static void string_or_none(struct json *j, const char *key, const char *value)
 {
 	if (value)
 		json_str(j, key, value);
 }
 
-static void object(struct json *j, const struct dry_volume *v, const struct dry_usage *u)
+static void object(struct json *j, const struct dry_volume *v, const struct dry_usage *u,
+		   const struct dry_subvolume *sub, size_t nsub)
 {
 	json_object(j, NULL);
 	json_str(j, "name", v->name);
@@ -81,6 +108,8 @@ static void object(struct json *j, const struct dry_volume *v, const struct dry_
 			json_u64(j, "inodes", u->inodes);
 			json_u64(j, "inodes_free", u->inodes_free);
 		}
+		if (nsub)
+			subvolume_objects(j, sub, nsub);
 		json_object_end(j);
 	}
 	json_object_end(j);
@@ -98,7 +127,9 @@ static int list_volumes(struct volumes *c, struct guest_ref *g)
 		return guest_fail(g, &e);
 	}
 	for (size_t i = 0; i < n; i++) {
+		const struct dry_subvolume *sub = NULL;
 		struct dry_usage usage, *u = NULL;
+		size_t nsub = 0;
 
 		if (v[i].fs_readable) {
 			if (dry_guest_usage(g->guest, i, &usage, &e) < 0)
@@ -106,10 +137,15 @@ static int list_volumes(struct volumes *c, struct guest_ref *g)
 			else
 				u = &usage;
 		}
-		if (c->json)
-			object(&c->j, &v[i], u);
-		else
-			row(c, &v[i], u);
+		if (u && dry_guest_subvolumes(g->guest, i, &sub, &nsub, &e) < 0)
+			status = guest_fail(g, &e);
+		if (c->json) {
+			object(&c->j, &v[i], u, sub, nsub);
+			continue;
+		}
+		row(c, &v[i], u);
+		for (size_t k = 0; k < nsub; k++)
+			subvolume_row(c, &v[i], &sub[k]);
 	}
 	guest_notes(&c->guest, g);
 	return status;

@@ -691,6 +691,17 @@ struct dry_volume {
 /* All volumes in order of disks and partitions; lent until the guest is closed.  A damaged table is in the notes. */
 DRY_API int dry_guest_volumes(struct dry_guest *g, const struct dry_volume **out, size_t *n, struct dry_error *e);
 
+/* A subvolume or snapshot of a filesystem that has such. */
+struct dry_subvolume {
+	uint64_t id;
+	const char *path; /* from the top: "@home" */
+	const char *name; /* "btrfsvol:/dev/sda2/@home", as dry_guest_mount() takes it */
+	bool is_default;  /* shown when no other is asked for */
+};
+/* Those of the i-th volume by their numbers, without the one at the top; lent until the guest is closed. */
+DRY_API int dry_guest_subvolumes(struct dry_guest *g, size_t volume, const struct dry_subvolume **out, size_t *n,
+				 struct dry_error *e);
+
 /* What statvfs() says of a filesystem when the kernel has mounted it. */
 struct dry_usage {
 	uint64_t block_size, blocks, blocks_free, blocks_avail, inodes, inodes_free;
@@ -700,8 +711,12 @@ DRY_API int dry_guest_usage(struct dry_guest *g, size_t volume, struct dry_usage
 
 /* ---- the tree ---- */
 
-/* Mounts a volume ("/dev/sda2", "LABEL=x", "UUID=..."); the first must be on "/". */
-DRY_API int dry_guest_mount(struct dry_guest *g, const char *volume, const char *mountpoint, struct dry_error *e);
+/*
+ * Mounts a volume ("/dev/sda2", "LABEL=x", "UUID=...", "btrfsvol:/dev/sda2/@home"); the first must be on "/".  Options are
+ * those of mount(8), of which "subvol=" and "subvolid=" choose what is shown; NULL: none.
+ */
+DRY_API int dry_guest_mount(struct dry_guest *g, const char *volume, const char *options, const char *mountpoint,
+			    struct dry_error *e);
 /*
  * Finds the root of the operating system and mounts what its /etc/fstab says.  None is DRY_NOT_FOUND, several are
  * DRY_USAGE, in words that list them; with any, a lone filesystem that is not a root will do.
@@ -734,6 +749,11 @@ DRY_API bool dry_guest_mount_at(struct dry_guest *g, size_t i, struct dry_mount 
  * line of fstab that could not be mounted, a journal that was replayed in memory.  NULL past the end.
  */
 DRY_API const char *dry_guest_note(struct dry_guest *g, size_t i);
+/*
+ * Sentences that a user must read: a filesystem whose log was not replayed, so that what is shown is older than what the
+ * guest itself would see.  Of what was mounted or asked for its usage so far.  NULL past the end.
+ */
+DRY_API const char *dry_guest_warning(struct dry_guest *g, size_t i);
 
 /* ---- what is installed ---- */
 

@@ -6,6 +6,7 @@
 #include "limits.h"
 #include "text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 _Static_assert((int)DRY_CONFINE_OFF == (int)CONFINE_OFF && (int)DRY_CONFINE_REQUIRED == (int)CONFINE_REQUIRED,
@@ -47,6 +48,9 @@ static void scan_forget(struct dry_guest *g)
 {
 	roots_free(&g->roots);
 	free(take(g->root_facts));
+	for (size_t i = 0; g->subvolumes && i < g->contents.n; i++)
+		free(g->subvolumes[i].items);
+	free(take(g->subvolumes));
 	contents_free(&g->contents);
 	volume_list_free(&g->vols);
 	for (size_t i = 0; i < g->ntexts; i++)
@@ -56,7 +60,10 @@ static void scan_forget(struct dry_guest *g)
 	free(take(g->facts));
 	free(take(g->texts));
 	free(take(g->notes));
-	g->ntexts = g->nnotes = 0;
+	for (size_t i = 0; i < g->nwarnings; i++)
+		free(g->warnings[i]);
+	free(take(g->warnings));
+	g->ntexts = g->nnotes = g->nwarnings = 0;
 }
 
 void dry_guest_close(struct dry_guest *g)
@@ -237,7 +244,8 @@ static int scan(struct dry_guest *g, struct err *e)
 	}
 	if (g->contents.n) {
 		g->facts = alloc_array(g->contents.n, sizeof *g->facts);
-		if (!g->facts)
+		g->subvolumes = alloc_array(g->contents.n, sizeof *g->subvolumes);
+		if (!g->facts || !g->subvolumes)
 			return err_nomem(e);
 	}
 	for (size_t i = 0; i < g->contents.n; i++) {
@@ -271,7 +279,7 @@ int dry_guest_volumes(struct dry_guest *g, const struct dry_volume **out, size_t
 	return 0;
 }
 
-static const struct fs *mounted_fs(const struct dry_guest *g, const struct content *c)
+static struct fs *mounted_fs(const struct dry_guest *g, const struct content *c)
 {
 	for (size_t i = 0; i < g->tree.nmounted; i++)
 		if (g->tree.mounted[i] == c)
@@ -279,13 +287,12 @@ static const struct fs *mounted_fs(const struct dry_guest *g, const struct conte
 	return NULL;
 }
 
-int dry_guest_usage(struct dry_guest *g, size_t volume, struct dry_usage *out, struct dry_error *error)
+/* The filesystem of a volume, which is opened unless it is mounted; a reference. */
+static int volume_fs(struct dry_guest *g, size_t volume, struct fs **out, struct err *e)
 {
-	API_ERR(e, error);
-	CLEANUP(fs_closep) struct fs *own = NULL;
-	struct fs *fs;
-	struct fs_usage u;
+	CLEANUP(fs_closep) struct fs *fs = NULL;
 	const struct content *c;
+	struct fs *mounted;
 	int rc = guest_scan(g, e);
 
 	if (rc < 0)
@@ -293,16 +300,87 @@ int dry_guest_usage(struct dry_guest *g, size_t volume, struct dry_usage *out, s
 	if (volume >= g->contents.n)
 		return err_set(e, ERR_USAGE, "there is no volume number %zu", volume);
 	c = &g->contents.items[volume];
-	fs = (struct fs *)mounted_fs(g, c);
-	if (!fs) {
-		rc = content_open(&g->contents, c, &own, e);
+	mounted = mounted_fs(g, c);
+	if (mounted)
+		fs = fs_ref(mounted);
+	else
+		rc = content_open(&g->contents, c, &fs, e);
+	if (rc == 0 && fs_warning(fs))
+		rc = sentence_add(&g->warnings, &g->nwarnings, e, "%s: %s", c->vol->name, fs_warning(fs));
+	if (rc == 0)
+		*out = take(fs);
+	return rc;
+}
+
+struct subvolume_list {
+	struct dry_guest *g;
+	struct guest_subvolumes *s;
+	const char *device;
+	struct fs *fs;
+};
+
+static int subvolume_keep(void *arg, uint64_t id, const char *path, struct err *e)
+{
+	struct subvolume_list *l = arg;
+	struct dry_subvolume *items = alloc_resize(l->s->items, l->s->n + 1, sizeof *items), *it;
+	CLEANUP(free_ptr) char *name = alloc_printf("btrfsvol:%s/%s", l->device, path);
+	char opts[40];
+	uint64_t root;
+	bool failed = !items || !name;
+
+	if (items)
+		l->s->items = items;
+	if (failed)
+		return err_nomem(e);
+	it = &items[l->s->n];
+	snprintf(opts, sizeof opts, "subvolid=%" PRIu64, id);
+	*it = (struct dry_subvolume){
+		.id = id,
+		.path = keep_text(l->g, path, &failed),
+		.name = keep_text(l->g, name, &failed),
+		.is_default = fs_mount_root(l->fs, opts, &root, NULL) == 0 && root == fs_root(l->fs),
+	};
+	l->s->n++;
+	return failed ? err_nomem(e) : 0;
+}
+
+int dry_guest_subvolumes(struct dry_guest *g, size_t volume, const struct dry_subvolume **out, size_t *n,
+			 struct dry_error *error)
+{
+	API_ERR(e, error);
+	CLEANUP(fs_closep) struct fs *fs = NULL;
+	struct subvolume_list l = { .g = g };
+	int rc = volume_fs(g, volume, &fs, e);
+
+	if (rc < 0)
+		return rc;
+	l.s = &g->subvolumes[volume];
+	l.device = g->contents.items[volume].vol->name;
+	l.fs = fs;
+	if (!l.s->known) {
+		l.s->n = 0;
+		rc = fs_subvolumes(fs, subvolume_keep, &l, e);
 		if (rc < 0)
-			return rc;
-		fs = own;
+			return err_in(e, rc, "%s", l.device);
+		l.s->known = true;
 	}
+	*out = l.s->items;
+	*n = l.s->n;
+	return 0;
+}
+
+int dry_guest_usage(struct dry_guest *g, size_t volume, struct dry_usage *out, struct dry_error *error)
+{
+	API_ERR(e, error);
+	CLEANUP(fs_closep) struct fs *fs = NULL;
+	struct fs_usage u;
+	int rc = volume_fs(g, volume, &fs, e);
+
+	if (rc < 0)
+		return rc;
 	rc = fs_statfs(fs, &u, e);
 	if (rc < 0)
-		return err_in(e, rc, "%s", c->vol->name);
+		return err_in(e, rc, "%s", g->contents.items[volume].vol->name);
 	*out = (struct dry_usage){ u.block_size, u.blocks, u.blocks_free, u.blocks_avail, u.inodes, u.inodes_free };
 	return 0;
 }
@@ -322,12 +400,13 @@ uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs, uint64_t subv
 	return UINT64_MAX;
 }
 
-int dry_guest_mount(struct dry_guest *g, const char *volume, const char *mountpoint, struct dry_error *error)
+int dry_guest_mount(struct dry_guest *g, const char *volume, const char *options, const char *mountpoint,
+		    struct dry_error *error)
 {
 	API_ERR(e, error);
 	int rc = guest_scan(g, e);
 
-	return rc < 0 ? rc : guest_mount(&g->contents, volume, mountpoint, &g->tree, e);
+	return rc < 0 ? rc : guest_mount(&g->contents, volume, options, mountpoint, &g->tree, e);
 }
 
 int dry_guest_mount_auto(struct dry_guest *g, bool any, struct dry_error *error)
@@ -364,4 +443,21 @@ const char *dry_guest_note(struct dry_guest *g, size_t i)
 		return g->notes[i];
 	i -= g->nnotes;
 	return i < g->tree.nnotes ? g->tree.notes[i] : NULL;
+}
+
+const char *dry_guest_warning(struct dry_guest *g, size_t i)
+{
+	if (i < g->tree.nwarnings)
+		return g->tree.warnings[i];
+	i -= g->tree.nwarnings;
+	/* What has been told of a mounted filesystem is not told again. */
+	for (size_t k = 0; k < g->nwarnings; k++) {
+		bool told = false;
+
+		for (size_t t = 0; t < g->tree.nwarnings && !told; t++)
+			told = strcmp(g->tree.warnings[t], g->warnings[k]) == 0;
+		if (!told && i-- == 0)
+			return g->warnings[k];
+	}
+	return NULL;
 }

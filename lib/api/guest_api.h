@@ -7,6 +7,12 @@
 #include "guest.h"
 #include "os.h"
 
+struct guest_subvolumes {
+	struct dry_subvolume *items;
+	size_t n;
+	bool known;
+};
+
 struct dry_guest {
 	struct block **disks; /* one reference each */
 	char **devices; /* "/dev/sda", by disk */
@@ -17,6 +23,7 @@ struct dry_guest {
 	struct volume_list vols;
 	struct contents contents; /* lent parts of vols */
 	struct dry_volume *facts; /* by the index of contents */
+	struct guest_subvolumes *subvolumes; /* the same; filled when they are asked for */
 	char **texts;		  /* strings that facts point to */
 	size_t ntexts;
 	bool rooted;
@@ -27,6 +34,8 @@ struct dry_guest {
 	struct os os; /* of the tree */
 	char **notes; /* of the disks; the tree has its own */
 	size_t nnotes;
+	char **warnings; /* of filesystems that were asked for their usage */
+	size_t nwarnings;
 };
 
 /* A number for the filesystem, or its subvolume: the index of its first mount, where there are no subvolumes. */

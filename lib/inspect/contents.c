@@ -194,9 +194,19 @@ static void undo_udev_escapes(char *s)
 	*to = '\0';
 }
 
+/* Of a filesystem on several devices the item that stands for it. */
+static const struct content *first_of(const struct contents *c, const struct content *it)
+{
+	for (size_t i = 0; it && it->again && i < c->n; i++)
+		if (c->items[i].id.shared && strcmp(c->items[i].id.type, it->id.type) == 0 &&
+		    strcmp(c->items[i].id.uuid, it->id.uuid) == 0)
+			return &c->items[i];
+	return it;
+}
+
 const struct content *contents_find(const struct contents *c, const char *spec)
 {
-	const struct content *found = by_name(c, spec);
+	const struct content *found = first_of(c, by_name(c, spec));
 	static const struct {
 		const char *prefix;
 		enum tag tag;
@@ -232,8 +242,33 @@ const struct content *contents_find(const struct contents *c, const char *spec)
 			undo_udev_escapes(value);
 		for (size_t k = 0; k < c->n; k++)
 			if (has_tag(&c->items[k], tags[i].tag, value))
-				return &c->items[k];
+				return first_of(c, &c->items[k]);
 		return NULL;
 	}
-	return by_device(c, spec);
+	return first_of(c, by_device(c, spec));
+}
+
+const struct content *contents_find_subvol(const struct contents *c, const char *spec, const char **subvol)
+{
+	char name[300];
+	const char *device;
+
+	*subvol = NULL;
+	if (!text_starts(spec, "btrfsvol:", &device))
+		return contents_find(c, spec);
+	/* Where the device's name ends only the device can tell: it is tried at each slash. */
+	for (const char *p = strchr(device + (*device == '/'), '/'); p; p = strchr(p + 1, '/')) {
+		const struct content *found;
+
+		if ((size_t)(p - device) >= sizeof name)
+			return NULL;
+		memcpy(name, device, (size_t)(p - device));
+		name[p - device] = '\0';
+		found = contents_find(c, name);
+		if (found) {
+			*subvol = p + 1;
+			return found;
+		}
+	}
+	return NULL;
 }

@@ -19,29 +19,39 @@ void guest_free(struct guest *g)
 	free(g->mounted);
 	for (size_t i = 0; i < g->nnotes; i++)
 		free(g->notes[i]);
+	for (size_t i = 0; i < g->nwarnings; i++)
+		free(g->warnings[i]);
 	free(g->notes);
+	free(g->warnings);
 	memset(g, 0, sizeof *g);
 }
 
-__attribute__((format(printf, 3, 4))) static int note(struct guest *g, struct err *e, const char *fmt, ...)
+int sentence_add(char ***list, size_t *n, struct err *e, const char *fmt, ...)
 {
 	CLEANUP(strbuf_free) struct strbuf b = STRBUF_INIT;
-	char **notes;
+	char **items;
 	va_list ap;
 
 	va_start(ap, fmt);
 	strbuf_vprintf(&b, fmt, ap);
 	va_end(ap);
-	notes = alloc_resize(g->notes, g->nnotes + 1, sizeof *notes);
-	if (!notes)
+	if (b.failed)
 		return err_nomem(e);
-	g->notes = notes;
-	notes[g->nnotes] = strbuf_detach(&b);
-	if (!notes[g->nnotes])
+	for (size_t i = 0; i < *n; i++)
+		if (strcmp((*list)[i], b.s) == 0)
+			return 0;
+	items = alloc_resize(*list, *n + 1, sizeof *items);
+	if (!items)
 		return err_nomem(e);
-	g->nnotes++;
+	*list = items;
+	items[*n] = strbuf_detach(&b);
+	if (!items[*n])
+		return err_nomem(e);
+	++*n;
 	return 0;
 }
+
+#define note(g, e, ...) sentence_add(&(g)->notes, &(g)->nnotes, e, __VA_ARGS__)
 
 /* The filesystem of an item, when it is mounted already; lent. */
 static struct fs *mounted_fs(const struct guest *g, const struct content *it)
@@ -52,14 +62,57 @@ static struct fs *mounted_fs(const struct guest *g, const struct content *it)
 	return NULL;
 }
 
-/* Opens what lies in an item, unless it is open, and puts what the mount options show on mountpoint. */
-static int mount_content(const struct contents *c, const struct content *it, const char *opts, const char *mountpoint,
-			 struct guest *g, struct err *e)
+/* What of a filesystem is shown: as mount options tell, or by the path of a subvolume from the top; NULL: not told. */
+struct view {
+	const char *opts, *subvol;
+};
+
+struct path_search {
+	const char *path;
+	size_t len;
+	uint64_t id;
+};
+
+static int path_is_that(void *arg, uint64_t id, const char *path, struct err *e)
+{
+	struct path_search *s = arg;
+
+	(void)e;
+	s->id = id;
+	return strncmp(path, s->path, s->len) == 0 && !path[s->len];
+}
+
+/* The node that is shown.  A subvolume's path is looked for among all, as one with a comma is no mount option. */
+static int view_root(struct fs *fs, const struct view *view, uint64_t *root, struct err *e)
+{
+	struct path_search s = { .path = view->subvol };
+	char opts[40];
+	int rc;
+
+	if (!view->subvol)
+		return fs_mount_root(fs, view->opts ? view->opts : "", root, e);
+	while (*s.path == '/')
+		s.path++;
+	s.len = strlen(s.path);
+	while (s.len && s.path[s.len - 1] == '/')
+		s.len--;
+	rc = fs_subvolumes(fs, path_is_that, &s, e);
+	if (rc < 0)
+		return rc;
+	if (rc == 0)
+		return err_set(e, ERR_NOT_FOUND, "no subvolume \"%.*s\"", (int)s.len, s.path);
+	snprintf(opts, sizeof opts, "subvolid=%" PRIu64, s.id);
+	return fs_mount_root(fs, opts, root, e);
+}
+
+/* Opens what lies in an item, unless it is open, and puts what the view shows on mountpoint. */
+static int mount_content(const struct contents *c, const struct content *it, const struct view *view,
+			 const char *mountpoint, struct guest *g, struct err *e)
 {
 	CLEANUP(fs_closep) struct fs *fs = NULL;
 	struct fs *open = mounted_fs(g, it);
 	const struct content **mounted;
-	const char *notice;
+	const char *notice, *warning;
 	uint64_t root;
 	int rc;
 
@@ -85,7 +138,13 @@ static int mount_content(const struct contents *c, const struct content *it, con
 		if (rc < 0)
 			return rc;
 	}
-	rc = fs_mount_root(fs, opts ? opts : "", &root, e);
+	warning = fs_warning(fs);
+	if (warning) {
+		rc = sentence_add(&g->warnings, &g->nwarnings, e, "%s: %s", it->vol->name, warning);
+		if (rc < 0)
+			return rc;
+	}
+	rc = view_root(fs, view, &root, e);
 	/* A guest's fstab could ask for the same one without end. */
 	for (size_t i = 0; rc == 0 && i < g->nmounted; i++)
 		if (vfs_mount_info(g->vfs, i).fs == fs && vfs_mount_info(g->vfs, i).root == root)
@@ -99,13 +158,15 @@ static int mount_content(const struct contents *c, const struct content *it, con
 	return 0;
 }
 
-int guest_mount(const struct contents *c, const char *spec, const char *mountpoint, struct guest *g, struct err *e)
+int guest_mount(const struct contents *c, const char *spec, const char *opts, const char *mountpoint, struct guest *g,
+		struct err *e)
 {
-	const struct content *found = contents_find(c, spec);
+	struct view view = { .opts = opts };
+	const struct content *found = contents_find_subvol(c, spec, &view.subvol);
 
 	if (!found)
 		return err_set(e, ERR_NOT_FOUND, "no volume \"%s\"", spec);
-	return mount_content(c, found, NULL, mountpoint, g, e);
+	return mount_content(c, found, &view, mountpoint, g, e);
 }
 
 /* ---- which is a root ---- */
@@ -132,18 +193,18 @@ static int looks_like_root(struct fs *fs, const char *opts, struct err *e)
 	return rc == 0 ? os_root(v, &type, e) : 0;
 }
 
-static int root_add(struct roots *r, size_t content, const char *opts, struct err *e)
+static int root_add(struct roots *r, size_t content, const char *opts, const char *subvol, struct err *e)
 {
 	struct root *items = alloc_resize(r->items, r->n + 1, sizeof *items);
 
 	if (!items)
 		return err_nomem(e);
 	r->items = items;
-	items[r->n] = (struct root){ .content = content, .opts = opts ? alloc_strdup(opts) : NULL };
-	if (opts && !items[r->n].opts)
-		return err_nomem(e);
-	r->n++;
-	return 0;
+	items[r->n] = (struct root){ .content = content,
+				     .opts = opts ? alloc_strdup(opts) : NULL,
+				     .subvol = subvol ? alloc_strdup(subvol) : NULL };
+	r->n++; /* it is freed with the others */
+	return (opts && !items[r->n - 1].opts) || (subvol && !items[r->n - 1].subvol) ? err_nomem(e) : 0;
 }
 
 struct subvolume_search {
@@ -158,28 +219,34 @@ static int subvolume_try(void *arg, uint64_t id, const char *path, struct err *e
 	char opts[40];
 	int rc;
 
-	(void)path;
 	snprintf(opts, sizeof opts, "subvolid=%" PRIu64, id);
 	rc = looks_like_root(s->fs, opts, e);
-	return rc > 0 ? root_add(s->roots, s->content, opts, e) : rc;
+	return rc > 0 ? root_add(s->roots, s->content, opts, path, e) : rc;
 }
 
-/* What is mounted when no subvolume is named wins; else each subvolume may be a root. */
+/* What is mounted when no subvolume is named wins; else each subvolume may be a root, unless it is a copy of another. */
 static int roots_in(const struct contents *c, size_t i, struct roots *out, struct err *e)
 {
 	CLEANUP(fs_closep) struct fs *fs = NULL;
 	struct subvolume_search s = { .roots = out, .content = i };
 	struct err why = ERR_INIT;
+	size_t before = out->n;
+	uint64_t top;
 	int rc = content_open(c, &c->items[i], &fs, &why);
 
 	if (rc < 0)
 		return rc == -ERR_NOMEM ? err_nomem(e) : 0;
 	rc = looks_like_root(fs, "", e);
 	if (rc != 0)
-		return rc > 0 ? root_add(out, i, NULL, e) : rc;
+		return rc > 0 ? root_add(out, i, NULL, NULL, e) : rc;
 	s.fs = fs;
 	rc = fs_subvolumes(fs, subvolume_try, &s, &why);
-	return rc == -ERR_NOMEM ? err_nomem(e) : 0;
+	/* The one at the top, where another is the default. */
+	if (rc == 0 && fs_mount_root(fs, "subvolid=5", &top, NULL) == 0 && top != fs_root(fs))
+		rc = subvolume_try(&s, 5, "", &why);
+	if (rc == -ERR_NOMEM)
+		return err_nomem(e);
+	return roots_drop_copies(c, fs, out, before, e);
 }
 
 int roots_find(const struct contents *c, struct roots *out, struct err *e)
@@ -196,10 +263,17 @@ int roots_find(const struct contents *c, struct roots *out, struct err *e)
 	return 0;
 }
 
+void root_clear(struct root *r)
+{
+	free(r->opts);
+	free(r->subvol);
+	memset(r, 0, sizeof *r);
+}
+
 void roots_free(struct roots *r)
 {
 	for (size_t i = 0; i < r->n; i++)
-		free(r->items[i].opts);
+		root_clear(&r->items[i]);
 	free(r->items);
 	memset(r, 0, sizeof *r);
 }
@@ -305,6 +379,7 @@ static int line_mount(const struct contents *c, const struct fstab *crypttab, co
 		      struct err *e)
 {
 	CLEANUP(strbuf_free) struct strbuf q = STRBUF_INIT;
+	const struct view view = { .opts = l->opts };
 	const struct content *found;
 	struct err why = ERR_INIT;
 	int rc;
@@ -320,7 +395,7 @@ static int line_mount(const struct contents *c, const struct fstab *crypttab, co
 		return note(g, e, "fstab: %s is not mounted: no such volume", q.s);
 	if (found->id.type && strcmp(found->id.type, "swap") == 0)
 		return 0;
-	rc = mount_content(c, found, l->opts, l->dir, g, &why);
+	rc = mount_content(c, found, &view, l->dir, g, &why);
 	if (rc == -ERR_NOMEM)
 		return err_nomem(e);
 	return rc < 0 ? note(g, e, "fstab: %s is not mounted: %s", q.s, why.msg) : 0;
@@ -366,10 +441,11 @@ static int fstab_mount(const struct contents *c, struct guest *g, struct err *e)
 
 int guest_mount_root(const struct contents *c, const struct root *root, struct guest *out, struct err *e)
 {
+	const struct view view = { .opts = root->opts };
 	int rc;
 
 	memset(out, 0, sizeof *out);
-	rc = mount_content(c, &c->items[root->content], root->opts, "/", out, e);
+	rc = mount_content(c, &c->items[root->content], &view, "/", out, e);
 	if (rc == 0)
 		rc = fstab_mount(c, out, e);
 	if (rc < 0)
@@ -377,13 +453,18 @@ int guest_mount_root(const struct contents *c, const struct root *root, struct g
 	return rc;
 }
 
-/* "/dev/sda1 (ext4), /dev/sda2 (btrfs, subvolid=257)" */
-static void content_name(struct strbuf *b, const struct content *it, const char *opts)
+/* "/dev/sda1 (ext4), btrfsvol:/dev/sda2/@ (btrfs)" */
+static void content_name(struct strbuf *b, const struct content *it, const char *subvol)
 {
 	strbuf_puts(b, b->len ? ", " : "");
+	strbuf_puts(b, subvol ? "btrfsvol:" : "");
 	strbuf_puts(b, it->vol->name);
+	if (subvol) {
+		strbuf_putc(b, '/');
+		text_quote(b, subvol, strlen(subvol));
+	}
 	if (it->id.type)
-		strbuf_printf(b, opts ? " (%s, %s)" : " (%s)", it->id.type, opts);
+		strbuf_printf(b, " (%s)", it->id.type);
 }
 
 int guest_open(const struct contents *c, bool any, struct guest *out, struct err *e)
@@ -401,7 +482,7 @@ int guest_open(const struct contents *c, bool any, struct guest *out, struct err
 		return guest_mount_root(c, &roots.items[0], out, e);
 	if (roots.n > 1) {
 		for (size_t i = 0; i < roots.n; i++)
-			content_name(&names, &c->items[roots.items[i].content], roots.items[i].opts);
+			content_name(&names, &c->items[roots.items[i].content], roots.items[i].subvol);
 		return err_set(e, ERR_USAGE, "several operating systems are there, choose one with -m: %s", names.s);
 	}
 	for (size_t i = 0; i < c->n; i++) {
@@ -413,7 +494,7 @@ int guest_open(const struct contents *c, bool any, struct guest *out, struct err
 		only = i;
 	}
 	if (any && nreadable == 1) {
-		rc = mount_content(c, &c->items[only], NULL, "/", out, e);
+		rc = mount_content(c, &c->items[only], &(const struct view){ NULL }, "/", out, e);
 		if (rc < 0)
 			guest_free(out);
 		return rc;

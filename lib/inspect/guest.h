@@ -33,12 +33,16 @@ void contents_free(struct contents *c); /* for CLEANUP */
 struct root {
 	size_t content; /* item of c */
 	char *opts;	/* mount options that show it ("subvolid=257"); NULL: none are needed */
+	char *subvol;	/* with opts: its path from the top ("@") */
 };
+void root_clear(struct root *r);
 struct roots {
 	struct root *items;
 	size_t n;
 };
 int roots_find(const struct contents *c, struct roots *out, struct err *e);
+/* Of the roots from item `from` on, subvolumes of fs, drops those that are copies of another (snapshots.c). */
+int roots_drop_copies(const struct contents *c, struct fs *fs, struct roots *r, size_t from, struct err *e);
 void roots_free(struct roots *r); /* for CLEANUP */
 
 /* One line of an fstab, unescaped; of a crypttab, whose lines are split alike: the mapping's name, what it is made of, ... */
@@ -56,6 +60,12 @@ const struct content *contents_find(const struct contents *c, const char *spec);
 /* Is that the kernel's name of a partition or disk, whatever the driver: "/dev/vda2", "nvme0n1p2", "/dev/sda2"? */
 bool device_is_volume(const char *name, const struct volume *v);
 
+/*
+ * The same, and "btrfsvol:/dev/sda2/@home", as libguestfs names a subvolume: *subvol is then its path, lent from spec, else
+ * NULL.
+ */
+const struct content *contents_find_subvol(const struct contents *c, const char *spec, const char **subvol);
+
 /* A tree that was put together, and what could not be. */
 struct guest {
 	struct vfs *vfs;
@@ -64,7 +74,12 @@ struct guest {
 	/* Sentences: a line of fstab that could not be mounted, a journal that was replayed ...; free with the guest. */
 	char **notes;
 	size_t nnotes;
+	/* Those that a user must read: where what is shown is older than what the guest itself would see. */
+	char **warnings;
+	size_t nwarnings;
 };
+/* Adds a sentence to a list of them, unless it is there. */
+__attribute__((format(printf, 4, 5))) int sentence_add(char ***list, size_t *n, struct err *e, const char *fmt, ...);
 void guest_free(struct guest *g); /* for CLEANUP */
 /* Mounts a root on "/" and what its /etc/fstab names and we can read where it says. */
 int guest_mount_root(const struct contents *c, const struct root *root, struct guest *out, struct err *e);
@@ -73,7 +88,11 @@ int guest_mount_root(const struct contents *c, const struct root *root, struct g
  * them.  A disk whose only readable filesystem is not a root is mounted as it is when `any` is true.
  */
 int guest_open(const struct contents *c, bool any, struct guest *out, struct err *e);
-/* Mounts one by name ("/dev/sda2", "LABEL=x") for -m; the first must be on "/".  Start with an empty guest. */
-int guest_mount(const struct contents *c, const char *spec, const char *mountpoint, struct guest *g, struct err *e);
+/*
+ * Mounts one by name ("/dev/sda2", "LABEL=x", "btrfsvol:/dev/sda2/@home") for -m, with mount options (NULL: none); the
+ * first must be on "/".  Start with an empty guest.
+ */
+int guest_mount(const struct contents *c, const char *spec, const char *opts, const char *mountpoint, struct guest *g,
+		struct err *e);
 
 #endif

@@ -106,11 +106,17 @@ compile_tree_list()
 		{ cat cc.log; result 1 "the lister compiles"; finish; }
 }
 
-# one entry a line, as tree_list prints them
+# one entry a line, as tree_list prints them; filesystems are counted in the order in which they are met
 list_guest()
 {
 	"$DRYDOCK" ls -R --json --xattrs --checksum=sha256 "$@" >guest.json &&
-		sed -e 's/{"path": /\n&/g' guest.json | grep '"type": ' | sed -e 's/, $//' -e 's/]}]$//'
+		sed -e 's/{"path": /\n&/g' guest.json | grep '"type": ' | sed -e 's/, $//' -e 's/]}]$//' |
+		awk 'match($0, /"filesystem": [0-9]+,/) {
+			dev = substr($0, RSTART, RLENGTH)
+			if (!(dev in seen))
+				seen[dev] = n++
+			print substr($0, 1, RSTART - 1) "\"filesystem\": " seen[dev] "," substr($0, RSTART + RLENGTH)
+		}'
 }
 
 compare()

@@ -61,6 +61,22 @@ static void put_time(struct json *j, const char *key, const struct statx_timesta
 	json_str(j, key, text);
 }
 
+/* Which filesystem (or subvolume) it is, counted in the order in which they are met. */
+static uint64_t number_of_dev(const struct statx *st)
+{
+	static uint64_t devs[1000];
+	static size_t n;
+	uint64_t dev = (uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor;
+
+	for (size_t i = 0; i < n; i++)
+		if (devs[i] == dev)
+			return i;
+	if (n == sizeof devs / sizeof *devs)
+		die("too many filesystems");
+	devs[n] = dev;
+	return n++;
+}
+
 static int by_bytes(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -145,7 +161,7 @@ static void put_entry(const char *path, const char *shown, bool copy, unsigned *
 		json_u64(&j, "size", st.stx_size);
 	if (!copy) {
 		json_u64(&j, "allocated", st.stx_blocks * 512);
-		json_u64(&j, "filesystem", 0);
+		json_u64(&j, "filesystem", number_of_dev(&st));
 		json_u64(&j, "inode", st.stx_ino);
 	}
 	json_u64(&j, "links", st.stx_nlink);

@@ -167,8 +167,8 @@ START_TEST(a_filesystem_that_is_no_root_is_opened_only_on_request)
 	ok(guest_open(&d.c, true, &g, &e));
 	ck_assert(vfs_is_file(g.vfs, "/file"));
 	guest_free(&g);
-	fails(guest_mount(&d.c, "/dev/sda1", "/", &g, &e), ERR_NOT_FOUND);
-	ok(guest_mount(&d.c, "/dev/sda", "/", &g, &e));
+	fails(guest_mount(&d.c, "/dev/sda1", NULL, "/", &g, &e), ERR_NOT_FOUND);
+	ok(guest_mount(&d.c, "/dev/sda", NULL, "/", &g, &e));
 	guest_free(&g);
 	disk_close(&d);
 }
