@@ -167,18 +167,22 @@ int volume_alias(struct volume *v, struct err *e, const char *fmt, ...)
 
 int volume_warn(struct volume_list *l, struct err *e, const char *fmt, ...)
 {
-	CLEANUP(strbuf_free) struct strbuf b = STRBUF_INIT;
+	CLEANUP(strbuf_free) struct strbuf b = STRBUF_INIT, sentence = STRBUF_INIT;
 	va_list ap;
 
-	if (l->warning) {
-		if (strlen(l->warning) > WARNING_MAX)
-			return 0;
-		strbuf_puts(&b, l->warning);
-		strbuf_puts(&b, "; ");
-	}
+	if (l->warning && strlen(l->warning) > WARNING_MAX)
+		return 0;
 	va_start(ap, fmt);
-	strbuf_vprintf(&b, fmt, ap);
+	strbuf_vprintf(&sentence, fmt, ap);
 	va_end(ap);
+	if (sentence.failed)
+		return err_nomem(e);
+	/* What is put together is looked at more than once. */
+	if (l->warning && strstr(l->warning, sentence.s))
+		return 0;
+	if (l->warning)
+		strbuf_printf(&b, "%s; ", l->warning);
+	strbuf_puts(&b, sentence.s);
 	if (b.failed)
 		return err_nomem(e);
 	free(l->warning);
@@ -276,6 +280,26 @@ int volume_scan(struct block *disk_block, unsigned disk, struct volume_list *out
 
 /* ---- volumes made of others ---- */
 
+/* Partitions from `from` on lie in a volume with other names ("/dev/md/root"): they have those, too ("/dev/md/root1"). */
+static int partition_aliases(struct volume_list *l, size_t disk, size_t from, struct err *e)
+{
+	for (size_t i = from; i < l->n; i++) {
+		const struct volume *d = &l->items[disk];
+		int rc = 0;
+
+		for (size_t k = 0; rc == 0 && k < d->naliases; k++) {
+			bool by_id = text_starts(d->aliases[k], "/dev/disk/", NULL);
+			CLEANUP(free_ptr) char *name = by_id ? alloc_printf("%s-part%u", d->aliases[k], l->items[i].number)
+							     : partition_name(d->aliases[k], l->items[i].number);
+
+			rc = name ? volume_alias(&l->items[i], e, "%s", name) : err_nomem(e);
+		}
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
 /* The partition table in item i, which is used as a disk. */
 static int table_inside(struct volume_list *l, size_t i, struct err *e)
 {
@@ -294,9 +318,11 @@ static int table_inside(struct volume_list *l, size_t i, struct err *e)
 	warned = warnings_join(l, earlier, name, e);
 	if (warned < 0)
 		return warned;
-	if (rc > 0)
+	if (rc > 0) {
 		l->items[i].in_use = true;
-	if (rc >= 0)
+		return partition_aliases(l, i, before, e);
+	}
+	if (rc == 0)
 		return 0;
 	while (l->n > before)
 		volume_clear(&l->items[--l->n]);
