@@ -67,6 +67,13 @@
 
 /* Partitions, arrays, logical and encrypted volumes of one guest; each costs an open block. */
 #define LIMIT_VOLUMES 8192
+/* MD: the kernel reads one page of bad blocks, in each member. */
+#define LIMIT_MD_BAD_BLOCKS (4 * KiB)
+/* Disks of all zones of a raid0 together: 512 disks of 512 sizes; each is remembered. */
+#define LIMIT_MD_ZONE_DISKS (256 * 1024)
+/* Blocks of an MD journal that hold nothing, in a row: the kernel writes one after each start. */
+#define LIMIT_MD_JOURNAL_EMPTY 64
+
 /* LUKS on LVM on LUKS on MD on a partition is five deep; more is made to hurt. */
 #define LIMIT_VOLUME_DEPTH 8
 

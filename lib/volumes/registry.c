@@ -3,12 +3,14 @@
 #include "volume_driver.h"
 
 const struct volume_driver *const volume_drivers[] = {
+	&volume_raid_disk,
 	&volume_gpt,
 	&volume_mbr,
 	NULL,
 };
 
 const struct volume_stack *const volume_stacks[] = {
+	&volume_md,
 	&volume_bitlocker,
 	&volume_luks,
 	NULL,

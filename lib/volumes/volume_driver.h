@@ -27,7 +27,7 @@ struct volume_driver {
 };
 
 extern const struct volume_driver *const volume_drivers[]; /* ends at NULL */
-extern const struct volume_driver volume_gpt, volume_mbr;
+extern const struct volume_driver volume_raid_disk, volume_gpt, volume_mbr;
 
 /* Appends one window of a disk: fills name, block, disk, off and size; the caller fills the rest through *v. */
 int volume_add(struct volume_list *l, const struct volume_disk *disk, const char *scheme, unsigned number, uint64_t off,
@@ -46,6 +46,7 @@ struct volume_stack {
 };
 extern const struct volume_stack *const volume_stacks[]; /* ends at NULL */
 extern const struct volume_stack volume_bitlocker, volume_luks;
+extern const struct volume_stack volume_md;
 
 /* May it be a part of others? */
 static inline bool volume_is_leaf(const struct volume *v)
@@ -67,7 +68,7 @@ int volume_add_made(struct volume_list *l, const struct volume_made *made, struc
 /* Another name for a volume. */
 __attribute__((format(printf, 3, 4))) int volume_alias(struct volume *v, struct err *e, const char *fmt, ...);
 
-/* Adds a sentence to the list's warning. */
+/* Adds a sentence to the list's warning, unless it is there already. */
 __attribute__((format(printf, 3, 4))) int volume_warn(struct volume_list *l, struct err *e, const char *fmt, ...);
 /* Warns of partitions from item `from` on that overlap; extended ones hold others and do not count. */
 int volume_warn_overlaps(struct volume_list *l, size_t from, struct err *e);
