@@ -354,6 +354,9 @@ static int md_extent(struct block *b, uint64_t len, uint64_t off, struct extent 
 		out->off = off;
 		out->depth = 0;
 		out->flags |= EXTENT_ALLOC;
+		/* Zeros on several members are one run; nobody needs to know where they lie. */
+		if (out->flags & EXTENT_ZERO)
+			out->flags &= ~(unsigned)EXTENT_PLAIN;
 		return rc < 0 ? err_in(e, rc, "%s", b->name) : 0;
 	}
 	out->len = n;

@@ -198,7 +198,7 @@ static int raid10_init(struct md_geo *g, struct err *e)
 
 static int chunk_judge(const struct md_geo *g, struct err *e)
 {
-	if (g->level == MD_LINEAR || g->level == 1)
+	if (g->level != 0 && g->level != 10 && !md_is_parity(g))
 		return 0;
 	if (g->chunk == 0 || (g->level != 0 && (!is_pow2(g->chunk) || g->chunk < 4 * KiB)))
 		return err_set(e, ERR_CORRUPT, "chunks of %" PRIu64 " bytes", g->chunk);

@@ -312,3 +312,31 @@ luks2_sum()
 	put $(($1 + 448)) "$(dd if="$img" iflag=skip_bytes,count_bytes skip="$(($1))" count="$luks2_size" bs=64k status=none |
 		sha256sum | cut -c1-64)"
 }
+
+# md LEVEL DISKS [N [FILE]]: a disk of 1 MiB that is as a whole number N (0) of DISKS of an array with superblock 1.2, chunks of 4 KiB
+# and 256 KiB of data on each disk, which begin at 64 KiB.  md_set OFFSET HEX: changes a field of the superblock, whose
+# checksum stays right; md_sum: makes it right.
+md()
+{
+	img=${4-image}
+	cut_at 0x100000
+	put $md_super "$(le32 2838187772) $(le32 1) $(le32 0) $(le32 0) 11111111222222223333333344444444"
+	text $((md_super + 32)) "there:data"
+	put $((md_super + 64)) "$(le64 1000000000) $(le32 "$1") $(le32 0) $(le64 512) $(le32 8) $(le32 "$2")"
+	put $((md_super + 128)) "$(le64 128) $(le64 512) $(le64 8) $(le64 0) $(le32 "${3-0}")"
+	put $((md_super + 192)) "$(le64 1000000000) $(le64 10) ffffffffffffffff $(le32 0) $(le32 8)"
+	put $((md_super + 256)) "0000 0100 0200 0300 ffff ffff ffff ffff"
+	md_sum
+}
+md_super=0x1000
+md_sum()
+{
+	put $((md_super + 216)) 00000000
+	put $((md_super + 216)) "$(le32 "$(od -An -v --endian=little -tu4 -j $((md_super)) -N 272 "$img" |
+		awk '{ for (i = 1; i <= NF; i++) s += $i } END { printf "%.0f", s % 4294967296 + int(s / 4294967296) }')")"
+}
+md_set()
+{
+	put $((md_super + $1)) "$2"
+	md_sum
+}
