@@ -65,6 +65,9 @@
 /* What decompressing an .xz block may need: dictionaries of 1 MiB are what filesystems use, 64 MiB what xz -9 makes. */
 #define LIMIT_XZ_MEMORY (80 * MiB)
 
+/* Linux takes no more entries of an Apple map; each is read by itself. */
+#define LIMIT_MAC_ENTRIES 256
+
 /* Partitions, arrays, logical and encrypted volumes of one guest; each costs an open block. */
 #define LIMIT_VOLUMES 8192
 /* MD: the kernel reads one page of bad blocks, in each member. */

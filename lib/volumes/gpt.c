@@ -250,6 +250,11 @@ static int gpt_scan(const struct volume_disk *disk, struct volume_list *out, str
 	}
 	if (!t.array)
 		return err_set(e, ERR_CORRUPT, "the MBR announces a GPT, but neither of its headers is there");
+	if (mbr_is_hybrid(mbr)) {
+		rc = volume_warn(out, e, "the MBR lists partitions of its own beside the GPT (a hybrid MBR): the GPT counts");
+		if (rc < 0)
+			return rc;
+	}
 	if (out->sector_size == 0)
 		out->sector_size = t.sector;
 	for (size_t i = 0; i < t.nentries; i++) {

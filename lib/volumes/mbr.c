@@ -61,6 +61,17 @@ bool mbr_is_protective(const uint8_t sector[512])
 	return false;
 }
 
+bool mbr_is_hybrid(const uint8_t sector[512])
+{
+	struct mbr_entry ent[4];
+	unsigned nothers = 0;
+
+	entries_get(sector, ent);
+	for (size_t i = 0; i < 4; i++)
+		nothers += is_used(&ent[i]) && ent[i].type != MBR_TYPE_PROTECTIVE;
+	return mbr_is_protective(sector) && nothers > 0;
+}
+
 /* A boot sector of a filesystem: the name of one, or a BIOS parameter block that makes sense. */
 static bool is_filesystem(const uint8_t *s)
 {
@@ -204,6 +215,8 @@ static int mbr_scan(const struct volume_disk *disk, struct volume_list *out, str
 	if (out->sector_size == 0)
 		out->sector_size = SECTOR;
 	rc = volume_warn_overlaps(out, from, e);
+	if (rc == 0)
+		rc = bsd_in_mbr(disk, from, &number, out, e);
 	return rc < 0 ? rc : 1;
 }
 

@@ -6,6 +6,8 @@ const struct volume_driver *const volume_drivers[] = {
 	&volume_raid_disk,
 	&volume_gpt,
 	&volume_mbr,
+	&volume_mac,
+	&volume_bsd,
 	NULL,
 };
 

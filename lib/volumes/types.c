@@ -114,12 +114,36 @@ static const char *const mbr_types[256] = {
 	[0xfd] = "Linux RAID",
 };
 
+/* Types of filesystems in a BSD disklabel. */
+static const char *const bsd_types[] = {
+	[1] = "BSD swap",
+	[4] = "System V",
+	[5] = "4.1BSD",
+	[7] = "4.2BSD (UFS)",
+	[8] = "FAT",
+	[9] = "4.4BSD LFS",
+	[10] = "Unknown to BSD",
+	[11] = "HPFS",
+	[12] = "ISO 9660",
+	[13] = "BSD boot",
+	[15] = "HFS",
+	[17] = "Linux ext2",
+	[18] = "NTFS",
+	[19] = "BSD RAID",
+	[20] = "BSD concatenated disk",
+	[27] = "ZFS",
+};
+
 const char *volume_type_name(const struct volume *v)
 {
 	char text[40];
 
 	if (strcmp(v->scheme, "mbr") == 0)
 		return mbr_types[v->mbr_type];
+	if (strcmp(v->scheme, "bsd") == 0)
+		return v->mbr_type < ARRAY_LEN(bsd_types) ? bsd_types[v->mbr_type] : NULL;
+	if (v->type_text)
+		return v->type_text;
 	if (strcmp(v->scheme, "gpt") != 0)
 		return NULL;
 	text_uuid(v->type_uuid, text);

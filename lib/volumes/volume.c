@@ -27,6 +27,7 @@ static void volume_clear(struct volume *v)
 	free(v->uuid);
 	free(v->name);
 	free(v->label);
+	free(v->type_text);
 	block_unref(v->block);
 }
 

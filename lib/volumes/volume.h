@@ -35,13 +35,14 @@ struct volume {
 	bool locked;		/* encrypted, and not opened: no key fits, or nothing here can; the warning tells */
 	bool wrong_key;		/* locked, and keys were tried in vain */
 	struct block *block;	/* one reference */
-	uint8_t mbr_type;	/* with mbr, else 0 */
+	uint8_t mbr_type;	/* with mbr, else 0; with bsd the disklabel's type of filesystem */
+	char *type_text;	/* with mac: as the map has it; NULL: none */
 	uint32_t mbr_id;	/* with mbr: the disk's signature, of which PARTUUID is made ("%08x-%02x" with the number) */
 	bool active;		/* the MBR boot flag, or the GPT legacy BIOS bootable attribute */
 	bool extended;		/* an MBR extended partition: it holds the logical ones and has no content of its own */
 	uint8_t type_uuid[16], part_uuid[16]; /* with gpt, in text order */
 	uint64_t attributes;	/* with gpt */
-	char *label;		/* GPT name as UTF-8; NULL: none */
+	char *label;		/* GPT or Apple name as UTF-8; NULL: none */
 };
 
 struct volume_list {

@@ -27,7 +27,7 @@ struct volume_driver {
 };
 
 extern const struct volume_driver *const volume_drivers[]; /* ends at NULL */
-extern const struct volume_driver volume_raid_disk, volume_gpt, volume_mbr;
+extern const struct volume_driver volume_raid_disk, volume_gpt, volume_mbr, volume_bsd, volume_mac;
 
 /* Appends one window of a disk: fills name, block, disk, off and size; the caller fills the rest through *v. */
 int volume_add(struct volume_list *l, const struct volume_disk *disk, const char *scheme, unsigned number, uint64_t off,
@@ -80,5 +80,9 @@ int volume_warn_sealed(struct block *disk, struct volume_list *l, struct err *e)
 #define MBR_TYPE_PROTECTIVE 0xee
 /* Does the first sector end as an MBR does and have an entry of type 0xee? */
 bool mbr_is_protective(const uint8_t sector[512]);
+/* Has it entries of other types, too? */
+bool mbr_is_hybrid(const uint8_t sector[512]);
+/* bsd.c: appends what disklabels in the MBR partitions from item `from` on list, with numbers from *number on. */
+int bsd_in_mbr(const struct volume_disk *disk, size_t from, unsigned *number, struct volume_list *out, struct err *e);
 
 #endif

@@ -340,3 +340,40 @@ md_set()
 	put $((md_super + $1)) "$2"
 	md_sum
 }
+
+# bsd_label SECTOR PARTITIONS: an empty BSD disklabel there; bsd_part N OFFSET SIZE TYPE: one of its partitions, "a" is 0, in
+# sectors; bsd_sum: its checksum.  They are of the label that was made last.
+bsd_label()
+{
+	bsd_at=$(($1 * 512))
+	put $bsd_at "$(le32 2186691927)"
+	put $((bsd_at + 40)) "$(le32 512)"
+	put $((bsd_at + 132)) "$(le32 2186691927)"
+	put $((bsd_at + 138)) "$(byte $(($2 & 255))) $(byte $(($2 >> 8)))"
+}
+bsd_part()
+{
+	put $((bsd_at + 148 + $1 * 16)) "$(le32 "$3") $(le32 "$2") 00000000 $4"
+}
+bsd_sum()
+{
+	put $((bsd_at + 136)) "$(od -An -v --endian=little -tu2 -j $bsd_at -N 500 "$img" | tr -s ' ' '\n' | {
+		sum=0
+		while read -r word; do [ -z "$word" ] || sum=$((sum ^ word)); done
+		byte $((sum & 255)); byte $((sum >> 8))
+	})"
+}
+
+# mac: the beginning of a disk of 1 MiB with an Apple partition map.  mac_entry I ENTRIES START BLOCKS TYPE: its entry I.
+mac()
+{
+	img=image
+	cut_at 0x100000
+	put 0 "4552 0200"
+}
+mac_entry()
+{
+	put $(($1 * 512)) "504d 0000 $(printf '%08x%08x%08x' "$2" "$3" "$4")"
+	text $(($1 * 512 + 16)) name
+	text $(($1 * 512 + 48)) "$5"
+}

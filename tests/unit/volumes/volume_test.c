@@ -400,6 +400,24 @@ START_TEST(a_forgotten_gpt_behind_a_real_mbr_is_not_taken)
 }
 END_TEST
 
+START_TEST(a_gpt_counts_more_than_what_a_hybrid_mbr_lists)
+{
+	struct gpt g = two_partitions(512);
+	uint8_t mbr[512] = { 0 };
+	struct volume_list l;
+
+	gpt_write(&g);
+	entry_put(mbr, 0, 0, 0xee, 1, 63);
+	entry_put(mbr, 1, 0x80, 0x83, 64, 64);
+	file_write("d", 0, mbr, 512);
+	ok(scan("d", &l));
+	ck_assert_uint_eq(l.n, 2);
+	ck_assert_str_eq(l.items[0].scheme, "gpt");
+	ck_assert_str_eq(l.warning, "/dev/sda: the MBR lists partitions of its own beside the GPT (a hybrid MBR): the GPT counts");
+	volume_list_free(&l);
+}
+END_TEST
+
 START_TEST(a_gpt_made_by_sgdisk_reads_the_same)
 {
 	struct volume_list l;
@@ -490,5 +508,6 @@ TEST_MAIN("volumes", a_disk_without_a_table_is_one_volume,
 	  the_boot_sector_of_a_filesystem_is_no_table, a_gpt_is_read_with_sectors_of_either_size,
 	  a_broken_primary_gives_way_to_the_backup, a_broken_backup_is_said, a_gpt_with_both_tables_broken_is_an_error,
 	  giant_numbers_of_entries_are_refused, gpt_entries_past_the_end_and_backwards_are_left_out,
-	  a_forgotten_gpt_behind_a_real_mbr_is_not_taken, a_gpt_made_by_sgdisk_reads_the_same,
+	  a_forgotten_gpt_behind_a_real_mbr_is_not_taken, a_gpt_counts_more_than_what_a_hybrid_mbr_lists,
+	  a_gpt_made_by_sgdisk_reads_the_same,
 	  disks_are_lettered_on_past_z, every_failing_allocation_of_a_scan_is_an_error)
