@@ -257,8 +257,8 @@ static int journal_judge(struct set *s, struct err *e)
 	b = s->l->items[s->journal->item].block;
 	rc = md_journal_pending(b, &s->journal->s, e);
 	if (rc > 0)
-		return err_set(e, ERR_UNSUPPORTED, "its journal on %s may hold writes that are not on the disks, and is not replayed; "
-			       "without that disk the array is read as it is", name_of(s, s->journal));
+		return err_set(e, ERR_UNSUPPORTED, "its journal on %s may hold writes that are not on the disks, and is not "
+			       "replayed; without that disk the array is read as it is", name_of(s, s->journal));
 	return rc;
 }
 
@@ -395,11 +395,10 @@ static int made_warn(struct set *s, const char *name, struct err *e)
 	if (rc == 0 && parity && f->features & MD_FEATURE_JOURNAL && !s->journal)
 		rc = volume_warn(s->l, e, "%s: its journal is missing, and perhaps with it what was written last", name);
 	if (rc == 0 && !one_copy && s->resync_from < f->used && !(f->features & MD_FEATURE_JOURNAL))
-		rc = volume_warn(s->l, e, parity && s->nmissing
-						  ? "%s: it was not shut down cleanly, so that what lay on the missing disk cannot be told"
-					  : parity ? "%s: it was not shut down cleanly, and its parity is not used"
-						   : "%s: it was not shut down cleanly; where its copies differ, the first one is read",
-				 name);
+		rc = volume_warn(s->l, e, "%s: it was not shut down cleanly%s", name,
+				 !parity       ? "; where its copies differ, the first one is read"
+				 : s->nmissing ? ", so that what lay on the missing disk cannot be told"
+					       : ", and its parity is not used");
 	if (rc < 0 || s->nmissing == 0)
 		return rc;
 	missing_name(&missing, s);

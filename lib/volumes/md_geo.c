@@ -44,7 +44,8 @@ static unsigned nparity(const struct md_geo *g)
 static int size_set(struct md_geo *g, uint64_t n, uint64_t each, uint64_t times, struct err *e)
 {
 	if (!checked_mul(n, each, &g->size) || !checked_mul(g->size, times, &g->size) || g->size > LIMIT_IMAGE_SIZE)
-		return err_set(e, ERR_LIMIT, "an array of %" PRIu64 " disks of %" PRIu64 " times %" PRIu64 " bytes", times, n, each);
+		return err_set(e, ERR_LIMIT, "an array of %" PRIu64 " disks of %" PRIu64 " times %" PRIu64 " bytes", times, n,
+			       each);
 	return 0;
 }
 

@@ -66,10 +66,16 @@ void md_super_free(struct md_super *s)
 
 char *md_uuid_text(const uint8_t uuid[16], char *buf)
 {
+	static const char digits[] = "0123456789abcdef";
 	size_t n = 0;
 
-	for (size_t i = 0; i < 16; i++)
-		n += (size_t)sprintf(buf + n, i && i % 4 == 0 ? ":%02x" : "%02x", uuid[i]);
+	for (size_t i = 0; i < 16; i++) {
+		if (i && i % 4 == 0)
+			buf[n++] = ':';
+		buf[n++] = digits[uuid[i] >> 4];
+		buf[n++] = digits[uuid[i] & 15];
+	}
+	buf[n] = '\0';
 	return buf;
 }
 

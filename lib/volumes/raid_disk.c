@@ -101,13 +101,15 @@ static int raid_disk_scan(const struct volume_disk *disk, struct volume_list *ou
 	if (disk->item != VOLUME_NO_ITEM)
 		return 0;
 	rc = is_md(disk, e);
-	if (rc == 0) {
+	if (rc == 0)
 		rc = firmware_kind(disk->block, &kind, e);
-		if (rc > 0)
-			rc = volume_warn(out, e, "the disk is a member of a RAID of kind %s, which is not read", kind) < 0 ? -ERR_NOMEM : 1;
-	}
 	if (rc <= 0)
 		return rc;
+	if (kind) {
+		rc = volume_warn(out, e, "the disk is a member of a RAID of kind %s, which is not read", kind);
+		if (rc < 0)
+			return rc;
+	}
 	rc = volume_add(out, disk, "disk", 0, 0, block_size(disk->block), &v, e);
 	return rc < 0 ? rc : 1;
 }

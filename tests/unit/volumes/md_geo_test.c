@@ -101,8 +101,8 @@ START_TEST(raid0_of_disks_of_several_sizes_has_zones_in_either_layout)
 	static const unsigned alternate[][2] = { { 0, 0 }, { 1, 0 }, { 2, 0 }, { 0, 1 }, { 2, 1 }, { 0, 2 } };
 
 	for (unsigned layout = 1; layout <= 2; layout++) {
-		const struct md_super s = { .level = 0, .layout = layout, .features = MD_FEATURE_RAID0_LAYOUT, .ndisks = 3, .nroles = 8,
-					    .chunk = 4 * KB };
+		const struct md_super s = { .level = 0, .layout = layout, .features = MD_FEATURE_RAID0_LAYOUT, .ndisks = 3,
+					    .nroles = 8, .chunk = 4 * KB };
 		struct md_geo g;
 
 		ok(md_geo_init(&g, &s, sizes, &e));
@@ -111,8 +111,8 @@ START_TEST(raid0_of_disks_of_several_sizes_has_zones_in_either_layout)
 			struct md_place p = md_locate(&g, i * 4 * KB + 5, 0);
 			const unsigned *want = layout == 1 ? original[i] : alternate[i];
 
-			ck_assert_msg(p.disk == want[0] && p.off == want[1] * 4 * KB + 5, "layout %u, chunk %u: disk %u, %" PRIu64, layout,
-				      i, p.disk, p.off);
+			ck_assert_msg(p.disk == want[0] && p.off == want[1] * 4 * KB + 5, "layout %u, chunk %u: disk %u, %" PRIu64,
+				      layout, i, p.disk, p.off);
 		}
 		md_geo_free(&g);
 	}

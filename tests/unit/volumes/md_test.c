@@ -349,8 +349,8 @@ START_TEST(parity_is_not_believed_where_an_array_was_not_shut_down_cleanly)
 	/* Rows 0 and 1 are in step; in row 3 disk 0 holds chunk 6. */
 	expect_pattern(l.items[2].block, 0, 16 * KB);
 	fails(block_pread(l.items[2].block, buf, 10, 24 * KB, &e), ERR_CORRUPT);
-	ck_assert_str_eq(e.msg, "/dev/md127: disk 0 is missing, and the array was not shut down cleanly: its parity cannot stand in "
-				"for it");
+	ck_assert_str_eq(e.msg, "/dev/md127: disk 0 is missing, and the array was not shut down cleanly: its parity cannot "
+				"stand in for it");
 	volume_list_free(&l);
 }
 END_TEST
@@ -727,7 +727,8 @@ START_TEST(firmware_s_raid_is_named_and_not_read)
 		const char *magic, *words;
 		unsigned from_end;
 	} cases[] = {
-		{ "Intel Raid ISM Cfg Sig. 1.0.00", "/dev/sda: the disk is a member of a RAID of kind Intel (IMSM), which is not read", 1024 },
+		{ "Intel Raid ISM Cfg Sig. 1.0.00",
+		  "/dev/sda: the disk is a member of a RAID of kind Intel (IMSM), which is not read", 1024 },
 		{ "\xde\x11\xde\x11", "a RAID of kind DDF", 512 },
 	};
 
