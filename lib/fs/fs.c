@@ -14,6 +14,7 @@ int fs_probe(struct block *dev, struct fs_id *id, struct err *e)
 {
 	const struct fs_driver *container = NULL;
 	unsigned nclaims = 0;
+	bool shared = false;
 
 	memset(id, 0, sizeof *id);
 	for (const struct fs_driver *const *d = fs_drivers; *d; d++) {
@@ -22,7 +23,7 @@ int fs_probe(struct block *dev, struct fs_id *id, struct err *e)
 
 		if (rc < 0)
 			return rc;
-		if (rc == 0)
+		if (rc == 0 || (nclaims == 1 && shared && rc == FS_PROBE_SHARED))
 			continue;
 		if (rc == FS_PROBE_MANY || (nclaims > 0 && !container)) {
 			nclaims = 2;
@@ -35,6 +36,7 @@ int fs_probe(struct block *dev, struct fs_id *id, struct err *e)
 		if (nclaims == 0) {
 			*id = claim;
 			nclaims = 1;
+			shared = rc == FS_PROBE_SHARED;
 			if (rc == FS_PROBE_CONTAINER)
 				container = *d;
 		}
@@ -70,6 +72,9 @@ int fs_open_among(struct block *dev, struct block *const *others, size_t nothers
 		if ((*d)->open && (*d)->probe(dev, &again, NULL) > 0)
 			drv = *d;
 	}
+	if (id.takes_linux)
+		return err_set(e, ERR_UNSUPPORTED, "filesystem type %s cannot be read yet: it takes the driver of Linux itself",
+			       id.type);
 	if (!drv || !id.readable)
 		return err_set(e, ERR_UNSUPPORTED, "filesystem type %s cannot be read", id.type);
 

@@ -27,6 +27,7 @@ struct fs_id {
 	char label[256];	/* UTF-8, not judged further; "" when none */
 	char uuid[40];		/* as blkid prints it; "" when none */
 	bool readable;		/* fs_open() can read it */
+	bool takes_linux;	/* it cannot be read, but Linux' own driver could */
 	bool shared;		/* one of several devices that hold the same filesystem, by the UUID */
 	uint64_t size;		/* bytes the filesystem claims, 0: unknown */
 };

@@ -15,6 +15,7 @@ enum {
 	FS_PROBE_MINE = 1,
 	FS_PROBE_CONTAINER = 2, /* it holds other volumes: a filesystem's magic that also shows is inside it */
 	FS_PROBE_MANY = 3,	/* several claims at once */
+	FS_PROBE_SHARED = 4,	/* mine, and others that say the same may be there too: the first of them counts */
 };
 
 struct fs_driver {

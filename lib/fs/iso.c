@@ -84,7 +84,7 @@ static int iso_probe(struct block *dev, struct fs_id *id, struct err *e)
 	id->size = size;
 	label_set(id, d.label, sizeof d.label);
 	uuid_set(id, &d);
-	return FS_PROBE_MINE;
+	return FS_PROBE_SHARED;
 }
 
 /* ---- opening ---- */

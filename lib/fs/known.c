@@ -3,44 +3,15 @@
  * known.c - what lies in a block, by its magic bytes, where we can tell but not read it: other filesystems, swap, and
  * containers of volumes.  Types, labels and UUIDs are given as blkid prints them.
  */
-#include "fs_driver.h"
+#include "known.h"
 
 #include "alloc.h"
 #include "checked.h"
-#include "ondisk.h"
 #include "text.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
-
-/* All that the table looks at lies before this, except what is at the end of a device. */
-#define HEAD_SIZE (72 * 1024u)
-
-/* The first HEAD_SIZE bytes of the device; what it does not have is zeros. */
-struct head {
-	struct block *dev;
-	uint64_t size;
-	uint8_t *bytes;
-};
-
-enum uuid_kind { UUID_NONE, UUID_BYTES, UUID_TEXT, UUID_SERIAL32, UUID_SERIAL64 };
-enum label_kind { LABEL_NONE, LABEL_BYTES, LABEL_UTF16, LABEL_PADDED };
-
-struct known {
-	const char *type;
-	uint32_t off;
-	const char *magic;
-	uint8_t len;
-	bool container;
-	enum uuid_kind uuid_kind;
-	uint32_t uuid_off;
-	enum label_kind label_kind;
-	uint32_t label_off;
-	uint16_t label_len; /* bytes; UTF-16: units */
-	/* A second look, and what the table cannot say: 1 mine, 0 not, < 0 a read error.  NULL: the magic is enough. */
-	int (*more)(const struct head *h, struct fs_id *id, struct err *e);
-};
 
 static uint16_t get16(const struct head *h, size_t off)
 {
@@ -65,8 +36,7 @@ static uint64_t get64(const struct head *h, size_t off)
 
 /* ---- labels and UUIDs ---- */
 
-/* Up to a NUL, without blanks at the end. */
-static void label_bytes(struct fs_id *id, const uint8_t *p, size_t len)
+void known_label(struct fs_id *id, const uint8_t *p, size_t len)
 {
 	len = strnlen((const char *)p, MIN_OF(len, sizeof id->label - 1));
 	while (len > 0 && p[len - 1] == ' ')
@@ -82,11 +52,23 @@ static int label_utf16(struct fs_id *id, const uint8_t *p, size_t units, struct 
 	text_utf16le(&b, p, units);
 	if (b.failed)
 		return err_nomem(e);
-	label_bytes(id, (const uint8_t *)b.s, b.len);
+	known_label(id, (const uint8_t *)b.s, b.len);
 	return 0;
 }
 
-static void uuid_bytes(struct fs_id *id, const uint8_t *p)
+int known_label_utf16be(struct fs_id *id, const uint8_t *p, size_t units, struct err *e)
+{
+	uint8_t swapped[2 * 255];
+
+	units = MIN_OF(units, sizeof swapped / 2);
+	for (size_t i = 0; i < units; i++) {
+		swapped[2 * i] = p[2 * i + 1];
+		swapped[2 * i + 1] = p[2 * i];
+	}
+	return label_utf16(id, swapped, units, e);
+}
+
+void known_uuid(struct fs_id *id, const uint8_t p[16])
 {
 	static const uint8_t none[16];
 
@@ -115,7 +97,7 @@ static int luks_more(const struct head *h, struct fs_id *id, struct err *e)
 
 	(void)e;
 	if (version == 2)
-		label_bytes(id, h->bytes + 24, 48);
+		known_label(id, h->bytes + 24, 48);
 	return version == 1 || version == 2;
 }
 
@@ -209,7 +191,7 @@ static int fat_root_label(const struct head *h, const struct fat *f, struct fs_i
 			continue;
 		if (dir[i] == 0x05)
 			dir[i] = 0xe5;
-		label_bytes(id, dir + i, 11);
+		known_label(id, dir + i, 11);
 		break;
 	}
 	return 0;
@@ -235,7 +217,7 @@ static int fat_probe(const struct head *h, struct fs_id *id, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (!id->label[0] && h->bytes[boot + 2] == 0x29 && memcmp(h->bytes + boot + 7, "NO NAME    ", 11) != 0)
-		label_bytes(id, h->bytes + boot + 7, 11);
+		known_label(id, h->bytes + boot + 7, 11);
 	return 1;
 }
 
@@ -322,9 +304,6 @@ static int exfat_more(const struct head *h, struct fs_id *id, struct err *e)
 
 /* ---- the table ---- */
 
-#define MAGIC(off, text) off, text, sizeof(text) - 1
-#define NO_UUID UUID_NONE, 0
-#define NO_LABEL LABEL_NONE, 0, 0
 #define SWAP_IDS UUID_BYTES, 1024 + 12, LABEL_BYTES, 1024 + 28, 16
 #define AT_PAGE_ENDS(type, text, more)                                                                                 \
 	{ type, MAGIC(0x1000 - 10, text), false, SWAP_IDS, more }, { type, MAGIC(0x2000 - 10, text), false, SWAP_IDS, more }, \
@@ -354,11 +333,6 @@ static const struct known table[] = {
 	AT_PAGE_ENDS("swsuspend", "LINHIB0001", NULL),
 	{ "ntfs", MAGIC(3, "NTFS    "), false, UUID_SERIAL64, 72, NO_LABEL, ntfs_more },
 	{ "exfat", MAGIC(3, "EXFAT   "), false, UUID_SERIAL32, 100, NO_LABEL, exfat_more },
-	{ "erofs", MAGIC(1024, "\xe2\xe1\xf5\xe0"), false, UUID_BYTES, 1024 + 48, LABEL_BYTES, 1024 + 64, 16, NULL },
-	{ "f2fs", MAGIC(1024, "\x10\x20\xf5\xf2"), false, UUID_BYTES, 1024 + 108, LABEL_UTF16, 1024 + 124, 512, NULL },
-	{ "jfs", MAGIC(0x8000, "JFS1"), false, UUID_BYTES, 0x8000 + 136, LABEL_BYTES, 0x8000 + 152, 16, NULL },
-	{ "reiserfs", MAGIC(0x10034, "ReIsEr2Fs"), false, UUID_BYTES, 0x10054, LABEL_BYTES, 0x10064, 16, NULL },
-	{ "reiserfs", MAGIC(0x10034, "ReIsErFs"), false, UUID_BYTES, 0x10054, LABEL_BYTES, 0x10064, 16, NULL },
 };
 
 static int known_look(const struct known *k, const struct head *h, struct fs_id *id, struct err *e)
@@ -368,8 +342,9 @@ static int known_look(const struct known *k, const struct head *h, struct fs_id 
 	if (memcmp(h->bytes + k->off, k->magic, k->len) != 0)
 		return 0;
 	id->type = k->type;
+	id->takes_linux = k->takes_linux;
 	if (k->uuid_kind == UUID_BYTES)
-		uuid_bytes(id, h->bytes + k->uuid_off);
+		known_uuid(id, h->bytes + k->uuid_off);
 	else if (k->uuid_kind == UUID_TEXT)
 		snprintf(id->uuid, sizeof id->uuid, "%.36s", (const char *)h->bytes + k->uuid_off);
 	else if (k->uuid_kind == UUID_SERIAL32)
@@ -377,95 +352,108 @@ static int known_look(const struct known *k, const struct head *h, struct fs_id 
 	else if (k->uuid_kind == UUID_SERIAL64)
 		snprintf(id->uuid, sizeof id->uuid, "%016" PRIX64, get64(h, k->uuid_off));
 	if (k->label_kind == LABEL_BYTES || k->label_kind == LABEL_PADDED)
-		label_bytes(id, h->bytes + k->label_off, k->label_len);
+		known_label(id, h->bytes + k->label_off, k->label_len);
 	else if (k->label_kind == LABEL_UTF16)
 		rc = label_utf16(id, h->bytes + k->label_off, k->label_len, e) < 0 ? -ERR_NOMEM : 1;
 	return rc > 0 && k->more ? k->more(h, id, e) : rc;
 }
 
-/*
- * MD keeps its superblock at the end of a member in versions 1.0 (8 KiB before, aligned to 4 KiB) and 0.90 (in the last
- * whole 64 KiB); so a mirror's member shows the filesystem's magic too.
- */
-static int raid_at_end(const struct head *h, struct fs_id *id, struct err *e)
+/* ---- all of it ---- */
+
+int known_read(const struct head *h, uint64_t off, void *buf, size_t len, struct err *e)
 {
-	uint8_t sb[128], uuid[16];
-	uint64_t off;
-	le32 magic, version;
 	int rc;
 
-	if (h->size < 128 * 1024)
+	if (!range_in(off, len, h->size))
 		return 0;
-	off = round_down(h->size / 512 - 16, 8) * 512;
-	rc = block_pread(h->dev, sb, sizeof sb, off, e);
-	if (rc < 0)
-		return rc;
-	memcpy(&magic, sb, 4);
-	memcpy(&version, sb + 4, 4);
-	if (le32_get(magic) == 0xa92b4efc && le32_get(version) == 1) {
-		id->type = "linux_raid_member";
-		uuid_bytes(id, sb + 16);
-		label_bytes(id, sb + 32, 32);
+	if (range_in(off, len, HEAD_SIZE)) {
+		memcpy(buf, h->bytes + off, len);
 		return 1;
 	}
-	off = round_down(h->size, 65536) - 65536;
-	rc = block_pread(h->dev, sb, sizeof sb, off, e);
-	if (rc < 0)
-		return rc;
-	memcpy(&magic, sb, 4);
-	memcpy(&version, sb + 4, 4);
-	if (le32_get(magic) != 0xa92b4efc || le32_get(version) != 0)
-		return 0;
-	id->type = "linux_raid_member";
-	/* Word 5, then words 13 to 15. */
-	memcpy(uuid, sb + 20, 4);
-	memcpy(uuid + 4, sb + 52, 12);
-	uuid_bytes(id, uuid);
-	return 1;
+	rc = block_pread(h->dev, buf, len, off, e);
+	return rc < 0 ? rc : 1;
+}
+
+/* What was found so far. */
+struct claims {
+	struct fs_id first;
+	unsigned n;	/* of different types */
+	bool shared;	/* all of them are such that may lie beside others */
+	bool container; /* one of them: it is the first then, and the rest does not count */
+};
+
+/* FAT and UDF may be on one disc with each other, and with ISO 9660. */
+static bool is_shared(const char *type)
+{
+	return strcmp(type, "vfat") == 0 || strcmp(type, "udf") == 0;
+}
+
+static void claim_add(struct claims *c, const struct fs_id *id, bool container)
+{
+	if (c->container || (c->n && strcmp(c->first.type, id->type) == 0))
+		return;
+	if (container || c->n == 0)
+		c->first = *id;
+	c->container = container;
+	c->shared = is_shared(id->type) && (c->n == 0 || c->shared);
+	c->n++;
+}
+
+static int rows_look(const struct known *row, size_t n, const struct head *h, struct claims *c, struct err *e)
+{
+	for (size_t i = 0; i < n && row[i].type && !c->container; i++) {
+		struct fs_id id = { 0 };
+		int rc = known_look(&row[i], h, &id, e);
+
+		if (rc < 0)
+			return rc;
+		if (rc > 0)
+			claim_add(c, &id, row[i].container);
+	}
+	return 0;
+}
+
+static int probes_look(known_probe_fn *const *probe, size_t n, const struct head *h, bool container, struct claims *c,
+		       struct err *e)
+{
+	for (size_t i = 0; i < n && !c->container; i++) {
+		struct fs_id id = { 0 };
+		int rc = probe[i](h, &id, e);
+
+		if (rc < 0)
+			return rc;
+		if (rc > 0)
+			claim_add(c, &id, container);
+	}
+	return 0;
 }
 
 static int known_probe(struct block *dev, struct fs_id *id, struct err *e)
 {
+	static known_probe_fn *const containers[] = { known_raid, known_drbd, known_vmfs_member, known_zfs };
+	static known_probe_fn *const filesystems[] = { fat_probe,   known_udf,  known_hfsplus, known_hfs, known_ufs,
+						       known_minix, known_sysv, known_vmfs };
 	CLEANUP(free_ptr) uint8_t *bytes = alloc_zero(HEAD_SIZE);
 	struct head h = { .dev = dev, .size = block_size(dev), .bytes = bytes };
-	struct fs_id found = { 0 };
-	unsigned nclaims = 0;
+	struct claims c = { .n = 0 };
 	int rc;
 
 	if (!bytes)
 		return err_nomem(e);
 	if (h.size == 0)
 		return 0;
-	rc = block_pread(dev, bytes, (size_t)MIN_OF((uint64_t)HEAD_SIZE, h.size), 0, e);
-	if (rc == 0)
-		rc = raid_at_end(&h, id, e);
-	if (rc != 0)
-		return rc < 0 ? rc : FS_PROBE_CONTAINER;
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		struct fs_id claim = { 0 };
-
-		rc = known_look(&table[i], &h, &claim, e);
-		if (rc < 0)
-			return rc;
-		if (rc == 0 || (nclaims && strcmp(found.type, claim.type) == 0))
-			continue;
-		if (nclaims++ == 0)
-			found = claim;
-		if (table[i].container) {
-			*id = claim;
-			return FS_PROBE_CONTAINER;
-		}
-	}
-	memset(id, 0, sizeof *id);
-	rc = fat_probe(&h, id, e);
-	if (rc < 0)
+	if ((rc = block_pread(dev, bytes, (size_t)MIN_OF((uint64_t)HEAD_SIZE, h.size), 0, e)) < 0 ||
+	    (rc = probes_look(containers, ARRAY_LEN(containers), &h, true, &c, e)) < 0 ||
+	    (rc = rows_look(table, ARRAY_LEN(table), &h, &c, e)) < 0 ||
+	    (rc = rows_look(known_rest, SIZE_MAX, &h, &c, e)) < 0 ||
+	    (rc = probes_look(filesystems, ARRAY_LEN(filesystems), &h, false, &c, e)) < 0)
 		return rc;
-	nclaims += rc > 0;
-	if (nclaims == 0)
+	if (c.n == 0)
 		return 0;
-	if (rc == 0)
-		*id = found;
-	return nclaims > 1 ? FS_PROBE_MANY : FS_PROBE_MINE;
+	*id = c.first;
+	if (c.container)
+		return FS_PROBE_CONTAINER;
+	return c.shared ? FS_PROBE_SHARED : c.n == 1 ? FS_PROBE_MINE : FS_PROBE_MANY;
 }
 
 const struct fs_driver fs_known = {
