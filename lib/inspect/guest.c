@@ -388,7 +388,11 @@ static int line_mount(const struct contents *c, const struct fstab *crypttab, co
 	strbuf_puts(&q, " (");
 	text_quote(&q, l->spec, strlen(l->spec));
 	strbuf_putc(&q, ')');
-	found = contents_find(c, l->spec);
+	rc = mdadm_conf_find(g->vfs, c, l->spec, &found, e);
+	if (rc < 0)
+		return rc;
+	if (!found)
+		found = contents_find(c, l->spec);
 	if (!found)
 		found = find_mapped(c, crypttab, l->spec);
 	if (!found)

@@ -66,6 +66,13 @@ bool device_is_volume(const char *name, const struct volume *v);
  */
 const struct content *contents_find_subvol(const struct contents *c, const char *spec, const char **subvol);
 
+/*
+ * The array that the guest's own mdadm.conf names so ("/dev/md0", "/dev/md/root"), whatever it is called here; *out NULL when
+ * that names none.  mdadm_conf_parse() does it with the text of such a file.
+ */
+int mdadm_conf_find(struct vfs *v, const struct contents *c, const char *spec, const struct content **out, struct err *e);
+const struct content *mdadm_conf_parse(const char *text, const struct contents *c, const char *spec);
+
 /* A tree that was put together, and what could not be. */
 struct guest {
 	struct vfs *vfs;
