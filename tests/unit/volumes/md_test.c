@@ -3,6 +3,7 @@
 #include "md_fixture.h"
 
 #include "block_driver.h"
+#include "crc32c.h"
 
 /* ---- arrays full of the pattern ---- */
 
@@ -627,6 +628,30 @@ START_TEST(a_superblock_at_the_end_of_the_last_partition_is_not_the_disk_s)
 }
 END_TEST
 
+START_TEST(a_table_in_front_of_the_data_is_listed_beside_the_array)
+{
+	struct disk d = disk_make(&mirror, 0);
+	uint8_t *ent = d.bytes + 446;
+	struct volume_list l;
+
+	ent[4] = 0x83;
+	put32(ent + 8, 1024);
+	put32(ent + 12, 512);
+	d.bytes[510] = 0x55;
+	d.bytes[511] = 0xaa;
+	disk_write(&d, "0");
+	disk_free(&d);
+	l = assemble("0");
+	ck_assert_uint_eq(l.n, 3);
+	ck_assert_str_eq(l.items[0].name, "/dev/sda");
+	ck_assert_str_eq(l.items[1].name, "/dev/sda1");
+	ck_assert_str_eq(l.items[2].name, "/dev/md127");
+	warned(&l, "/dev/sda: the disk is a member of an MD array as a whole, and has a partition table, too: "
+		   "one of them is left from earlier");
+	volume_list_free(&l);
+}
+END_TEST
+
 /* ---- what cannot be believed ---- */
 
 START_TEST(damage_is_told_in_a_sentence)
@@ -755,6 +780,20 @@ START_TEST(firmware_s_raid_is_named_and_not_read)
 }
 END_TEST
 
+/* A block of a journal at a sector of its data. */
+static void journal_put(struct disk *d, uint64_t sector, uint64_t seq, unsigned size)
+{
+	uint8_t *b = d->bytes + d->data_off + sector * 512;
+
+	memset(b, 0, 4096);
+	put32(b, 0x6433c509);
+	b[8] = 1;
+	put32(b + 12, size);
+	put64(b + 16, seq);
+	put64(b + 24, sector);
+	put32(b + 4, crc32c(crc32c(~0u, d->super + 16, 16), b, 4096));
+}
+
 START_TEST(a_journal_that_holds_writes_stands_in_the_way)
 {
 	struct array a = raid5;
@@ -776,6 +815,22 @@ START_TEST(a_journal_that_holds_writes_stands_in_the_way)
 	l = whole("0123");
 	ck_assert_ptr_null(l.warning);
 	ck_assert_uint_eq(l.items[4].nparts, 4);
+	volume_list_free(&l);
+	/* A block that holds nothing, and behind it one of an earlier round. */
+	journal_put(&d[3], 8, 100, 32);
+	journal_put(&d[3], 16, 90, 500);
+	disk_write(&d[3], "3");
+	l = whole("0123");
+	ck_assert_ptr_null(l.warning);
+	volume_list_free(&l);
+	journal_put(&d[3], 16, 101, 500);
+	disk_write(&d[3], "3");
+	refused("0123", "its journal on /dev/sdd may hold writes that are not on the disks");
+	/* None but empty ones, all round. */
+	for (unsigned at = 0; at < 128; at += 8)
+		journal_put(&d[3], at, 1000 + (at + 128 - 8) % 128 / 8, 32);
+	disk_write(&d[3], "3");
+	l = whole("0123");
 	volume_list_free(&l);
 	l = assemble("01");
 	warned(&l, "/dev/md127: its journal is missing");
@@ -831,7 +886,8 @@ TEST_MAIN("md", an_array_has_the_names_that_its_own_machine_gives_it,
 	  a_disk_that_cannot_be_read_is_read_around, when_nothing_helps_the_disk_s_own_error_is_told,
 	  holes_of_members_are_holes_of_the_array, version_0_90_is_read_in_either_byte_order,
 	  version_0_90_tells_failed_and_unclean_by_its_states,
-	  a_superblock_at_the_end_of_the_last_partition_is_not_the_disk_s, damage_is_told_in_a_sentence,
+	  a_superblock_at_the_end_of_the_last_partition_is_not_the_disk_s,
+	  a_table_in_front_of_the_data_is_listed_beside_the_array, damage_is_told_in_a_sentence,
 	  a_list_of_bad_blocks_is_judged, of_two_superblocks_the_one_made_last_counts,
 	  firmware_s_raid_is_named_and_not_read, a_journal_that_holds_writes_stands_in_the_way,
 	  every_failing_allocation_of_an_assembly_is_an_error)
