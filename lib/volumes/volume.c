@@ -31,11 +31,23 @@ static void volume_clear(struct volume *v)
 	block_unref(v->block);
 }
 
+static void group_clear(struct volume_group *g)
+{
+	for (size_t i = 0; i < g->nmembers; i++)
+		free(g->members[i].uuid);
+	free(g->members);
+	free(g->name);
+	free(g->uuid);
+}
+
 void volume_list_free(struct volume_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		volume_clear(&l->items[i]);
+	for (size_t i = 0; i < l->ngroups; i++)
+		group_clear(&l->groups[i]);
 	free(l->items);
+	free(l->groups);
 	free(l->warning);
 	memset(l, 0, sizeof *l);
 }
@@ -163,6 +175,21 @@ int volume_alias(struct volume *v, struct err *e, const char *fmt, ...)
 	if (!aliases[v->naliases])
 		return err_nomem(e);
 	v->naliases++;
+	return 0;
+}
+
+int volume_group_add(struct volume_list *l, struct volume_group **g, struct err *e)
+{
+	struct volume_group *groups;
+
+	if (l->ngroups == LIMIT_VOLUMES)
+		return err_set(e, ERR_LIMIT, "more than %d groups of volumes", LIMIT_VOLUMES);
+	groups = alloc_resize(l->groups, l->ngroups + 1, sizeof *groups);
+	if (!groups)
+		return err_nomem(e);
+	l->groups = groups;
+	*g = &groups[l->ngroups++];
+	memset(*g, 0, sizeof **g);
 	return 0;
 }
 

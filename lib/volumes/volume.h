@@ -31,6 +31,9 @@ struct volume {
 	size_t nparts;
 	unsigned depth;		/* 0: of a disk's own; else one more than the deepest of its parts */
 	bool in_use;		/* other volumes are made of it, and it has no filesystem of its own */
+	bool snapshot;		/* what another volume held at some time */
+	bool dormant;		/* the guest does not activate it by itself */
+	size_t group;		/* its group's place in the list's groups, counted from 1; 0: none */
 	char *uuid;		/* of what is made of others, as its own tools print it; NULL: none */
 	bool locked;		/* encrypted, and not opened: no key fits, or nothing here can; the warning tells */
 	bool wrong_key;		/* locked, and keys were tried in vain */
@@ -45,9 +48,25 @@ struct volume {
 	char *label;		/* GPT or Apple name as UTF-8; NULL: none */
 };
 
+/* A pool of space on several volumes, out of which others are made: a volume group of LVM. */
+struct volume_group {
+	const char *scheme; /* volume_stack.name */
+	char *name, *uuid;
+	uint64_t extent_size, size, free; /* bytes */
+	struct volume_member {
+		size_t item;	     /* in the list; VOLUME_NO_ITEM: it is missing */
+		char *uuid;
+		uint64_t size, free; /* of what it gives to the group */
+	} *members;
+	size_t nmembers;
+};
+#define VOLUME_NO_ITEM SIZE_MAX
+
 struct volume_list {
 	struct volume *items;
 	size_t n;
+	struct volume_group *groups;
+	size_t ngroups;
 	unsigned sector_size;	/* what the table of the first disk counts in; 512 where there is none */
 	/* A table that is damaged but readable, in words for the user ("the backup GPT ..."), or NULL. */
 	char *warning;

@@ -15,7 +15,6 @@ struct volume_disk {
 	const char *name; /* "/dev/sda": its partitions are called after it */
 	size_t item;	  /* the volume's index in the list; VOLUME_NO_ITEM: a disk */
 };
-#define VOLUME_NO_ITEM SIZE_MAX
 
 struct volume_driver {
 	const char *name;
@@ -67,6 +66,9 @@ struct volume_made {
 int volume_add_made(struct volume_list *l, const struct volume_made *made, struct volume **v, struct err *e);
 /* Another name for a volume. */
 __attribute__((format(printf, 3, 4))) int volume_alias(struct volume *v, struct err *e, const char *fmt, ...);
+
+/* A zeroed group behind the last one, of which it is a part at once. */
+int volume_group_add(struct volume_list *l, struct volume_group **g, struct err *e);
 
 /* Adds a sentence to the list's warning, unless it is there already. */
 __attribute__((format(printf, 3, 4))) int volume_warn(struct volume_list *l, struct err *e, const char *fmt, ...);
