@@ -80,6 +80,26 @@
 /* LUKS on LVM on LUKS on MD on a partition is five deep; more is made to hurt. */
 #define LIMIT_VOLUME_DEPTH 8
 
+/*
+ * LVM2.  A metadata area has 1 MiB by default, half of which is one copy of the text: 8 MiB are some ten thousand logical
+ * volumes.  The text is held, and as many values of 32 bytes.  All copies of one scan together may have the third.
+ */
+#define LIMIT_LVM_TEXT (8 * MiB)
+#define LIMIT_LVM_VALUES (512 * 1024)
+#define LIMIT_LVM_TEXT_TOTAL (256 * MiB)
+/* Groups in groups of the text: LVM itself writes 4 deep. */
+#define LIMIT_LVM_TEXT_DEPTH 8
+/* Physical volumes of one group; each logical volume has a bit for each. */
+#define LIMIT_LVM_PVS 1024
+/* Logical volumes in each other: a thin snapshot of a volume in a pool on RAID on a volume that is moved is five deep. */
+#define LIMIT_LVM_DEPTH 12
+/* What the kernel's dm-raid takes at most; a striped volume has no more either. */
+#define LIMIT_LVM_LEGS 253
+/* B-trees of dm-thin: nodes at least a third full would hold 84^12 blocks. */
+#define LIMIT_THIN_DEPTH 12
+/* Changed chunks of an old snapshot, 16 bytes each in memory: 8 GiB of the default 4 KiB. */
+#define LIMIT_SNAPSHOT_CHUNKS (2 * 1024 * 1024)
+
 /* Linux gives up at 40 symlinks in one path. */
 #define LIMIT_SYMLINKS 40
 /* PATH_MAX of Linux: a path given to a call, and the target of a symlink. */
