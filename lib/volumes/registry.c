@@ -11,9 +11,11 @@ const struct volume_driver *const volume_drivers[] = {
 	NULL,
 };
 
+/* Those that may be parts of the ones behind them come first. */
 const struct volume_stack *const volume_stacks[] = {
 	&volume_md,
 	&volume_bitlocker,
 	&volume_luks,
+	&volume_lvm,
 	NULL,
 };

@@ -44,8 +44,7 @@ struct volume_stack {
 	int (*assemble)(struct volume_list *l, const struct volume_how *how, bool last, struct err *e);
 };
 extern const struct volume_stack *const volume_stacks[]; /* ends at NULL */
-extern const struct volume_stack volume_bitlocker, volume_luks;
-extern const struct volume_stack volume_md;
+extern const struct volume_stack volume_md, volume_bitlocker, volume_luks, volume_lvm;
 
 /* May it be a part of others? */
 static inline bool volume_is_leaf(const struct volume *v)
