@@ -425,8 +425,8 @@ START_TEST(volumes_in_each_other_have_a_limit)
 	volume_list_free(&l);
 
 	for (unsigned i = 0; i < 20; i++)
-		strbuf_printf(&s, LV("z%c", "VISIBLE", 1, "type = \"striped\"\nstripe_count = 1\nstripes = [\"%s%c\", 0]\n"), 'z' - i,
-			      i == 0 ? "pv" : "z", i == 0 ? '0' : 'z' - i + 1);
+		strbuf_printf(&s, LV("z%c", "VISIBLE", 1, "type = \"striped\"\nstripe_count = 1\nstripes = [\"%s%c\", 0]\n"),
+			      'z' - i, i == 0 ? "pv" : "z", i == 0 ? '0' : 'z' - i + 1);
 	disk_pv(&a, ID_BARE(a), 7, vg_text(1, 1, s.s));
 	strbuf_free(&s);
 	store("a", &a);
