@@ -176,6 +176,22 @@ static bool has_tag(const struct content *c, enum tag tag, const char *value)
 	return false;
 }
 
+/* A snapshot has the tags of what it is a snapshot of, which is meant. */
+static const struct content *by_tag(const struct contents *c, enum tag tag, const char *value)
+{
+	const struct content *snapshot = NULL;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (!has_tag(&c->items[i], tag, value))
+			continue;
+		if (!c->items[i].vol->snapshot)
+			return &c->items[i];
+		if (!snapshot)
+			snapshot = &c->items[i];
+	}
+	return snapshot;
+}
+
 /* udev writes blanks and the like in links as \x20. */
 static void undo_udev_escapes(char *s)
 {
@@ -240,10 +256,7 @@ const struct content *contents_find(const struct contents *c, const char *spec)
 		value[len] = '\0';
 		if (tags[i].link)
 			undo_udev_escapes(value);
-		for (size_t k = 0; k < c->n; k++)
-			if (has_tag(&c->items[k], tags[i].tag, value))
-				return first_of(c, &c->items[k]);
-		return NULL;
+		return first_of(c, by_tag(c, tags[i].tag, value));
 	}
 	return first_of(c, by_device(c, spec));
 }

@@ -249,15 +249,19 @@ static int roots_in(const struct contents *c, size_t i, struct roots *out, struc
 	return roots_drop_copies(c, fs, out, before, e);
 }
 
+/* Snapshots of volumes look like what they are snapshots of: they are asked when there is nothing else. */
 int roots_find(const struct contents *c, struct roots *out, struct err *e)
 {
 	memset(out, 0, sizeof *out);
-	for (size_t i = 0; i < c->n; i++) {
-		int rc = c->items[i].id.readable && !c->items[i].again ? roots_in(c, i, out, e) : 0;
+	for (int snapshots = 0; snapshots < 2 && out->n == 0; snapshots++) {
+		for (size_t i = 0; i < c->n; i++) {
+			const struct content *it = &c->items[i];
+			int rc = it->id.readable && !it->again && it->vol->snapshot == snapshots ? roots_in(c, i, out, e) : 0;
 
-		if (rc < 0) {
-			roots_free(out);
-			return rc;
+			if (rc < 0) {
+				roots_free(out);
+				return rc;
+			}
 		}
 	}
 	return 0;
@@ -492,7 +496,7 @@ int guest_open(const struct contents *c, bool any, struct guest *out, struct err
 	for (size_t i = 0; i < c->n; i++) {
 		content_name(&names, &c->items[i], c->items[i].vol->locked ? "locked" : NULL);
 		locked |= c->items[i].vol->locked && c->items[i].id.type && strcmp(c->items[i].id.type, "crypto_LUKS") == 0;
-		if (!c->items[i].id.readable || c->items[i].again)
+		if (!c->items[i].id.readable || c->items[i].again || c->items[i].vol->snapshot)
 			continue;
 		nreadable++;
 		only = i;

@@ -155,6 +155,32 @@ START_TEST(two_roots_are_a_question)
 }
 END_TEST
 
+/* What a snapshot of the root, with all its labels, would be. */
+START_TEST(a_snapshot_of_the_root_is_not_asked_while_there_is_the_root)
+{
+	struct guest g;
+	struct disk d;
+
+	run(make_guest);
+	run("dd if=d of=d bs=1M skip=1 seek=21 count=20 conv=notrunc");
+	disk_open(&d, "d");
+	fails(guest_open(&d.c, false, &g, &e), ERR_USAGE);
+	d.vols.items[0].snapshot = true;
+	ck_assert_ptr_eq(contents_find(&d.c, "LABEL=root"), &d.c.items[1]);
+	ok(guest_open(&d.c, false, &g, &e));
+	ck_assert_ptr_eq(g.mounted[0], &d.c.items[1]);
+	guest_free(&g);
+	/* Alone it has to do. */
+	d.vols.items[1].extended = true;
+	memset(&d.c.items[1].id, 0, sizeof d.c.items[1].id);
+	ck_assert_ptr_eq(contents_find(&d.c, "LABEL=root"), &d.c.items[0]);
+	ok(guest_open(&d.c, false, &g, &e));
+	ck_assert_ptr_eq(g.mounted[0], &d.c.items[0]);
+	guest_free(&g);
+	disk_close(&d);
+}
+END_TEST
+
 START_TEST(a_filesystem_that_is_no_root_is_opened_only_on_request)
 {
 	struct guest g = { 0 };
@@ -207,4 +233,5 @@ END_TEST
 
 TEST_MAIN("guest", fstab_lines_are_split_and_unescaped, an_endless_fstab_is_refused,
 	  the_root_is_found_and_its_fstab_mounted, volumes_are_found_by_every_name, two_roots_are_a_question,
+	  a_snapshot_of_the_root_is_not_asked_while_there_is_the_root,
 	  a_filesystem_that_is_no_root_is_opened_only_on_request, every_failing_allocation_of_an_opening_is_an_error)
