@@ -126,6 +126,7 @@ struct md_place md_locate(const struct md_geo *g, uint64_t off, unsigned copy);
 struct md_stripe {
 	unsigned p, q; /* q: MD_NO_DISK with raid4 and raid5 */
 	unsigned first; /* the disk from which on data disks are counted for Q */
+	bool by_number; /* P and Q are counted with them */
 };
 struct md_stripe md_stripe_at(const struct md_geo *g, uint64_t off);
 /* Can all bytes be read where only these disks are there? */

@@ -112,13 +112,13 @@ static void lose(struct part *p, unsigned disk)
 		p->lost[p->nlost++] = disk;
 }
 
-/* The number by which a data disk counts in Q: from the disk behind Q on, round, without P and Q. */
+/* The number by which a data disk counts in Q: from the disk behind Q on, round, without P and Q; with by_number its own. */
 static unsigned number_in_q(const struct part *p, unsigned disk)
 {
 	unsigned n = 0;
 
 	for (unsigned i = p->stripe.first; i != disk; i = (i + 1) % p->s->geo.ndisks)
-		n += i != p->stripe.p && i != p->stripe.q;
+		n += p->stripe.by_number || (i != p->stripe.p && i != p->stripe.q);
 	return n;
 }
 
@@ -161,10 +161,11 @@ static int sum_q(struct part *p, uint8_t *buf, uint8_t *tmp, struct err *e)
 	for (unsigned i = 0; i < n; i++) {
 		unsigned disk = (p->stripe.first + 2 * n - 1 - i) % n;
 
-		if (disk == p->stripe.p || disk == p->stripe.q)
-			continue;
-		md_double(buf, p->len);
-		if (is_lost(p, disk))
+		bool parity = disk == p->stripe.p || disk == p->stripe.q;
+
+		if (!parity || p->stripe.by_number)
+			md_double(buf, p->len);
+		if (parity || is_lost(p, disk))
 			continue;
 		rc = part_read(p, disk, tmp, e);
 		if (rc != 0)

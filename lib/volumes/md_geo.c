@@ -16,8 +16,13 @@
 
 #include <inttypes.h>
 
-/* Layouts of raid5; raid6 has them too, and those with 16 added, where Q stays on the last disk. */
-enum { LEFT_ASYMMETRIC, RIGHT_ASYMMETRIC, LEFT_SYMMETRIC, RIGHT_SYMMETRIC, PARITY_FIRST, PARITY_LAST, Q_LAST = 16 };
+/*
+ * Layouts of raid5; raid6 has them too, those with 16 added, where Q stays on the last disk, and those of DDF controllers, which
+ * LVM uses: zero restart is right asymmetric, N restart is left asymmetric a row later, N continue is left symmetric with Q
+ * before P.
+ */
+enum { LEFT_ASYMMETRIC, RIGHT_ASYMMETRIC, LEFT_SYMMETRIC, RIGHT_SYMMETRIC, PARITY_FIRST, PARITY_LAST,
+       ZERO_RESTART = 8, N_RESTART, N_CONTINUE, Q_LAST = 16 };
 /* Layouts of raid0 in several zones. */
 enum { RAID0_ORIGINAL = 1, RAID0_ALTERNATE = 2 };
 
@@ -31,6 +36,11 @@ void md_geo_free(struct md_geo *g)
 bool md_is_parity(const struct md_geo *g)
 {
 	return g->level >= 4 && g->level <= 6;
+}
+
+static bool is_ddf(const struct md_geo *g)
+{
+	return g->level == 6 && g->layout >= ZERO_RESTART && g->layout <= N_CONTINUE;
 }
 
 static unsigned nparity(const struct md_geo *g)
@@ -164,9 +174,9 @@ static int parity_init(struct md_geo *g, struct err *e)
 		return err_set(e, ERR_CORRUPT, "raid%d of %u disks", g->level, g->ndisks);
 	if (g->level == 4)
 		g->layout = PARITY_LAST;
-	else if (g->level == 6 && g->layout >= 8 && g->layout <= 10)
-		return err_set(e, ERR_UNSUPPORTED, "raid6 with the layout of a DDF controller (%" PRIu32 ")", g->layout);
-	else if (base > PARITY_LAST || g->layout == Q_LAST + PARITY_LAST)
+	else if (is_ddf(g))
+		base = PARITY_LAST; /* of which there is none with Q_LAST */
+	if (base > PARITY_LAST || g->layout == Q_LAST + PARITY_LAST)
 		return err_set(e, ERR_UNSUPPORTED, "raid%d with layout %" PRIu32, g->level, g->layout);
 	return size_set(g, g->member_size / g->chunk, g->chunk, g->ndisks - nparity(g), e);
 }
@@ -327,16 +337,21 @@ struct md_stripe md_stripe_at(const struct md_geo *g, uint64_t off)
 	unsigned n = q_last ? g->ndisks - 1 : g->ndisks, ndata = g->ndisks - nparity(g);
 	uint64_t row = off / g->chunk / ndata;
 	unsigned turn = (unsigned)(row % n);
-	struct md_stripe s = { 0, MD_NO_DISK, 0 };
+	struct md_stripe s = { 0, MD_NO_DISK, 0, is_ddf(g) };
 
 	switch (g->layout & ~(uint32_t)Q_LAST) {
 	case LEFT_ASYMMETRIC:
 	case LEFT_SYMMETRIC:
+	case N_CONTINUE:
 		s.p = n - 1 - turn;
 		break;
 	case RIGHT_ASYMMETRIC:
 	case RIGHT_SYMMETRIC:
+	case ZERO_RESTART:
 		s.p = turn;
+		break;
+	case N_RESTART:
+		s.p = n - 1 - (turn + 1) % n;
 		break;
 	case PARITY_FIRST:
 		s.p = 0;
@@ -347,8 +362,11 @@ struct md_stripe md_stripe_at(const struct md_geo *g, uint64_t off)
 	}
 	if (g->level != 6)
 		return s;
-	s.q = q_last ? g->ndisks - 1 : (s.p + 1) % g->ndisks;
-	s.first = (s.q + 1) % g->ndisks;
+	if (g->layout == N_CONTINUE)
+		s.q = (s.p + g->ndisks - 1) % g->ndisks;
+	else
+		s.q = q_last ? g->ndisks - 1 : (s.p + 1) % g->ndisks;
+	s.first = s.by_number ? 0 : (s.q + 1) % g->ndisks;
 	return s;
 }
 
@@ -360,6 +378,9 @@ static struct md_place parity_locate(const struct md_geo *g, uint64_t off)
 	bool q_last = g->level == 6 && g->layout & Q_LAST;
 
 	switch (g->layout & ~(uint32_t)Q_LAST) {
+	case N_CONTINUE:
+		disk = (s.p + 1 + disk) % g->ndisks;
+		break;
 	case LEFT_SYMMETRIC:
 	case RIGHT_SYMMETRIC:
 		/* Counted from the disk behind the parity, round. */

@@ -28,8 +28,10 @@ static void parity_write(struct disk *disks, const struct md_geo *g, uint64_t of
 		for (unsigned k = 0; k < g->ndisks; k++) {
 			unsigned d = (s.first + k) % g->ndisks;
 
-			if (d == s.p || d == s.q)
+			if (d == s.p || d == s.q) {
+				factor = s.by_number ? twice(factor) : factor;
 				continue;
+			}
 			p ^= disks[d].bytes[i];
 			for (uint8_t bit = 1, x = disks[d].bytes[i]; bit; bit = (uint8_t)(bit << 1), x = twice(x))
 				q ^= factor & bit ? x : 0;
@@ -203,9 +205,9 @@ START_TEST(raid5_is_read_without_any_one_disk)
 }
 END_TEST
 
-START_TEST(raid6_is_read_without_any_two_disks)
+static void without_any_two(const struct array *array)
 {
-	make(&raid6);
+	make(array);
 	for (unsigned a = 0; a < 5; a++) {
 		for (unsigned b = a; b < 5; b++) {
 			char names[6] = "";
@@ -219,6 +221,19 @@ START_TEST(raid6_is_read_without_any_two_disks)
 		}
 	}
 	refused("03", "disks 1, 2 and 4 of 5 are missing");
+}
+
+START_TEST(raid6_is_read_without_any_two_disks)
+{
+	/* Those of Linux, and of DDF. */
+	static const unsigned layouts[] = { 2, 8, 9, 10 };
+
+	for (size_t i = 0; i < ARRAY_LEN(layouts); i++) {
+		struct array array = raid6;
+
+		array.layout = layouts[i];
+		without_any_two(&array);
+	}
 }
 END_TEST
 
