@@ -10,13 +10,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int fs_probe(struct block *dev, struct fs_id *id, struct err *e)
+/* *drv: whose claim it is; NULL when there is none, or more than one. */
+static int probe(struct block *dev, struct fs_id *id, const struct fs_driver **drv, struct err *e)
 {
-	const struct fs_driver *container = NULL;
+	bool container = false;
 	unsigned nclaims = 0;
 	bool shared = false;
 
 	memset(id, 0, sizeof *id);
+	*drv = NULL;
 	for (const struct fs_driver *const *d = fs_drivers; *d; d++) {
 		struct fs_id claim = { 0 };
 		int rc = (*d)->probe(dev, &claim, e);
@@ -35,17 +37,25 @@ int fs_probe(struct block *dev, struct fs_id *id, struct err *e)
 		 */
 		if (nclaims == 0) {
 			*id = claim;
+			*drv = *d;
 			nclaims = 1;
 			shared = rc == FS_PROBE_SHARED;
-			if (rc == FS_PROBE_CONTAINER)
-				container = *d;
+			container = rc == FS_PROBE_CONTAINER;
 		}
 	}
 	if (nclaims > 1) {
 		memset(id, 0, sizeof *id);
 		id->type = "ambivalent";
+		*drv = NULL;
 	}
 	return 0;
+}
+
+int fs_probe(struct block *dev, struct fs_id *id, struct err *e)
+{
+	const struct fs_driver *drv;
+
+	return probe(dev, id, &drv, e);
 }
 
 int fs_open(struct block *dev, struct fs **out, struct err *e)
@@ -58,7 +68,7 @@ int fs_open_among(struct block *dev, struct block *const *others, size_t nothers
 	CLEANUP(fs_closep) struct fs *fs = NULL;
 	struct fs_id id;
 	const struct fs_driver *drv = NULL;
-	int rc = fs_probe(dev, &id, e);
+	int rc = probe(dev, &id, &drv, e);
 
 	if (rc < 0)
 		return rc;
@@ -66,16 +76,10 @@ int fs_open_among(struct block *dev, struct block *const *others, size_t nothers
 		return err_set(e, ERR_UNSUPPORTED, "no known filesystem");
 	if (strcmp(id.type, "ambivalent") == 0)
 		return err_set(e, ERR_UNSUPPORTED, "the signatures of several filesystems are there at once; wipefs shows them");
-	for (const struct fs_driver *const *d = fs_drivers; *d && !drv; d++) {
-		struct fs_id again = { 0 };
-
-		if ((*d)->open && (*d)->probe(dev, &again, NULL) > 0)
-			drv = *d;
-	}
 	if (id.takes_linux)
 		return err_set(e, ERR_UNSUPPORTED, "filesystem type %s cannot be read yet: it takes the driver of Linux itself",
 			       id.type);
-	if (!drv || !id.readable)
+	if (!drv || !drv->open || !id.readable)
 		return err_set(e, ERR_UNSUPPORTED, "filesystem type %s cannot be read", id.type);
 
 	fs = alloc_zero(sizeof *fs);
