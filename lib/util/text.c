@@ -188,23 +188,40 @@ bool text_starts(const char *s, const char *prefix, const char **rest)
 	return true;
 }
 
-static void utf8_put(struct strbuf *out, uint32_t c)
+static size_t utf8_encode(uint32_t c, char out[4])
 {
 	if (c < 0x80) {
-		strbuf_putc(out, (char)c);
-	} else if (c < 0x800) {
-		strbuf_putc(out, (char)(0xc0 | c >> 6));
-		strbuf_putc(out, (char)(0x80 | (c & 0x3f)));
-	} else if (c < 0x10000) {
-		strbuf_putc(out, (char)(0xe0 | c >> 12));
-		strbuf_putc(out, (char)(0x80 | (c >> 6 & 0x3f)));
-		strbuf_putc(out, (char)(0x80 | (c & 0x3f)));
-	} else {
-		strbuf_putc(out, (char)(0xf0 | c >> 18));
-		strbuf_putc(out, (char)(0x80 | (c >> 12 & 0x3f)));
-		strbuf_putc(out, (char)(0x80 | (c >> 6 & 0x3f)));
-		strbuf_putc(out, (char)(0x80 | (c & 0x3f)));
+		out[0] = (char)c;
+		return 1;
 	}
+	if (c < 0x800) {
+		out[0] = (char)(0xc0 | c >> 6);
+		out[1] = (char)(0x80 | (c & 0x3f));
+		return 2;
+	}
+	if (c < 0x10000) {
+		out[0] = (char)(0xe0 | c >> 12);
+		out[1] = (char)(0x80 | (c >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (c & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | c >> 18);
+	out[1] = (char)(0x80 | (c >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (c >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (c & 0x3f));
+	return 4;
+}
+
+/* The character that begins with a unit, whose successor (0: none) may belong to it: then *two. */
+static uint32_t utf16_decode(uint32_t unit, uint32_t next, bool *two)
+{
+	*two = false;
+	if (unit < 0xd800 || unit >= 0xe000)
+		return unit;
+	if (unit >= 0xdc00 || next < 0xdc00 || next >= 0xe000)
+		return 0xfffd;
+	*two = true;
+	return 0x10000 + ((unit - 0xd800) << 10) + (next - 0xdc00);
 }
 
 void text_utf16le(struct strbuf *out, const void *units, size_t nunits)
@@ -212,20 +229,60 @@ void text_utf16le(struct strbuf *out, const void *units, size_t nunits)
 	const uint8_t *p = units;
 
 	for (size_t i = 0; i < nunits; i++) {
-		uint32_t c = p[2 * i] | (uint32_t)p[2 * i + 1] << 8;
+		uint32_t unit = p[2 * i] | (uint32_t)p[2 * i + 1] << 8;
+		uint32_t next = i + 1 < nunits ? p[2 * i + 2] | (uint32_t)p[2 * i + 3] << 8 : 0;
+		char utf8[4];
+		bool two;
 
-		if (c == 0)
+		if (unit == 0)
 			return;
-		if (c >= 0xd800 && c < 0xe000) {
-			uint32_t low = i + 1 < nunits ? p[2 * i + 2] | (uint32_t)p[2 * i + 3] << 8 : 0;
-
-			if (c < 0xdc00 && low >= 0xdc00 && low < 0xe000) {
-				c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-				i++;
-			} else {
-				c = 0xfffd;
-			}
-		}
-		utf8_put(out, c);
+		strbuf_add(out, utf8, utf8_encode(utf16_decode(unit, next, &two), utf8));
+		i += two;
 	}
+}
+
+size_t text_from_utf16(const uint16_t *units, size_t nunits, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < nunits && units[i]; i++) {
+		char utf8[4];
+		bool two;
+		size_t len = utf8_encode(utf16_decode(units[i], i + 1 < nunits ? units[i + 1] : 0, &two), utf8);
+
+		if (len >= size - n)
+			break;
+		memcpy(buf + n, utf8, len);
+		n += len;
+		i += two;
+	}
+	buf[n] = '\0';
+	return n;
+}
+
+bool text_to_utf16(const char *s, size_t len, uint16_t *units, size_t max, size_t *n)
+{
+	const uint8_t *p = (const uint8_t *)s;
+	size_t at = 0;
+
+	*n = 0;
+	if (text_utf8_valid(s, len) != len)
+		return false;
+	/* Each turn takes a whole character, as the text is well-formed. */
+	while (at < len) {
+		unsigned more = p[at] < 0x80 ? 0 : p[at] < 0xe0 ? 1 : p[at] < 0xf0 ? 2 : 3;
+		uint32_t c = more ? p[at] & (0x3fu >> more) : p[at];
+
+		for (unsigned i = 1; i <= more; i++)
+			c = c << 6 | (p[at + i] & 0x3f);
+		at += 1 + more;
+		if (max - *n < (c >= 0x10000 ? 2 : 1))
+			return false;
+		if (c >= 0x10000) {
+			units[(*n)++] = (uint16_t)(0xd800 + ((c - 0x10000) >> 10));
+			c = 0xdc00 + ((c - 0x10000) & 0x3ff);
+		}
+		units[(*n)++] = (uint16_t)c;
+	}
+	return true;
 }

@@ -31,6 +31,13 @@ size_t text_utf8_valid(const void *bytes, size_t len);
 char *text_uuid(const uint8_t uuid[16], char *buf);
 /* UTF-16 in little-endian order, up to nunits or a NUL, appended as UTF-8; half a surrogate pair becomes U+FFFD. */
 void text_utf16le(struct strbuf *out, const void *units, size_t nunits);
+/* Units in the host's order as UTF-8, in the same way, whole characters only, NUL-terminated: how many bytes. */
+size_t text_from_utf16(const uint16_t *units, size_t nunits, char *buf, size_t size);
+/*
+ * UTF-8 as units of UTF-16 in the host's order: *n of them.  false when it is not well-formed UTF-8 or has more than max
+ * units.
+ */
+bool text_to_utf16(const char *s, size_t len, uint16_t *units, size_t max, size_t *n);
 /* Does s begin with prefix?  If so *rest (if given) is what follows. */
 bool text_starts(const char *s, const char *prefix, const char **rest);
 

@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 START_TEST(sizes_take_suffixes_and_fractions)
 {
@@ -68,6 +69,35 @@ START_TEST(utf16_becomes_utf8)
 }
 END_TEST
 
+START_TEST(utf8_becomes_utf16_and_back)
+{
+	static const char text[] = "aé\xe2\x82\xac\xf0\x9f\x98\x80z";
+	static const uint16_t want[] = { 'a', 0xe9, 0x20ac, 0xd83d, 0xde00, 'z' };
+	static const char *const bad[] = { "\xff", "\xc3", "\xed\xa0\x80", "\xc0\x80", "a\xf0\x9f\x98" };
+	uint16_t units[6];
+	char utf8[20];
+	size_t n = 0;
+
+	ck_assert(text_to_utf16(text, strlen(text), units, 6, &n));
+	ck_assert_uint_eq(n, 6);
+	ck_assert_mem_eq(units, want, sizeof want);
+	ck_assert_uint_eq(text_from_utf16(units, n, utf8, sizeof utf8), strlen(text));
+	ck_assert_str_eq(utf8, text);
+	/* Whole characters only, where there is no room. */
+	ck_assert(!text_to_utf16(text, strlen(text), units, 5, &n));
+	ck_assert(!text_to_utf16(text, strlen(text), units, 4, &n));
+	ck_assert_uint_eq(text_from_utf16(want, 6, utf8, 10), 6);
+	ck_assert_uint_eq(text_from_utf16(want, 6, utf8, 11), 10);
+	/* Half a pair, and what follows a NUL. */
+	ck_assert_uint_eq(text_from_utf16(want + 4, 2, utf8, sizeof utf8), 4);
+	ck_assert_str_eq(utf8, "\xef\xbf\xbdz");
+	ck_assert_uint_eq(text_from_utf16((const uint16_t[]){ 'a', 0, 'b' }, 3, utf8, sizeof utf8), 1);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		ck_assert_msg(!text_to_utf16(bad[i], strlen(bad[i]), units, 6, &n), "%zu was taken", i);
+	ck_assert(text_to_utf16("", 0, units, 0, &n) && n == 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("text");
@@ -81,6 +111,7 @@ int main(void)
 	tcase_add_test(t, sizes_print_three_digits);
 	tcase_add_test(t, quoting_leaves_nothing_a_terminal_acts_on);
 	tcase_add_test(t, utf16_becomes_utf8);
+	tcase_add_test(t, utf8_becomes_utf16_and_back);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
