@@ -6,6 +6,7 @@
 #include "testing.h"
 
 #include "alloc.h"
+#include "block_driver.h"
 #include "vfs.h"
 
 #include <inttypes.h>
@@ -122,6 +123,130 @@ static inline void refused(enum err_code code, const char *words)
 	if (rc == 0)
 		fs_close(fs);
 	ck_assert_msg(rc == -(int)code && strstr(e.msg, words), "%s: %d (%s)", words, rc, rc ? e.msg : "opened");
+}
+
+/* The bytes of the image at off. */
+static inline void peek(uint64_t off, void *buf, size_t len)
+{
+	FILE *f = fopen("d", "rb");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fseek(f, (long)off, SEEK_SET), 0);
+	ck_assert_uint_eq(fread(buf, 1, len, f), len);
+	fclose(f);
+}
+
+static inline uint16_t peek16(uint64_t off)
+{
+	uint8_t b[2];
+
+	peek(off, b, sizeof b);
+	return (uint16_t)(b[0] | b[1] << 8);
+}
+
+static inline uint32_t peek32(uint64_t off)
+{
+	return peek16(off) | (uint32_t)peek16(off + 2) << 16;
+}
+
+/* A file of the guest is what a file here is. */
+static inline void reads_as(struct vfs *v, const char *path, const char *host)
+{
+	char cmd[300], *text = NULL;
+	size_t len = 0;
+	FILE *f;
+
+	ok(vfs_read_file(v, path, 64 << 20, &text, &len, &e));
+	f = fopen("out", "wb");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(text, 1, len, f), len);
+	fclose(f);
+	snprintf(cmd, sizeof cmd, "cmp out '%s'", host);
+	run(cmd);
+	free(text);
+}
+
+/* What the names of a directory are, sorted. */
+struct seen {
+	char names[40][800];
+	size_t n;
+};
+
+static inline int see(void *arg, const struct vfs_dirent *d, struct err *er)
+{
+	struct seen *s = arg;
+
+	(void)er;
+	ck_assert_uint_lt(s->n, 40);
+	snprintf(s->names[s->n++], sizeof s->names[0], "%s", d->name);
+	return 0;
+}
+
+static inline void sees(struct vfs *v, const char *path, size_t n, const char *const *names)
+{
+	static struct seen s;
+	struct vfs_node dir;
+
+	s.n = 0;
+	ok(vfs_lookup(v, path, true, &dir, &e));
+	ok(vfs_readdir(v, dir, true, see, &s, &e));
+	for (size_t i = 0; i < n && i < s.n; i++)
+		ck_assert_str_eq(s.names[i], names[i]);
+	ck_assert_uint_eq(s.n, n);
+}
+
+/* What fs_open() wants to be known; "" for nothing. */
+static inline const char *opening_notice(void)
+{
+	static char text[300];
+	struct fs *fs = NULL;
+
+	ok(open_fs(&fs));
+	snprintf(text, sizeof text, "%s", fs_notice(fs) ? fs_notice(fs) : "");
+	fs_close(fs);
+	return text;
+}
+
+/*
+ * Lets the first, second, third ... read fail while a file is read: each time it is an error, unless it need not matter,
+ * and the next attempt works, as nothing half read stays in a cache.
+ */
+static inline void each_failing_read_is_an_error(const char *path, bool may_not_matter)
+{
+	const struct block_open how = { .format = "raw" };
+	unsigned long n;
+
+	for (n = 1; n < 300; n++) {
+		struct fault_plan plan = { .fail_read_at = n };
+		struct block *file = NULL, *b = NULL;
+		struct fs *fs = NULL;
+		struct vfs *v = NULL;
+		char *text = NULL;
+		size_t len;
+		int rc;
+
+		ok(block_open("d", &how, &file, &e));
+		ok(block_fault(file, &plan, &b, &e));
+		rc = fs_open(b, &fs, &e);
+		if (rc == 0) {
+			ok(vfs_new(&v, &e));
+			ok(vfs_mount(v, fs, "/", &e));
+			rc = vfs_read_file(v, path, 1 << 20, &text, &len, &e);
+			free(text);
+			if (rc < 0)
+				ok(vfs_read_file(v, path, 1 << 20, &text, &len, &e));
+			if (rc < 0)
+				free(text);
+		}
+		vfs_free(v);
+		block_unref(b);
+		block_unref(file);
+		if (atomic_load(&plan.nreads) < n)
+			break;
+		ck_assert_msg(rc < 0 || may_not_matter, "read %lu did not matter", n);
+	}
+	ck_assert_uint_gt(n, 4);
+	ck_assert_uint_lt(n, 300);
 }
 
 #endif
