@@ -127,100 +127,6 @@ static int lvm2_more(const struct head *h, struct fs_id *id, struct err *e)
 	return 0;
 }
 
-/* ---- FAT ---- */
-
-struct fat {
-	unsigned bytes_per_sector, sectors_per_cluster, reserved, nfats, root_entries;
-	uint64_t fat_sectors, sectors;
-	bool is32;
-};
-
-static bool fat_judge(const struct head *h, struct fat *f)
-{
-	uint64_t used;
-
-	f->bytes_per_sector = get16(h, 11);
-	f->sectors_per_cluster = h->bytes[13];
-	f->reserved = get16(h, 14);
-	f->nfats = h->bytes[16];
-	f->root_entries = get16(h, 17);
-	f->sectors = get16(h, 19) ? get16(h, 19) : get32(h, 32);
-	f->is32 = get16(h, 22) == 0;
-	f->fat_sectors = f->is32 ? get32(h, 36) : get16(h, 22);
-	if (!is_pow2(f->bytes_per_sector) || f->bytes_per_sector < 512 || f->bytes_per_sector > 4096)
-		return false;
-	if (!is_pow2(f->sectors_per_cluster) || f->reserved == 0 || f->nfats == 0 || f->fat_sectors == 0)
-		return false;
-	if (h->bytes[21] != 0xf0 && h->bytes[21] < 0xf8)
-		return false;
-	if (h->bytes[510] != 0x55 || h->bytes[511] != 0xaa)
-		return false;
-	used = f->reserved + f->nfats * f->fat_sectors;
-	return f->sectors > used && (f->is32 ? f->root_entries == 0 : f->root_entries > 0);
-}
-
-/* The entry of the root directory that holds the label: searched for in at most 64 KiB of it. */
-static int fat_root_label(const struct head *h, const struct fat *f, struct fs_id *id, struct err *e)
-{
-	CLEANUP(free_ptr) uint8_t *dir = NULL;
-	uint64_t sector = f->reserved + f->nfats * f->fat_sectors, off;
-	size_t len = (size_t)f->root_entries * 32;
-	int rc;
-
-	if (f->is32) {
-		uint32_t cluster = get32(h, 44);
-
-		if (cluster < 2)
-			return 0;
-		sector += (uint64_t)(cluster - 2) * f->sectors_per_cluster;
-		len = (size_t)f->sectors_per_cluster * f->bytes_per_sector;
-	}
-	len = MIN_OF(len, (size_t)65536);
-	off = sector * f->bytes_per_sector;
-	if (!range_in(off, len, h->size))
-		return 0;
-	dir = alloc_bytes(len);
-	if (!dir)
-		return err_nomem(e);
-	rc = block_pread(h->dev, dir, len, off, e);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i + 32 <= len && dir[i]; i += 32) {
-		/* A volume label, but no part of a long name, and not deleted. */
-		if (dir[i] == 0xe5 || (dir[i + 11] & 0x3f) == 0x0f || (dir[i + 11] & 0x18) != 0x08)
-			continue;
-		if (dir[i] == 0x05)
-			dir[i] = 0xe5;
-		known_label(id, dir + i, 11);
-		break;
-	}
-	return 0;
-}
-
-static int fat_probe(const struct head *h, struct fs_id *id, struct err *e)
-{
-	struct fat f;
-	size_t boot;
-	int rc;
-
-	if (!fat_judge(h, &f) || memcmp(h->bytes + 3, "NTFS    ", 8) == 0 || memcmp(h->bytes + 3, "EXFAT   ", 8) == 0)
-		return 0;
-	/* A jump, and where there is none at least the name that formatting programs write. */
-	boot = f.is32 ? 64 : 36;
-	if (h->bytes[0] != 0xeb && h->bytes[0] != 0xe9 && memcmp(h->bytes + boot + 18, "FAT", 3) != 0)
-		return 0;
-	id->type = "vfat";
-	id->size = f.sectors * f.bytes_per_sector;
-	if (h->bytes[boot + 2] == 0x28 || h->bytes[boot + 2] == 0x29)
-		serial32(id, get32(h, boot + 3));
-	rc = fat_root_label(h, &f, id, e);
-	if (rc < 0)
-		return rc;
-	if (!id->label[0] && h->bytes[boot + 2] == 0x29 && memcmp(h->bytes + boot + 7, "NO NAME    ", 11) != 0)
-		known_label(id, h->bytes + boot + 7, 11);
-	return 1;
-}
-
 /* ---- NTFS and exFAT ---- */
 
 /* The label is attribute 0x60 of record 3 of the master file table. */
@@ -431,8 +337,8 @@ static int probes_look(known_probe_fn *const *probe, size_t n, const struct head
 static int known_probe(struct block *dev, struct fs_id *id, struct err *e)
 {
 	static known_probe_fn *const containers[] = { known_raid, known_drbd, known_vmfs_member, known_zfs };
-	static known_probe_fn *const filesystems[] = { fat_probe,   known_udf,  known_hfsplus, known_hfs, known_ufs,
-						       known_minix, known_sysv, known_vmfs };
+	static known_probe_fn *const filesystems[] = { known_udf,   known_hfsplus, known_hfs, known_ufs,
+						       known_minix, known_sysv,	   known_vmfs };
 	CLEANUP(free_ptr) uint8_t *bytes = alloc_zero(HEAD_SIZE);
 	struct head h = { .dev = dev, .size = block_size(dev), .bytes = bytes };
 	struct claims c = { .n = 0 };

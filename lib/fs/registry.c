@@ -9,5 +9,6 @@ const struct fs_driver *const fs_drivers[] = {
 	&fs_iso,
 	&fs_squashfs,
 	&fs_xfs,
+	&fs_fat,
 	NULL,
 };

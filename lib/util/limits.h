@@ -185,6 +185,9 @@
 /* Announced changes of maps and attributes that are not done: one for each transaction at most. */
 #define LIMIT_XFS_INTENTS 4096
 
+/* The specification says 65536 entries of 32 bytes; some systems make more of FAT32's. */
+#define LIMIT_FAT_DIR_SIZE (64 * MiB)
+
 /* fstab: a person writes it. */
 #define LIMIT_FSTAB_BYTES (1 * MiB)
 #define LIMIT_FSTAB_LINES 4096

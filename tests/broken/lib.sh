@@ -110,7 +110,11 @@ byte()
 	printf %02x "$1"
 }
 
-# le32 N, le64 N: little-endian digits for put.
+# le16 N, le32 N, le64 N: little-endian digits for put.
+le16()
+{
+	byte $(($1 & 255)); byte $(($1 >> 8 & 255))
+}
 le32()
 {
 	byte $(($1 & 255)); byte $(($1 >> 8 & 255)); byte $(($1 >> 16 & 255)); byte $(($1 >> 24 & 255))
@@ -376,4 +380,50 @@ mac_entry()
 	put $(($1 * 512)) "504d 0000 $(printf '%08x%08x%08x' "$2" "$3" "$4")"
 	text $(($1 * 512 + 16)) name
 	text $(($1 * 512 + 48)) "$5"
+}
+
+# number_at OFFSET BYTES: a little-endian number of $img.
+number_at()
+{
+	od -An -v -tu"$2" -j"$(($1))" -N"$2" --endian=little "$img" | tr -d ' '
+}
+
+# fat BITS [OPTION...]: FAT with clusters of 512 bytes and two tables, that holds a file "F" of 5000 bytes, a file
+# "LONG NAME OF F", and directories "A/B".  $fat_table, $fat_root (not FAT32's) and $fat_heap tell where things lie.
+fat()
+{
+	img=image
+	mkdir -p tree/A/B
+	yes "words of the guest" | head -c 5000 >tree/F
+	echo "words" >"tree/LONG NAME OF F"
+	case $1 in 12) cut_at 0x200000 ;; 16) cut_at 0x400000 ;; 32) cut_at 0x2400000 ;; esac
+	fat_bits=$1
+	shift
+	PATH=$PATH:/sbin:/usr/sbin mkfs.fat --invariant -F "$fat_bits" -s 1 -r 512 "$@" "$img" >/dev/null
+	SOURCE_DATE_EPOCH=1000000000 MTOOLS_SKIP_CHECK=1 mcopy -sQ -i "$img" tree/F "tree/LONG NAME OF F" tree/A ::
+	rm -r tree
+	fat_table=$(($(number_at 14 2) * 512))
+	fat_sectors=$(number_at 22 2)
+	[ "$fat_sectors" != 0 ] || fat_sectors=$(number_at 36 4)
+	fat_root=$((fat_table + 2 * fat_sectors * 512))
+	fat_heap=$((fat_root + $(number_at 17 2) * 32))
+}
+
+# fat_entry NAME: where the entry with this short name (11 bytes) lies.
+fat_entry()
+{
+	grep -boaF "$1" "$img" | sed 's/:.*//;q'
+}
+
+# fat_first NAME: the first cluster of a file.  fat_link FROM TO: the entry of a cluster, of FAT16 or FAT32.
+fat_first()
+{
+	number_at $(($(fat_entry "$1") + 26)) 2
+}
+fat_link()
+{
+	case $fat_bits in
+	16) put $((fat_table + $1 * 2)) "$(le16 "$2")" ;;
+	32) put $((fat_table + $1 * 4)) "$(le32 "$2")" ;;
+	esac
 }
