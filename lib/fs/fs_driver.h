@@ -57,6 +57,6 @@ struct fs {
 };
 
 extern const struct fs_driver *const fs_drivers[]; /* ends at NULL */
-extern const struct fs_driver fs_known, fs_ext, fs_btrfs, fs_fat, fs_iso, fs_squashfs, fs_xfs;
+extern const struct fs_driver fs_known, fs_ext, fs_btrfs, fs_fat, fs_exfat, fs_iso, fs_squashfs, fs_xfs;
 
 #endif

@@ -76,12 +76,6 @@ void known_uuid(struct fs_id *id, const uint8_t p[16])
 		text_uuid(p, id->uuid);
 }
 
-static void serial32(struct fs_id *id, uint32_t serial)
-{
-	if (serial)
-		snprintf(id->uuid, sizeof id->uuid, "%04" PRIX32 "-%04" PRIX32, serial >> 16, serial & 0xffff);
-}
-
 /* ---- second looks ---- */
 
 /* The version of swap areas that are made since 1998. */
@@ -127,7 +121,7 @@ static int lvm2_more(const struct head *h, struct fs_id *id, struct err *e)
 	return 0;
 }
 
-/* ---- NTFS and exFAT ---- */
+/* ---- NTFS ---- */
 
 /* The label is attribute 0x60 of record 3 of the master file table. */
 static int ntfs_more(const struct head *h, struct fs_id *id, struct err *e)
@@ -178,36 +172,6 @@ static int ntfs_more(const struct head *h, struct fs_id *id, struct err *e)
 	return 1;
 }
 
-/* The label is entry type 0x83 in the root directory's first cluster. */
-static int exfat_more(const struct head *h, struct fs_id *id, struct err *e)
-{
-	unsigned sector_bits = h->bytes[108], cluster_bits = h->bytes[109];
-	uint32_t heap = get32(h, 88), root = get32(h, 96);
-	uint8_t dir[4096];
-	uint64_t off, len;
-	int rc;
-
-	if (sector_bits < 9 || sector_bits > 12 || cluster_bits > 25 - sector_bits)
-		return 0;
-	if (get64(h, 72) <= UINT64_MAX >> sector_bits)
-		id->size = get64(h, 72) << sector_bits;
-	if (root < 2)
-		return 1;
-	off = ((uint64_t)heap << sector_bits) + ((uint64_t)(root - 2) << (sector_bits + cluster_bits));
-	len = MIN_OF(1ULL << (sector_bits + cluster_bits), (uint64_t)sizeof dir);
-	if (!range_in(off, len, h->size))
-		return 1;
-	rc = block_pread(h->dev, dir, (size_t)len, off, e);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i + 32 <= len && dir[i]; i += 32)
-		if (dir[i] == 0x83) {
-			rc = label_utf16(id, dir + i + 2, MIN_OF(dir[i + 1], 11), e);
-			return rc < 0 ? rc : 1;
-		}
-	return 1;
-}
-
 /* ---- the table ---- */
 
 #define SWAP_IDS UUID_BYTES, 1024 + 12, LABEL_BYTES, 1024 + 28, 16
@@ -238,7 +202,6 @@ static const struct known table[] = {
 	AT_PAGE_ENDS("swsuspend", "ULSUSPEND", NULL),
 	AT_PAGE_ENDS("swsuspend", "LINHIB0001", NULL),
 	{ "ntfs", MAGIC(3, "NTFS    "), false, UUID_SERIAL64, 72, NO_LABEL, ntfs_more },
-	{ "exfat", MAGIC(3, "EXFAT   "), false, UUID_SERIAL32, 100, NO_LABEL, exfat_more },
 };
 
 static int known_look(const struct known *k, const struct head *h, struct fs_id *id, struct err *e)
@@ -253,8 +216,6 @@ static int known_look(const struct known *k, const struct head *h, struct fs_id 
 		known_uuid(id, h->bytes + k->uuid_off);
 	else if (k->uuid_kind == UUID_TEXT)
 		snprintf(id->uuid, sizeof id->uuid, "%.36s", (const char *)h->bytes + k->uuid_off);
-	else if (k->uuid_kind == UUID_SERIAL32)
-		serial32(id, get32(h, k->uuid_off));
 	else if (k->uuid_kind == UUID_SERIAL64)
 		snprintf(id->uuid, sizeof id->uuid, "%016" PRIX64, get64(h, k->uuid_off));
 	if (k->label_kind == LABEL_BYTES || k->label_kind == LABEL_PADDED)

@@ -22,7 +22,7 @@ struct head {
 	uint8_t *bytes;
 };
 
-enum uuid_kind { UUID_NONE, UUID_BYTES, UUID_TEXT, UUID_SERIAL32, UUID_SERIAL64 };
+enum uuid_kind { UUID_NONE, UUID_BYTES, UUID_TEXT, UUID_SERIAL64 };
 enum label_kind { LABEL_NONE, LABEL_BYTES, LABEL_UTF16, LABEL_PADDED };
 
 struct known {

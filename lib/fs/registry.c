@@ -10,5 +10,6 @@ const struct fs_driver *const fs_drivers[] = {
 	&fs_squashfs,
 	&fs_xfs,
 	&fs_fat,
+	&fs_exfat,
 	NULL,
 };

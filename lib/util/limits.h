@@ -187,6 +187,8 @@
 
 /* The specification says 65536 entries of 32 bytes; some systems make more of FAT32's. */
 #define LIMIT_FAT_DIR_SIZE (64 * MiB)
+/* What the specification allows. */
+#define LIMIT_EXFAT_DIR_SIZE (256 * MiB)
 
 /* fstab: a person writes it. */
 #define LIMIT_FSTAB_BYTES (1 * MiB)

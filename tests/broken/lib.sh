@@ -427,3 +427,48 @@ fat_link()
 	32) put $((fat_table + $1 * 4)) "$(le32 "$2")" ;;
 	esac
 }
+
+# exfat: exFAT with clusters of 512 bytes; a file "f" of 2000 bytes is chained from cluster 100 on, another, "g", lies one
+# after the other from cluster 200 on, and a directory "d" is cluster 300.  $exfat_table, $exfat_heap and $exfat_root tell
+# where things lie, $exfat_f, $exfat_g and $exfat_d where their sets do.
+exfat()
+{
+	img=image
+	cut_at 0x400000
+	PATH=$PATH:/sbin:/usr/sbin mkfs.exfat -c 512 -b 4096 "$img" >/dev/null
+	exfat_table=$(($(number_at 80 4) * 512))
+	exfat_heap=$(($(number_at 88 4) * 512))
+	exfat_root=$((exfat_heap + ($(number_at 96 4) - 2) * 512))
+	exfat_f=$exfat_root
+	while [ "$(number_at $exfat_f 1)" != 0 ]; do exfat_f=$((exfat_f + 32)); done
+	exfat_g=$((exfat_f + 96)) exfat_d=$((exfat_f + 192))
+	exfat_set $exfat_f 20 01 100 2000 f
+	exfat_set $exfat_g 20 03 200 2000 g
+	exfat_set $exfat_d 10 01 300 512 d
+	exfat_link 100 101
+	exfat_link 101 102
+	exfat_link 102 103
+	exfat_link 103 0xffffffff
+	exfat_link 300 0xffffffff
+	text $((exfat_heap + 98 * 512)) "words of the guest"
+	text $((exfat_heap + 198 * 512)) "words of the guest"
+}
+
+# exfat_set OFFSET HEXATTR HEXFLAGS CLUSTER LENGTH LETTER: a set of three entries.  exfat_sum OFFSET: its checksum.
+exfat_set()
+{
+	put "$1" "85 02 0000 $2 00 0000 00004342 00004342 00004342 00 00 80 80 80 00000000000000"
+	put $(($1 + 32)) "c0 $3 00 01 0000 0000 $(le64 "$5") 00000000 $(le32 "$4") $(le64 "$5")"
+	put $(($1 + 64)) c100
+	text $(($1 + 66)) "$6"
+	exfat_sum "$1"
+}
+exfat_sum()
+{
+	put $(($1 + 2)) "$(le16 "$(od -An -v -tu1 -j"$1" -N96 "$img" | awk '{ for (i = 1; i <= NF; i++) { if (n != 2 && n != 3)
+		s = (s % 2 * 32768 + int(s / 2) + $i) % 65536; n++ } } END { print s }')")"
+}
+exfat_link()
+{
+	put $((exfat_table + $1 * 4)) "$(le32 "$2")"
+}
