@@ -178,7 +178,8 @@ bool qi_node_problem(struct strbuf *out, const struct dry_opts *opts, const stru
 	value = dry_opts_get(opts, "overlap-check");
 	second = dry_opts_get(opts, "overlap-check.template");
 	if (strstr(e->msg, "contradict each other"))
-		strbuf_printf(out, "Conflicting values for qcow2 options 'overlap-check' ('%s') and 'overlap-check.template' ('%s')",
+		strbuf_printf(out,
+			      "Conflicting values for qcow2 options 'overlap-check' ('%s') and 'overlap-check.template' ('%s')",
 			      value, second);
 	else if (strstr(e->msg, "\"overlap-check\" is none"))
 		strbuf_printf(out, "Unsupported value '%s' for qcow2 option 'overlap-check'. Allowed are any of the following: "

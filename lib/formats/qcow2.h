@@ -456,13 +456,10 @@ void qcow2_cache_forget(struct qcow2_cache *c, struct qcow2_cache_entry *x);
 /* Writes all dirty entries in the order of their offsets, and reports `event` before each. */
 int qcow2_cache_write(struct qcow2_cache *c, struct block *file, const char *what, const char *event, struct err *e);
 
-/* ---- qcow2.c ---- */
-
-/* Refuses a whole L1 table, of host values, that names the same L2 tables over and over. */
-int qcow2_l1_refuse_repeats(const uint64_t *l1, uint32_t n, struct err *e);
-
 /* ---- qcow2_map.c: with the lock ---- */
 
+/* Refuses a whole L1 table, of host values, that names the same L2 tables over and over; needs no lock. */
+int qcow2_l1_refuse_repeats(const uint64_t *l1, uint32_t n, struct err *e);
 /* Judges one L1 entry: *off is its L2 table, 0 for none. */
 int qcow2_l1_judge(struct block *b, uint64_t l1_idx, uint64_t entry, uint64_t *off, struct err *e);
 /* Judges one L2 entry (bitmap 0 without subclusters) for the cluster at guest offset `guest`. */

@@ -13,6 +13,48 @@
 
 #include <inttypes.h>
 
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* How many different L2 tables the n entries name; *used: how many of the entries name one.  0: memory is out. */
+static uint32_t count_different(const uint64_t *l1, uint32_t n, uint32_t *used)
+{
+	CLEANUP(free_ptr) uint64_t *offs = alloc_array(n, sizeof *offs);
+	uint32_t different = 1;
+
+	*used = 0;
+	for (uint32_t i = 0; offs && i < n; i++)
+		if (l1[i] & QCOW2_OFFSET_MASK)
+			offs[(*used)++] = l1[i] & QCOW2_OFFSET_MASK;
+	if (!*used)
+		return 0;
+	qsort(offs, *used, sizeof *offs, by_number);
+	for (uint32_t i = 1; i < *used; i++)
+		different += offs[i] != offs[i - 1];
+	return different;
+}
+
+int qcow2_l1_refuse_repeats(const uint64_t *l1, uint32_t n, struct err *e)
+{
+	uint32_t same = 0, used, different;
+
+	/* Most tables name theirs in order; neighbours that are equal are as good a sign as any. */
+	for (uint32_t i = 1; i < n; i++)
+		same += (l1[i] & QCOW2_OFFSET_MASK) && (l1[i] & QCOW2_OFFSET_MASK) <= (l1[i - 1] & QCOW2_OFFSET_MASK);
+	if (same < LIMIT_QCOW2_L1_REPEATS_FROM)
+		return 0;
+	different = count_different(l1, n, &used);
+	if (!different)
+		return err_nomem(e); /* some are used: they were seen */
+	if (used / different < LIMIT_QCOW2_L1_REPEATS)
+		return 0;
+	return err_set(e, ERR_CORRUPT, "the L1 table names %" PRIu32 " L2 tables %" PRIu32 " times", different, used);
+}
+
 int qcow2_l1_judge(struct block *b, uint64_t l1_idx, uint64_t entry, uint64_t *off, struct err *e)
 {
 	const struct qcow2_state *s = b->state;

@@ -32,7 +32,7 @@ hold()
 	"$@" >pipe 2>err &
 	held=$!
 	exec 7<pipe
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		grep -q pipe_write "/proc/$held/wchan" 2>/dev/null && return
 		grep -q '^State:.S' "/proc/$held/status" && [ "$i" -gt 20 ] && return
 		sleep 0.1

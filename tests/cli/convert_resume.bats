@@ -13,13 +13,14 @@ disk()
 	rm part
 }
 
-# interrupted SECONDS SIGNAL OPTIONS...: a slow conversion of a.raw that a signal ends.
+# interrupted SECONDS SIGNAL OPTIONS...: a slow conversion of a.raw that a signal ends so long after it began.
 interrupted()
 {
 	local after=$1 signal=$2 pid
 	shift 2
 	"$DRYDOCK" convert -q -r 4M --resume "$@" -f raw a.raw b.img &
 	pid=$!
+	wait_for test -s .b.img.drydock-journal
 	sleep "$after"
 	kill "-$signal" $pid || true
 	wait $pid || true
@@ -31,10 +32,7 @@ killed_in_the_middle()
 	local pid
 	"$DRYDOCK" convert -q -r 4M --resume "$@" -f raw a.raw b.img &
 	pid=$!
-	for _ in $(seq 150); do
-		grep -qs '^drydock conversion 1 0*[1-9]' .b.img.drydock-journal && break
-		sleep 0.1
-	done
+	wait_for grep -qs '^drydock conversion 1 0*[1-9]' .b.img.drydock-journal
 	sleep "0.$((RANDOM % 9))"
 	kill -KILL $pid || true
 	wait $pid || true
@@ -127,7 +125,7 @@ no_litter()
 	disk a.raw
 	"$DRYDOCK" convert -q -r 4M --resume -O qcow2 -f raw a.raw b.img &
 	pid=$!
-	sleep 1
+	wait_for test -s .b.img.drydock-journal
 	fails_with 2 "another process is making it" drydock convert --resume -O qcow2 -f raw a.raw b.img
 	kill -9 $pid
 	wait $pid || true

@@ -23,14 +23,15 @@ litter()
 	find . -name '.*.drydock-*' | wc -l
 }
 
+there_is_litter()
+{
+	[ "$(litter)" != 0 ]
+}
+
 # Until a conversion that runs in the background has begun to write.
 wait_for_litter()
 {
-	for _ in {1..200}; do
-		[ "$(litter)" = 0 ] || return 0
-		sleep 0.05
-	done
-	return 1
+	wait_for there_is_litter
 }
 
 @test "a conversion killed at any time leaves no target" {

@@ -181,6 +181,25 @@ identical()
 	qemu-img compare -q -f "$2" -F "$4" "$1" "$3"
 }
 
+# wait_for COMMAND...: until it succeeds, for a minute.
+wait_for()
+{
+	local i
+
+	for ((i = 0; i < 1200; i++)); do
+		"$@" && return
+		sleep 0.05
+	done
+	echo "waited in vain for: $*"
+	return 1
+}
+
+# wait_for_lock FILE: until a process has it open as QEMU's programs do.
+wait_for_lock()
+{
+	wait_for grep -q "OFDLCK.*:$(stat -c %i "$1") " /proc/locks
+}
+
 # json FILTER: stdin through jq, one line.
 json()
 {

@@ -77,7 +77,7 @@ counts()
 	echo "ok 1 - first"
 	exec sleep 100
 	E
-	run "$TOP/tests/run" --timeout=1 --build="$T/b" unit
+	run "$TOP/tests/run" --timeout=4 --build="$T/b" unit
 	[ "$status" = 1 ]
 	counts "1 passed, 1 failed, 0 skipped"
 	[[ $output == *"out of time"* ]]
