@@ -24,8 +24,8 @@ SEES_inspect := fs volumes formats util
 SEES_api     := inspect fs volumes formats util
 
 # ---- libraries, by layer ----
-PKGS         := zlib libdeflate libisal libzstd libxxhash liblzma liblz4 lzo2 jansson ext2fs com_err libseccomp \
-	libcrypto libargon2
+PKGS         := zlib libdeflate libisal libzstd libxxhash liblzma liblz4 jansson ext2fs com_err libseccomp libcrypto \
+	libargon2
 LIBDEPS      := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm -lpthread
 # As system headers: behind our own folders, so that no library's qcow2.h is taken for ours.
 PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS)))

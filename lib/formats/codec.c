@@ -24,46 +24,18 @@ void codec_free(struct codec *c)
 	free(c);
 }
 
-int codec_decompress_some(struct codec *c, enum codec_method method, void *dst, size_t cap, const void *src,
-			  size_t src_len, size_t *got, struct err *e)
-{
-	*got = 0;
-	switch (method) {
-	case CODEC_ZSTD:
-		return zstd_decompress_some(c, dst, cap, src, src_len, got, e);
-	case CODEC_LZO:
-		return lzo_decompress(dst, cap, src, src_len, got, e);
-	case CODEC_DEFLATE:
-	case CODEC_ZLIB:
-		break;
-	}
-	return deflate_decompress_some(c, method == CODEC_ZLIB, dst, cap, src, src_len, got, e);
-}
-
 int codec_decompress(struct codec *c, enum codec_method method, void *dst, size_t dst_len, const void *src,
 		     size_t src_len, struct err *e)
 {
-	size_t got;
-	int rc;
-
-	if (method == CODEC_ZSTD)
-		return zstd_decompress(c, dst, dst_len, src, src_len, e);
-	if (method == CODEC_DEFLATE)
-		return deflate_decompress(c, dst, dst_len, src, src_len, e);
-	rc = codec_decompress_some(c, method, dst, dst_len, src, src_len, &got, e);
-	if (rc == 0 && got < dst_len)
-		return err_set(e, ERR_CORRUPT, "compressed data ends after %zu of %zu bytes", got, dst_len);
-	return rc;
+	return method == CODEC_ZSTD ? zstd_decompress(c, dst, dst_len, src, src_len, e)
+				    : deflate_decompress(c, dst, dst_len, src, src_len, e);
 }
 
 long codec_compress(struct codec *c, enum codec_method method, int level, void *dst, size_t cap, const void *src,
 		    size_t src_len, struct err *e)
 {
-	if (method == CODEC_ZSTD)
-		return zstd_compress(c, level, dst, cap, src, src_len, e);
-	if (method == CODEC_DEFLATE)
-		return deflate_compress(c, level, dst, cap, src, src_len, e);
-	return err_set(e, ERR_UNSUPPORTED, "this compression is not written");
+	return method == CODEC_ZSTD ? zstd_compress(c, level, dst, cap, src, src_len, e)
+				    : deflate_compress(c, level, dst, cap, src, src_len, e);
 }
 
 uint8_t *codec_buffer(struct codec *c, unsigned i, size_t len, struct err *e)

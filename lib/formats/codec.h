@@ -22,11 +22,8 @@
 
 struct codec;
 
-/*
- * CODEC_DEFLATE has no header, and looks back at most 4 KiB (window bits 12), as qcow2 asks.  CODEC_ZLIB is deflate with
- * zlib's header and sum behind it, CODEC_LZO one block of LZO1X without any; these two are not written.
- */
-enum codec_method { CODEC_DEFLATE, CODEC_ZSTD, CODEC_ZLIB, CODEC_LZO };
+/* CODEC_DEFLATE has no header, and looks back at most 4 KiB (window bits 12), as qcow2 asks. */
+enum codec_method { CODEC_DEFLATE, CODEC_ZSTD };
 /* Deflate: zlib's levels 1 to 9; zstd: 1 to 19.  CODEC_FAST is made for speed, a little larger than zlib's usual level. */
 enum { CODEC_FAST = 0, CODEC_DEFLATE_MAX = 9, CODEC_ZSTD_MAX = 19 };
 
@@ -40,12 +37,6 @@ void codec_free(struct codec *c); /* NULL is fine */
  */
 int codec_decompress(struct codec *c, enum codec_method method, void *dst, size_t dst_len, const void *src,
 		     size_t src_len, struct err *e);
-/*
- * The same where the length is known but as an upper bound: *got bytes came out, at most cap, where the stream is left
- * (a block of LZO1X must fit).
- */
-int codec_decompress_some(struct codec *c, enum codec_method method, void *dst, size_t cap, const void *src,
-			  size_t src_len, size_t *got, struct err *e);
 /* Compresses all of src into at most cap bytes: the number of bytes, 0 when they are not enough, < 0 on error. */
 long codec_compress(struct codec *c, enum codec_method method, int level, void *dst, size_t cap, const void *src,
 		    size_t src_len, struct err *e);

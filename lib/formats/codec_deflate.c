@@ -52,15 +52,10 @@ static struct deflate_work *work_of(struct codec *c)
 
 /* ---- decompressing ---- */
 
-/*
- * Inflates to the end of src or of dst, whichever comes first: *left is what dst has left, *ended whether the stream's
- * end was seen.  bits: as inflateInit2() takes them.
- */
-static int inflate_run(struct deflate_work *w, int bits, void *dst, size_t cap, const void *src, size_t src_len,
-		       size_t *left, bool *ended, struct err *e)
+static int inflate_zlib(struct deflate_work *w, void *dst, size_t dst_len, const void *src, size_t src_len, struct err *e)
 {
 	z_stream *z = &w->inflate;
-	int rc = w->inflate_made ? inflateReset2(z, bits) : inflateInit2(z, bits);
+	int rc = w->inflate_made ? inflateReset(z) : inflateInit2(z, -READ_WINDOW_BITS);
 
 	if (rc != Z_OK)
 		return rc == Z_MEM_ERROR ? err_nomem(e) : err_set(e, ERR_UNSUPPORTED, "zlib: error %d", rc);
@@ -68,72 +63,32 @@ static int inflate_run(struct deflate_work *w, int bits, void *dst, size_t cap, 
 	z->next_in = (Bytef *)(uintptr_t)src;
 	z->avail_in = (uInt)src_len;
 	z->next_out = dst;
-	z->avail_out = (uInt)cap;
+	z->avail_out = (uInt)dst_len;
 	rc = inflate(z, Z_FINISH);
 	if (rc == Z_MEM_ERROR)
 		return err_nomem(e);
-	if (rc != Z_STREAM_END && rc != Z_BUF_ERROR && rc != Z_OK)
-		return err_set(e, ERR_CORRUPT, "broken deflate data");
-	*left = z->avail_out;
-	*ended = rc == Z_STREAM_END;
-	return 0;
-}
-
-static int inflate_zlib(struct deflate_work *w, void *dst, size_t dst_len, const void *src, size_t src_len, struct err *e)
-{
-	size_t left;
-	bool ended;
-	int rc = inflate_run(w, -READ_WINDOW_BITS, dst, dst_len, src, src_len, &left, &ended, e);
-
 	/* Some writers leave the end mark out, or bytes behind it: a full buffer is what counts. */
-	if (rc == 0 && left > 0)
-		return err_set(e, ERR_CORRUPT, "compressed data ends after %zu of %zu bytes", dst_len - left, dst_len);
-	return rc;
-}
-
-static int reader_make(struct deflate_work *w, struct err *e)
-{
-	if (w && !w->reader)
-		w->reader = libdeflate_alloc_decompressor();
-	return w && w->reader ? 0 : err_nomem(e);
+	if ((rc == Z_STREAM_END || rc == Z_BUF_ERROR || rc == Z_OK) && z->avail_out == 0)
+		return 0;
+	if (rc == Z_STREAM_END || rc == Z_BUF_ERROR || rc == Z_OK)
+		return err_set(e, ERR_CORRUPT, "compressed data ends after %zu of %zu bytes", dst_len - z->avail_out,
+			       dst_len);
+	return err_set(e, ERR_CORRUPT, "broken deflate data");
 }
 
 int deflate_decompress(struct codec *c, void *dst, size_t dst_len, const void *src, size_t src_len, struct err *e)
 {
 	struct deflate_work *w = work_of(c);
 	size_t got = 0;
-	int rc = reader_make(w, e);
 
-	if (rc < 0)
-		return rc;
+	if (w && !w->reader)
+		w->reader = libdeflate_alloc_decompressor();
+	if (!w || !w->reader)
+		return err_nomem(e);
 	if (libdeflate_deflate_decompress(w->reader, src, src_len, dst, dst_len, &got) == LIBDEFLATE_SUCCESS &&
 	    got == dst_len)
 		return 0;
 	return inflate_zlib(w, dst, dst_len, src, src_len, e);
-}
-
-int deflate_decompress_some(struct codec *c, bool zlib, void *dst, size_t cap, const void *src, size_t src_len, size_t *got,
-			    struct err *e)
-{
-	struct deflate_work *w = work_of(c);
-	enum libdeflate_result how;
-	size_t used, left;
-	bool ended;
-	int rc = reader_make(w, e);
-
-	if (rc < 0)
-		return rc;
-	how = zlib ? libdeflate_zlib_decompress_ex(w->reader, src, src_len, dst, cap, &used, got)
-		   : libdeflate_deflate_decompress_ex(w->reader, src, src_len, dst, cap, &used, got);
-	if (how == LIBDEFLATE_SUCCESS)
-		return 0;
-	rc = inflate_run(w, zlib ? READ_WINDOW_BITS : -READ_WINDOW_BITS, dst, cap, src, src_len, &left, &ended, e);
-	if (rc < 0)
-		return rc;
-	if (left > 0 && !ended)
-		return err_set(e, ERR_CORRUPT, "compressed data ends after %zu bytes", cap - left);
-	*got = cap - left;
-	return 0;
 }
 
 /* ---- compressing ---- */

@@ -16,19 +16,12 @@ struct codec {
 
 /* codec_deflate.c: ISA-L to compress fast, zlib to compress well, libdeflate to decompress, and zlib where that refuses. */
 int deflate_decompress(struct codec *c, void *dst, size_t dst_len, const void *src, size_t src_len, struct err *e);
-int deflate_decompress_some(struct codec *c, bool zlib, void *dst, size_t cap, const void *src, size_t src_len, size_t *got,
-			    struct err *e);
 long deflate_compress(struct codec *c, int level, void *dst, size_t cap, const void *src, size_t src_len, struct err *e);
 void deflate_work_free(struct deflate_work *w);
 
 /* codec_zstd.c */
 int zstd_decompress(struct codec *c, void *dst, size_t dst_len, const void *src, size_t src_len, struct err *e);
-int zstd_decompress_some(struct codec *c, void *dst, size_t cap, const void *src, size_t src_len, size_t *got,
-			 struct err *e);
 long zstd_compress(struct codec *c, int level, void *dst, size_t cap, const void *src, size_t src_len, struct err *e);
 void zstd_work_free(struct zstd_work *w);
-
-/* codec_lzo.c: ours, needs no workspace. */
-int lzo_decompress(void *dst, size_t cap, const void *src, size_t src_len, size_t *got, struct err *e);
 
 #endif

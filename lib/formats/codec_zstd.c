@@ -81,45 +81,6 @@ int zstd_decompress(struct codec *c, void *dst, size_t dst_len, const void *src,
 	return decompress_stream(w->d, dst, dst_len, src, src_len, e);
 }
 
-/* Up to the end of the first frame. */
-int zstd_decompress_some(struct codec *c, void *dst, size_t cap, const void *src, size_t src_len, size_t *got,
-			 struct err *e)
-{
-	struct zstd_work *w = work_of(c);
-	ZSTD_outBuffer out = { .dst = dst, .size = cap };
-	ZSTD_inBuffer in = { .src = src, .size = src_len };
-	size_t frame = ZSTD_findFrameCompressedSize(src, src_len), rc;
-
-	if (w && !w->d)
-		w->d = ZSTD_createDCtx();
-	if (!w || !w->d)
-		return err_nomem(e);
-	if (!ZSTD_isError(frame)) {
-		rc = ZSTD_decompressDCtx(w->d, dst, cap, src, frame);
-		if (!ZSTD_isError(rc)) {
-			*got = rc;
-			return 0;
-		}
-	}
-	rc = ZSTD_DCtx_reset(w->d, ZSTD_reset_session_only);
-	if (!ZSTD_isError(rc))
-		rc = ZSTD_DCtx_setParameter(w->d, ZSTD_d_windowLogMax, LIMIT_ZSTD_WINDOW_LOG);
-	/* Ends: a turn that neither eats nor gives is the last. */
-	while (!ZSTD_isError(rc) && out.pos < out.size) {
-		size_t before = in.pos + out.pos;
-
-		rc = ZSTD_decompressStream(w->d, &out, &in);
-		if (rc == 0 || in.pos + out.pos == before)
-			break;
-	}
-	if (ZSTD_isError(rc))
-		return error_of(rc, e);
-	if (rc != 0 && out.pos < out.size)
-		return err_set(e, ERR_CORRUPT, "compressed data ends after %zu bytes", out.pos);
-	*got = out.pos;
-	return 0;
-}
-
 long zstd_compress(struct codec *c, int level, void *dst, size_t cap, const void *src, size_t src_len, struct err *e)
 {
 	struct zstd_work *w = work_of(c);

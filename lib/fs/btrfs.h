@@ -14,9 +14,9 @@
 #define DRYDOCK_BTRFS_H
 
 #include "btrfs_ondisk.h"
-#include "codec.h"
 #include "fs_driver.h"
 #include "limits.h"
+#include "unpack.h"
 
 /* ---- btrfs_super.c ---- */
 
@@ -135,7 +135,7 @@ struct btrfs {
 	size_t nsubvols, subvols_cap;
 
 	struct btrfs_extent_cache extents[BTRFS_CACHED_EXTENTS];
-	struct codec *codec; /* made at its first use */
+	struct unpacker *zlib, *zstd; /* made at their first use */
 	uint8_t *sector;     /* sectorsize bytes of scratch, for the ends of reads */
 	uint8_t *csums;	     /* those of one read */
 };
@@ -189,7 +189,8 @@ int btrfs_map(struct btrfs *b, uint64_t logical, uint64_t len, bool system, stru
 unsigned btrfs_ways(const struct btrfs_piece *p);
 int btrfs_piece_read(struct btrfs *b, const struct btrfs_piece *p, unsigned way, uint8_t *buf, uint64_t skip, size_t len,
 		     struct err *e);
-/* A node's bytes by one way; ERR_NOT_FOUND when there are not so many. */
+/* In how many ways a node can be read, and its bytes by one of them. */
+int btrfs_node_ways(struct btrfs *b, uint64_t logical, bool system, unsigned *ways, struct err *e);
 int btrfs_node_bytes(struct btrfs *b, uint64_t logical, bool system, unsigned way, uint8_t *buf, struct err *e);
 /* Whole sectors of data into buf, checked unless plain (an inode without sums). */
 int btrfs_data_read(struct btrfs *b, uint64_t logical, uint8_t *buf, size_t len, bool plain, struct err *e);

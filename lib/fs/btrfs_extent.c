@@ -9,6 +9,7 @@
 
 #include "alloc.h"
 #include "checked.h"
+#include "lzo.h"
 
 #include <inttypes.h>
 
@@ -27,7 +28,6 @@ static int lzo_undo(struct btrfs *b, uint8_t *dst, size_t len, const uint8_t *sr
 	/* Ends: each piece takes bytes of the source. */
 	while (at < end && *got < len) {
 		size_t room, piece, n;
-		int rc;
 
 		if (end - at < sizeof v)
 			return err_set(e, ERR_CORRUPT, "LZO data that ends amid a length");
@@ -37,9 +37,8 @@ static int lzo_undo(struct btrfs *b, uint8_t *dst, size_t len, const uint8_t *sr
 		if (piece == 0 || piece > end - at)
 			return err_set(e, ERR_CORRUPT, "LZO data with a piece of %zu bytes", piece);
 		/* A piece may give more than is wanted of it. */
-		rc = codec_decompress_some(b->codec, CODEC_LZO, b->sector, b->sectorsize, src + at, piece, &n, e);
-		if (rc < 0)
-			return rc;
+		if (!lzo_decompress(b->sector, b->sectorsize, src + at, piece, &n))
+			return err_set(e, ERR_CORRUPT, "LZO data that is broken");
 		n = MIN_OF(n, len - *got);
 		memcpy(dst + *got, b->sector, n);
 		*got += n;
@@ -52,25 +51,29 @@ static int lzo_undo(struct btrfs *b, uint8_t *dst, size_t len, const uint8_t *sr
 	return 0;
 }
 
+static int stream_undo(struct unpacker **u, enum unpack_alg alg, uint8_t *dst, size_t len, const uint8_t *src,
+		       size_t src_len, size_t *got, struct err *e)
+{
+	int rc = *u ? 0 : unpacker_new(alg, u, e);
+
+	return rc < 0 ? rc : unpack_some(*u, src, src_len, dst, len, got, e);
+}
+
 int btrfs_decompress(struct btrfs *b, unsigned compression, uint8_t *dst, size_t len, const uint8_t *src, size_t src_len,
 		     struct err *e)
 {
 	size_t got = 0;
 	int rc;
 
-	if (!b->codec)
-		b->codec = codec_new(e);
-	if (!b->codec)
-		return -(int)ERR_NOMEM;
 	switch (compression) {
 	case BTRFS_COMPRESS_ZLIB:
-		rc = codec_decompress_some(b->codec, CODEC_ZLIB, dst, len, src, src_len, &got, e);
+		rc = stream_undo(&b->zlib, UNPACK_ZLIB, dst, len, src, src_len, &got, e);
 		break;
 	case BTRFS_COMPRESS_LZO:
 		rc = lzo_undo(b, dst, len, src, src_len, &got, e);
 		break;
 	case BTRFS_COMPRESS_ZSTD:
-		rc = codec_decompress_some(b->codec, CODEC_ZSTD, dst, len, src, src_len, &got, e);
+		rc = stream_undo(&b->zstd, UNPACK_ZSTD, dst, len, src, src_len, &got, e);
 		break;
 	default:
 		rc = err_set(e, ERR_UNSUPPORTED, "compression of type %u", compression);
@@ -139,5 +142,6 @@ void btrfs_extents_free(struct btrfs *b)
 {
 	for (size_t i = 0; i < BTRFS_CACHED_EXTENTS; i++)
 		free(b->extents[i].data);
-	codec_free(b->codec);
+	unpacker_free(b->zlib);
+	unpacker_free(b->zstd);
 }

@@ -238,25 +238,35 @@ int btrfs_piece_read(struct btrfs *b, const struct btrfs_piece *p, unsigned way,
 	return parity_read(b, p, way - 1, buf, skip, len, e);
 }
 
-int btrfs_node_bytes(struct btrfs *b, uint64_t logical, bool system, unsigned way, uint8_t *buf, struct err *e)
+/* A node may lie in two pieces where chunks do not begin at a multiple of its size.  buf NULL: counts the ways. */
+static int node_pieces(struct btrfs *b, uint64_t logical, bool system, unsigned *ways, unsigned way, uint8_t *buf,
+		       struct err *e)
 {
 	size_t done = 0;
 
-	/* A node may lie in two pieces where chunks do not begin at a multiple of its size. */
 	while (done < b->nodesize) {
 		struct btrfs_piece p;
 		int rc = btrfs_map(b, logical + done, b->nodesize - done, system, &p, e);
 
+		if (rc == 0 && buf)
+			rc = btrfs_piece_read(b, &p, way, buf + done, 0, (size_t)p.len, e);
 		if (rc < 0)
 			return rc;
-		if (way >= btrfs_ways(&p))
-			return err_set(e, ERR_NOT_FOUND, "no further copy");
-		rc = btrfs_piece_read(b, &p, way, buf + done, 0, (size_t)p.len, e);
-		if (rc < 0)
-			return rc;
+		if (!buf)
+			*ways = done ? MIN_OF(*ways, btrfs_ways(&p)) : btrfs_ways(&p);
 		done += (size_t)p.len;
 	}
 	return 0;
+}
+
+int btrfs_node_ways(struct btrfs *b, uint64_t logical, bool system, unsigned *ways, struct err *e)
+{
+	return node_pieces(b, logical, system, ways, 0, NULL, e);
+}
+
+int btrfs_node_bytes(struct btrfs *b, uint64_t logical, bool system, unsigned way, uint8_t *buf, struct err *e)
+{
+	return node_pieces(b, logical, system, NULL, way, buf, e);
 }
 
 /* ---- data ---- */

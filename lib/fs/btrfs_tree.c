@@ -207,6 +207,8 @@ static int node_read(struct btrfs *b, const struct btrfs_tree *t, const struct e
 {
 	CLEANUP(free_ptr) struct btrfs_node *n = alloc_bytes(sizeof *n + b->nodesize);
 	struct err first = ERR_INIT;
+	unsigned ways = 0;
+	int rc;
 
 	if (!n)
 		return err_nomem(e);
@@ -215,13 +217,13 @@ static int node_read(struct btrfs *b, const struct btrfs_tree *t, const struct e
 	n->logical = x->logical;
 	if (x->logical % b->sectorsize)
 		return err_set(e, ERR_CORRUPT, "no node begins there");
-	/* Ends: a piece has at most as many ways as its chunk has stripes and guesses. */
-	for (unsigned way = 0;; way++) {
+	rc = btrfs_node_ways(b, x->logical, t->system, &ways, e);
+	if (rc < 0)
+		return rc;
+	for (unsigned way = 0; way < ways; way++) {
 		struct err why = ERR_INIT;
-		int rc = btrfs_node_bytes(b, x->logical, t->system, way, n->data, &why);
 
-		if (rc == -ERR_NOT_FOUND)
-			break;
+		rc = btrfs_node_bytes(b, x->logical, t->system, way, n->data, &why);
 		if (rc == 0)
 			rc = node_judge(b, n, &why);
 		if (rc == 0)

@@ -4,11 +4,12 @@
 
 #include "alloc.h"
 #include "limits.h"
+#include "lzo.h"
 
 #include <libdeflate.h>
 #include <lz4.h>
 #include <lzma.h>
-#include <lzo/lzo1x.h>
+#include <zlib.h>
 #include <zstd.h>
 
 struct unpacker {
@@ -77,16 +78,6 @@ static int xz_unpack(const void *in, size_t len, void *out, size_t cap, size_t *
 	return rc == LZMA_MEM_ERROR ? -ERR_NOMEM : rc == LZMA_OK;
 }
 
-static int lzo_unpack(const void *in, size_t len, void *out, size_t cap, size_t *got)
-{
-	lzo_uint n = cap;
-	int rc = lzo1x_decompress_safe(in, len, out, &n, NULL);
-
-	*got = n;
-	/* What follows the end mark is not looked at: a block may be padded. */
-	return rc == LZO_E_OK || rc == LZO_E_INPUT_NOT_CONSUMED;
-}
-
 static int lz4_unpack(const void *in, size_t len, void *out, size_t cap, size_t *got)
 {
 	int n;
@@ -120,7 +111,7 @@ int unpack(struct unpacker *u, const void *in, size_t len, void *out, size_t cap
 		rc = xz_unpack(in, len, out, cap, got);
 		break;
 	case UNPACK_LZO:
-		rc = lzo_unpack(in, len, out, cap, got);
+		rc = lzo_decompress(out, cap, in, len, got);
 		break;
 	case UNPACK_LZ4:
 		rc = lz4_unpack(in, len, out, cap, got);
@@ -135,4 +126,67 @@ int unpack(struct unpacker *u, const void *in, size_t len, void *out, size_t cap
 		return err_set(e, ERR_CORRUPT, "%zu bytes that do not decompress by %s to at most %zu", len, unpack_name(u->alg),
 			       cap);
 	return 0;
+}
+
+/* ---- up to the end of the stream, or of the room ---- */
+
+/* libdeflate wants room for all; where there is less, zlib gives what fits. */
+static int deflate_some(struct unpacker *u, const void *in, size_t len, void *out, size_t cap, size_t *got)
+{
+	bool gzip = u->alg == UNPACK_GZIP;
+	z_stream z = { .next_in = (Bytef *)(uintptr_t)in, .avail_in = (uInt)len, .next_out = out, .avail_out = (uInt)cap };
+	size_t used;
+	int rc = gzip ? (int)libdeflate_gzip_decompress_ex(u->deflate, in, len, out, cap, &used, got)
+		      : (int)libdeflate_zlib_decompress_ex(u->deflate, in, len, out, cap, &used, got);
+
+	if (rc == LIBDEFLATE_SUCCESS)
+		return 1;
+	if (rc != LIBDEFLATE_INSUFFICIENT_SPACE || len > UINT_MAX || cap > UINT_MAX)
+		return 0;
+	if (inflateInit2(&z, gzip ? MAX_WBITS + 16 : MAX_WBITS) != Z_OK)
+		return -ERR_NOMEM;
+	rc = inflate(&z, Z_SYNC_FLUSH);
+	inflateEnd(&z);
+	*got = cap - z.avail_out;
+	return (rc == Z_OK || rc == Z_BUF_ERROR) && z.avail_out == 0;
+}
+
+static int zstd_some(struct unpacker *u, const void *in, size_t len, void *out, size_t cap, size_t *got)
+{
+	size_t frame = ZSTD_findFrameCompressedSize(in, len), rc;
+	ZSTD_inBuffer from = { in, len, 0 };
+	ZSTD_outBuffer to = { out, cap, 0 };
+
+	/* In one go it needs no window. */
+	if (!ZSTD_isError(frame) && zstd_unpack(u, in, frame, out, cap, got))
+		return 1;
+	rc = ZSTD_DCtx_reset(u->zstd, ZSTD_reset_session_only);
+	if (!ZSTD_isError(rc))
+		rc = ZSTD_DCtx_setParameter(u->zstd, ZSTD_d_windowLogMax, LIMIT_ZSTD_WINDOW_LOG);
+	/* Ends: a turn that neither eats nor gives is the last. */
+	while (!ZSTD_isError(rc) && to.pos < to.size) {
+		size_t before = from.pos + to.pos;
+
+		rc = ZSTD_decompressStream(u->zstd, &to, &from);
+		if (rc == 0 || from.pos + to.pos == before)
+			break;
+	}
+	*got = to.pos;
+	return !ZSTD_isError(rc) && (rc == 0 || to.pos == to.size);
+}
+
+int unpack_some(struct unpacker *u, const void *in, size_t len, void *out, size_t cap, size_t *got, struct err *e)
+{
+	int rc;
+
+	*got = 0;
+	if (u->alg == UNPACK_ZSTD)
+		rc = zstd_some(u, in, len, out, cap, got);
+	else if (u->alg == UNPACK_ZLIB || u->alg == UNPACK_GZIP)
+		rc = deflate_some(u, in, len, out, cap, got);
+	else
+		return unpack(u, in, len, out, cap, got, e);
+	if (rc < 0)
+		return err_nomem(e);
+	return rc ? 0 : err_set(e, ERR_CORRUPT, "%zu bytes that do not decompress by %s", len, unpack_name(u->alg));
 }

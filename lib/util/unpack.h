@@ -34,5 +34,10 @@ void unpacker_free(struct unpacker *u); /* NULL is fine */
  * or is longer than cap.
  */
 int unpack(struct unpacker *u, const void *in, size_t len, void *out, size_t cap, size_t *got, struct err *e);
+/*
+ * The same where neither length is known but as an upper bound: the stream (ZLIB, GZIP, ZSTD) may end before `in` does, and
+ * what does not fit is left; the block (LZO) may end before `in` does.
+ */
+int unpack_some(struct unpacker *u, const void *in, size_t len, void *out, size_t cap, size_t *got, struct err *e);
 
 #endif

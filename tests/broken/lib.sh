@@ -472,3 +472,136 @@ exfat_link()
 {
 	put $((exfat_table + $1 * 4)) "$(le32 "$2")"
 }
+
+# crc32c_at OFFSET LENGTH: CRC-32C of a part of $img, as put wants it.
+crc32c_at()
+{
+	if [ -z "${crc_t0-}" ]; then
+		crc_i=0
+		while [ $crc_i -lt 256 ]; do
+			crc=$crc_i
+			for crc_bit in 1 2 3 4 5 6 7 8; do
+				crc=$((crc & 1 ? crc >> 1 ^ 0x82f63b78 : crc >> 1))
+			done
+			eval "crc_t$crc_i=$crc"
+			crc_i=$((crc_i + 1))
+		done
+	fi
+	crc=$((0xffffffff))
+	for crc_byte in $(dd if="$img" iflag=skip_bytes,count_bytes skip="$(($1))" count="$(($2))" bs=64k status=none |
+		od -An -v -tu1); do
+		eval "crc=\$((crc >> 8 ^ crc_t$(((crc ^ crc_byte) & 255))))"
+	done
+	le32 $((crc ^ 0xffffffff))
+}
+
+# btrfs: a btrfs of 256 KiB whose nodes and sectors have 4 KiB, each tree one leaf, addresses the offsets on the disk: "f" is
+# inline, "z" LZO, "big" a sector at $b_data, "d" a folder.  The names of its items are at the end of `btrfs_make`: $b_NAME is
+# where an item's bytes lie, $h_NAME its head.  btrfs_sum AT...: what lies there (a node, the superblock) gets a right sum.
+b_super=0x10000 b_chunks=0x11000 b_roots=0x12000 b_top=0x13000 b_sums=0x14000 b_groups=0x15000 b_data=0x20000
+btrfs_sum()
+{
+	for b_at; do
+		put "$b_at" "$(crc32c_at $((b_at + 32)) 4064)"
+	done
+}
+btrfs()
+{
+	img=image
+	rm -f "$img"
+	if [ ! -e "${broken_base-.}.btrfs" ]; then
+		btrfs_make
+		[ "${broken_base-}" ] || return 0
+		cp "$img" "$broken_base.btrfs"
+		set | grep "^[bh]_[a-z]*='*[0-9]*'*\$" >"$broken_base.btrfs.names"
+	fi
+	cp "$broken_base.btrfs" "$img"
+	. "$broken_base.btrfs.names"
+}
+b_fsid=fdfdfdfdfdfdfdfdfdfdfdfdfdfdfdfd b_uuid=dddddddddddddddddddddddddddddddd
+# leaf AT OWNER, then item NAME OBJECT TYPE OFFSET HEX for each, then leaf_end
+leaf()
+{
+	l_at=$1 l_owner=$2 l_n=0 l_heads='' l_data=''
+}
+item()
+{
+	l_hex=$(printf %s "$5" | tr -cd 0-9a-f)
+	l_data=$l_hex$l_data
+	l_heads="$l_heads $(le64 "$2") $(byte "$3") $(le64 "$4") $(le32 $((4096 - 101 - ${#l_data} / 2))) $(le32 $((${#l_hex} / 2)))"
+	eval "b_$1=$((l_at + 4096 - ${#l_data} / 2)) h_$1=$((l_at + 101 + 25 * l_n))"
+	l_n=$((l_n + 1))
+}
+leaf_end()
+{
+	put $((l_at + 32)) "$b_fsid $(le64 $((l_at))) $(le64 0) $b_fsid $(le64 7) $(le64 "$l_owner") $(le32 $l_n) 00 $l_heads"
+	put $((l_at + 4096 - ${#l_data} / 2)) "$l_data"
+	btrfs_sum $((l_at))
+}
+# b_inode MODE SIZE: an inode's bytes.  b_entry INODE TYPE HEXNAME: those of an entry.  b_root AT: those of a tree's item.
+b_inode()
+{
+	printf %s "$(le64 7)$(le64 7)$(le64 "$2")$(le64 "$2")$(le64 0)$(le32 1)$(le32 0)$(le32 0)$(le32 $(($1)))"
+	printf %0208d 0
+}
+b_entry()
+{
+	printf %s "$(le64 "$1")01$(le64 0)$(le64 7)$(le16 0)$(le16 $((${#3} / 2)))$(byte "$2")$3"
+}
+b_root()
+{
+	printf %0320d 0
+	printf %s "$(le64 7)$(le64 256)$(le64 $(($1)))$(le64 0)$(le64 4096)$(le64 0)$(le64 0)$(le32 1)"
+	printf %040d 0
+}
+btrfs_make()
+{
+	cut_at 0x40000
+	b_dev="$(le64 1) $(le64 0x40000) $(le64 0x40000) $(le32 4096) $(le32 4096) $(le32 4096) $(le64 0) $(le64 0) $(le64 0)
+		$(le32 0) 00 00 $b_uuid $b_fsid"
+	b_map="$(le64 0x40000) $(le64 2) $(le64 65536) $(le64 7) $(le32 4096) $(le32 4096) $(le32 4096) $(le16 1) $(le16 1)
+		$(le64 1) $(le64 0) $b_uuid"
+	put $((b_super + 32)) "$b_fsid $(le64 $((b_super))) $(le64 1) 5f42485266535f4d $(le64 7) $(le64 $((b_roots)))
+		$(le64 $((b_chunks))) $(le64 0) $(le64 0) $(le64 0x40000) $(le64 0x9000) $(le64 6) $(le64 1) $(le32 4096) $(le32 4096)
+		$(le32 4096) $(le32 4096) $(le32 97) $(le64 7) $(le64 0) $(le64 0) $(le64 0x361) $(le16 0) 00 00 00 $b_dev"
+	text $((b_super + 0x12b)) tiny
+	put $((b_super + 0x32b)) "$(le64 256) e4 $(le64 0) $b_map"
+	btrfs_sum $b_super
+	leaf $b_chunks 3
+	item dev 1 216 1 "$b_dev"
+	item chunk 256 228 0 "$b_map"
+	leaf_end
+	leaf $b_roots 1
+	item groupsroot 2 132 0 "$(b_root $b_groups)"
+	item topitem 5 132 0 "$(b_root $b_top)"
+	item sumsroot 7 132 0 "$(b_root $b_sums)"
+	leaf_end
+	leaf $b_sums 7
+	# The sum of 4096 times "d".
+	item sum $((-10)) 128 $((b_data)) 9f569699
+	leaf_end
+	leaf $b_groups 2
+	item group 0 192 0x40000 "$(le64 0x9000) $(le64 256) $(le64 7)"
+	leaf_end
+	leaf $b_top 5
+	item topinode 256 1 0 "$(b_inode 040755 12)"
+	item topref 256 12 256 "$(le64 0) $(le16 2) 2e2e"
+	item hashf 256 84 0x188e5b27 "$(b_entry 257 1 66)"
+	item hashz 256 84 0x45935398 "$(b_entry 258 1 7a)"
+	item hashbig 256 84 0xe8b26e7b "$(b_entry 259 1 626967)"
+	item hashd 256 84 0xf9b52bd0 "$(b_entry 260 2 64)"
+	item namef 256 96 2 "$(b_entry 257 1 66)"
+	item namez 256 96 3 "$(b_entry 258 1 7a)"
+	item namebig 256 96 4 "$(b_entry 259 1 626967)"
+	item named 256 96 5 "$(b_entry 260 2 64)"
+	item f 257 1 0 "$(b_inode 0100644 18)"
+	item xattr 257 24 0x092d3ea3 "$(le64 0) 00 $(le64 0) $(le64 7) $(le16 1) $(le16 6) 08 757365722e78 76"
+	item inline 257 108 0 "$(le64 7) $(le64 18) 00 00 0000 00 776f726473206f6620746865206775657374"
+	item z 258 1 0 "$(b_inode 0100644 18)"
+	item packed 258 108 0 "$(le64 7) $(le64 18) 02 00 0000 00 $(le32 30) $(le32 22) 23 776f726473206f6620746865206775657374 110000"
+	item big 259 1 0 "$(b_inode 0100644 4096)"
+	item extent 259 108 0 "$(le64 7) $(le64 4096) 00 00 0000 01 $(le64 $((b_data))) $(le64 4096) $(le64 0) $(le64 4096)"
+	item d 260 1 0 "$(b_inode 040755 0)"
+	leaf_end
+	head -c 4096 /dev/zero | tr '\0' d | dd of="$img" bs=1 seek=$((b_data)) conv=notrunc status=none
+}

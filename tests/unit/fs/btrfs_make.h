@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * btrfs_make.h - a btrfs of 256 KiB, made byte by byte: one leaf for each tree, addresses that are offsets on the disk, and
- * everything a reader looks at.  Not all that a kernel would ask for.
+ * everything a reader looks at.  Not all that a kernel would ask for.  On request the data of one file lies in a chunk of
+ * another profile, whose stripes are all on this one disk.
  */
 #ifndef DRYDOCK_TEST_BTRFS_MAKE_H
 #define DRYDOCK_TEST_BTRFS_MAKE_H
 
 #include "alloc.h"
 #include "btrfs.h"
+#include "parity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,11 +30,17 @@ enum {
 	MAKE_SUB = 0x16000,
 	MAKE_DATA = 0x20000,   /* two sectors of "big" */
 	MAKE_PACKED = 0x22000, /* one sector of "packed", 8 KiB undone */
+	/* The chunk of another profile: its address, and where its stripes of 64 KiB lie one behind the other. */
+	MAKE_OTHER = 0x1000000,
+	MAKE_STRIPES = 0x40000,
 };
 
 struct make {
 	uint8_t *img;
-	uint64_t leaf;	 /* the leaf that is being made */
+	size_t size;
+	uint64_t profile, data_at; /* BTRFS_BG_*; the address of the data of "big" */
+	unsigned nstripes;
+	uint64_t leaf; /* the leaf that is being made */
 	uint32_t nitems, data;
 };
 
@@ -214,7 +222,7 @@ static inline void make_sums_at(uint8_t *img, size_t size)
 }
 static inline void make_sums(struct make *m)
 {
-	make_sums_at(m->img, MAKE_SIZE);
+	make_sums_at(m->img, m->size);
 }
 
 /* ---- the filesystem ---- */
@@ -229,11 +237,16 @@ static inline void make_chunk_bytes(uint8_t *buf, uint64_t type, unsigned nstrip
 	le64_put(&c.type, type);
 	le32_put(&c.sector_size, 4096);
 	le16_put(&c.num_stripes, (uint16_t)nstripes);
-	memcpy(buf, &c, sizeof c);
 	le64_put(&s.devid, 1);
 	memset(s.dev_uuid, 0xdd, sizeof s.dev_uuid);
-	for (unsigned i = 0; i < nstripes; i++)
+	if (type & BTRFS_BG_RAID10)
+		le16_put(&c.sub_stripes, 2);
+	memcpy(buf, &c, sizeof c);
+	for (unsigned i = 0; i < nstripes; i++) {
+		if (nstripes > 1)
+			le64_put(&s.offset, MAKE_STRIPES + i * (uint64_t)BTRFS_STRIPE_LEN);
 		memcpy(buf + sizeof c + i * sizeof s, &s, sizeof s);
+	}
 }
 enum { MAKE_CHUNK_BYTES = sizeof(struct btrfs_disk_chunk) + sizeof(struct btrfs_disk_stripe) };
 
@@ -271,6 +284,15 @@ static inline void make_head(struct make *m)
 	make_leaf(m, MAKE_CHUNKS, 3);
 	make_item(m, BTRFS_DEV_ITEMS, BTRFS_DEV_ITEM, 1, &s->dev, sizeof s->dev);
 	make_item(m, BTRFS_CHUNKS, BTRFS_CHUNK_ITEM, 0, chunk, sizeof chunk);
+	if (m->profile) {
+		uint8_t other[sizeof(struct btrfs_disk_chunk) + 8 * sizeof(struct btrfs_disk_stripe)];
+		unsigned parity = btrfs_profile_parity(m->profile), copies = btrfs_profile_copies(m->profile);
+
+		make_chunk_bytes(other, BTRFS_BG_DATA | m->profile, m->nstripes,
+				 (m->nstripes - parity) / copies * (uint64_t)BTRFS_STRIPE_LEN);
+		make_item(m, BTRFS_CHUNKS, BTRFS_CHUNK_ITEM, MAKE_OTHER, other,
+			  sizeof(struct btrfs_disk_chunk) + m->nstripes * sizeof(struct btrfs_disk_stripe));
+	}
 }
 
 static inline void make_top(struct make *m)
@@ -300,8 +322,8 @@ static inline void make_top(struct make *m)
 	make_inline(m, 257, strlen(text), 0, text, strlen(text));
 	make_inode(m, 258, S_IFREG | 0600, 3 * 4096 + 100, 0);
 	make_ref(m, 258, 256, "big");
-	make_extent(m, 258, 0, MAKE_DATA, 8192, 8192, 4096, 0, BTRFS_EXTENT_REG);
-	make_extent(m, 258, 3 * 4096, MAKE_DATA, 8192, 8192, 4096, 0, BTRFS_EXTENT_REG);
+	make_extent(m, 258, 0, m->data_at, 8192, 8192, 4096, 0, BTRFS_EXTENT_REG);
+	make_extent(m, 258, 3 * 4096, m->data_at, 8192, 8192, 4096, 0, BTRFS_EXTENT_REG);
 	make_inode(m, 259, S_IFLNK | 0777, 4, 0);
 	make_ref(m, 259, 256, "link");
 	make_inline(m, 259, 4, 0, "file", 4);
@@ -354,9 +376,16 @@ static inline void make_rest(struct make *m)
 	}
 	make_leaf(m, MAKE_SUMS, BTRFS_TREE_CSUM);
 	make_item(m, BTRFS_CSUMS, BTRFS_EXTENT_CSUM, MAKE_DATA, sums, sizeof sums);
+	if (m->profile)
+		make_item(m, BTRFS_CSUMS, BTRFS_EXTENT_CSUM, m->data_at, sums, 8);
 	make_leaf(m, MAKE_GROUPS, BTRFS_TREE_EXTENT);
 	le64_put(&g.used, 0x9000);
 	make_item(m, 0, BTRFS_BLOCK_GROUP_ITEM, MAKE_SIZE, &g, sizeof g);
+	if (m->profile)
+		make_item(m, MAKE_OTHER, BTRFS_BLOCK_GROUP_ITEM,
+			  (m->nstripes - btrfs_profile_parity(m->profile)) / btrfs_profile_copies(m->profile) *
+				  (uint64_t)BTRFS_STRIPE_LEN,
+			  &g, sizeof g);
 
 	make_leaf(m, MAKE_ROOTS, 1);
 	make_root(m, BTRFS_TREE_EXTENT, MAKE_GROUPS);
@@ -367,14 +396,46 @@ static inline void make_rest(struct make *m)
 	make_root_ref(m, 256, BTRFS_ROOT_BACKREF, BTRFS_TREE_FS, 256, "sub");
 }
 
-/* free() img. */
-static inline void make_btrfs(struct make *m)
+/* The first row of the other chunk: the data of "big" is its first, the second is its own. */
+static inline void make_stripes(struct make *m)
 {
-	*m = (struct make){ .img = alloc_zero(MAKE_SIZE) };
+	unsigned parity = btrfs_profile_parity(m->profile), data = m->nstripes - parity;
+	uint8_t *stripes = m->img + MAKE_STRIPES, *p = stripes + (size_t)data * BTRFS_STRIPE_LEN;
+	size_t len = BTRFS_STRIPE_LEN;
+
+	if (!parity) {
+		for (unsigned i = 0; i < m->nstripes; i++)
+			memset(stripes + i * len, 'd', 8192);
+		return;
+	}
+	memset(stripes, 'd', 8192);
+	for (unsigned i = 1; i < data; i++)
+		memset(stripes + i * len, (int)('0' + i), len);
+	for (unsigned i = data; i-- > 0;) {
+		parity_add(p, stripes + i * len, len);
+		if (parity > 1) {
+			parity_double(p + len, len);
+			parity_add(p + len, stripes + i * len, len);
+		}
+	}
+}
+
+/* With the data of "big" in so many stripes of a profile; 0: none of that.  free() img. */
+static inline void make_btrfs_on(struct make *m, uint64_t profile, unsigned nstripes)
+{
+	*m = (struct make){ .size = nstripes ? MAKE_STRIPES + nstripes * (size_t)BTRFS_STRIPE_LEN : MAKE_SIZE,
+			    .profile = profile, .nstripes = nstripes, .data_at = profile ? MAKE_OTHER : MAKE_DATA };
+	m->img = alloc_zero(m->size);
 	make_head(m);
 	make_top(m);
 	make_rest(m);
+	if (profile)
+		make_stripes(m);
 	make_sums(m);
+}
+static inline void make_btrfs(struct make *m)
+{
+	make_btrfs_on(m, 0, 0);
 }
 
 #endif

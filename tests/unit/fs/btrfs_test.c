@@ -12,7 +12,7 @@ static void write_disk(const struct make *m)
 	FILE *f = fopen("d", "wb");
 
 	ck_assert_ptr_nonnull(f);
-	ck_assert_uint_eq(fwrite(m->img, 1, MAKE_SIZE, f), MAKE_SIZE);
+	ck_assert_uint_eq(fwrite(m->img, 1, m->size, f), m->size);
 	ck_assert_int_eq(fclose(f), 0);
 }
 
@@ -199,6 +199,67 @@ START_TEST(mount_options_choose_a_subvolume)
 	ok(fs_subvolumes(fs, subvolume_is, &count, &e));
 	ck_assert_int_eq(count, 1);
 	fs_close(fs);
+	free(m.img);
+}
+END_TEST
+
+/* ---- copies and parity ---- */
+
+static const struct {
+	uint64_t profile;
+	unsigned nstripes;
+	unsigned lost[3]; /* as many stripes may be lost at once, in each of these ways: bits */
+} profiles[] = {
+	{ BTRFS_BG_DUP, 2, { 1, 2 } },
+	{ BTRFS_BG_RAID0, 2, { 2 } },
+	{ BTRFS_BG_RAID1, 2, { 1, 2 } },
+	{ BTRFS_BG_RAID1C3, 3, { 3, 6, 5 } },
+	{ BTRFS_BG_RAID1C4, 4, { 7, 14, 11 } },
+	{ BTRFS_BG_RAID10, 4, { 1, 2, 8 } },
+	{ BTRFS_BG_RAID5, 3, { 1, 2, 4 } },
+	{ BTRFS_BG_RAID5, 2, { 1, 2 } },
+	/* Two data, data and P, data and Q; then P with Q, and others. */
+	{ BTRFS_BG_RAID6, 4, { 3, 5, 9 } },
+	{ BTRFS_BG_RAID6, 5, { 24, 17, 5 } },
+	{ BTRFS_BG_RAID6, 3, { 3, 5, 6 } },
+};
+#define NPROFILES ((int)ARRAY_LEN(profiles))
+
+START_TEST(lost_stripes_come_back)
+{
+	static char big[3 * 4096 + 100];
+	struct vfs *v;
+
+	memset(big, 'd', 4096);
+	memset(big + 3 * 4096, 'd', 100);
+	for (unsigned i = 0; i < 3; i++) {
+		struct make m;
+
+		make_btrfs_on(&m, profiles[_i].profile, profiles[_i].nstripes);
+		for (unsigned k = 0; k < profiles[_i].nstripes; k++)
+			if (profiles[_i].lost[i] >> k & 1)
+				memset(m.img + MAKE_STRIPES + k * (size_t)BTRFS_STRIPE_LEN, 'x', BTRFS_STRIPE_LEN);
+		v = open_made(&m);
+		reads(v, "/big", big, sizeof big);
+		vfs_free(v);
+		free(m.img);
+	}
+}
+END_TEST
+
+START_TEST(more_lost_stripes_than_a_profile_survives_are_said)
+{
+	char *text;
+	size_t len;
+	struct make m;
+	struct vfs *v;
+
+	make_btrfs_on(&m, profiles[_i].profile, profiles[_i].nstripes);
+	memset(m.img + MAKE_STRIPES, 'x', profiles[_i].nstripes * (size_t)BTRFS_STRIPE_LEN);
+	v = open_made(&m);
+	fails(vfs_read_file(v, "/big", 1 << 20, &text, &len, &e), ERR_CORRUPT);
+	ck_assert_ptr_nonnull(strstr(e.msg, "/big: inode 258: data at 16777216: the checksum does not match"));
+	vfs_free(v);
 	free(m.img);
 }
 END_TEST
@@ -519,6 +580,8 @@ int main(void)
 	tcase_add_test(t, subvolumes_have_inodes_and_devices_of_their_own);
 	tcase_add_test(t, nodes_that_nobody_gave_are_refused);
 	tcase_add_test(t, mount_options_choose_a_subvolume);
+	tcase_add_loop_test(t, lost_stripes_come_back, 0, NPROFILES);
+	tcase_add_loop_test(t, more_lost_stripes_than_a_profile_survives_are_said, 0, NPROFILES);
 	tcase_add_test(t, superblocks_that_lie_are_refused);
 	tcase_add_test(t, a_log_that_was_left_is_a_warning);
 	tcase_add_test(t, inodes_that_nobody_summed_are_read_unchecked);

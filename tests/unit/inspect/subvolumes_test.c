@@ -40,7 +40,7 @@ static void make_subvol(struct make *m, uint64_t at, const struct subvol *sv)
 /* A disk "d" with these subvolumes at the top, of which one may be the default (0: none). */
 static void make_disk(const struct subvol *sv, size_t n, uint64_t def)
 {
-	struct make m = { .img = alloc_zero(MAKE_SIZE) };
+	struct make m = { .img = alloc_zero(MAKE_SIZE), .size = MAKE_SIZE };
 	struct make_entry top[8];
 	uint8_t buf[100];
 	FILE *f;
