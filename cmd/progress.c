@@ -53,20 +53,42 @@ void progress_begin(struct progress *p, enum progress_mode mode)
 	set_signals(on_signal, SIG_IGN);
 }
 
-/* " 512 MiB/s, 1:05 left", once there is something to judge by. */
-static void print_pace(const struct progress *p, uint64_t done, uint64_t total, uint64_t now)
+/* How fast it goes, and how many seconds are left (UINT64_MAX: not known); false: there is nothing yet to judge by. */
+static bool find_pace(const struct progress *p, uint64_t done, uint64_t total, uint64_t now, uint64_t *speed, uint64_t *left)
 {
-	uint64_t msec = now - p->began_msec;
-	char size[16];
+	uint64_t msec = now - p->from_msec, some = done - p->from;
 
 	if (msec < PACE_AFTER_MSEC)
-		return;
-	fprintf(stderr, " %s/s", text_size((uint64_t)((double)done * 1000 / (double)msec), size, sizeof size));
-	if (total && done) {
-		uint64_t left = (uint64_t)((double)(total - done) / (double)done * (double)msec / 1000);
+		return false;
+	*speed = (uint64_t)((double)some * 1000 / (double)msec);
+	*left = total && some ? (uint64_t)((double)(total - done) / (double)some * (double)msec / 1000) : UINT64_MAX;
+	return true;
+}
 
+/* " 512 MiB/s, 1:05 left" */
+static void print_pace(const struct progress *p, uint64_t done, uint64_t total, uint64_t now)
+{
+	uint64_t speed, left;
+	char size[16];
+
+	if (!find_pace(p, done, total, now, &speed, &left))
+		return;
+	fprintf(stderr, " %s/s", text_size(speed, size, sizeof size));
+	if (left != UINT64_MAX)
 		fprintf(stderr, ", %" PRIu64 ":%02" PRIu64 " left", left / 60, left % 60);
+}
+
+static void print_json(const struct progress *p, uint64_t done, uint64_t total, uint64_t now)
+{
+	uint64_t speed, left;
+
+	fprintf(stderr, "{\"done\": %" PRIu64 ", \"total\": %" PRIu64, done, total);
+	if (find_pace(p, done, total, now, &speed, &left)) {
+		fprintf(stderr, ", \"speed\": %" PRIu64, speed);
+		if (left != UINT64_MAX)
+			fprintf(stderr, ", \"remaining\": %" PRIu64, left);
 	}
+	fputs("}\n", stderr);
 }
 
 static void draw_bar(struct progress *p, uint64_t done, uint64_t total, uint64_t now)
@@ -94,12 +116,19 @@ static void show(struct progress *p, uint64_t done, uint64_t total)
 	uint64_t every = p->mode == PROGRESS_JSON ? JSON_EVERY_MSEC : BAR_EVERY_MSEC;
 	bool last = done == total;
 
+	/* Work that goes on where it was, or a second pass: what lies before is not of this pace. */
+	if (!p->seen || done < p->last) {
+		p->from = done;
+		p->from_msec = now;
+		p->seen = true;
+	}
+	p->last = done;
 	if (p->mode == PROGRESS_NONE || (!last && p->shown && now - p->shown_msec < every))
 		return;
 	if (p->mode == PROGRESS_AUTO && !p->drawn && (last || now - p->began_msec < AUTO_AFTER_MSEC))
 		return;
 	if (p->mode == PROGRESS_JSON)
-		fprintf(stderr, "{\"done\": %" PRIu64 ", \"total\": %" PRIu64 "}\n", done, total);
+		print_json(p, done, total, now);
 	else
 		draw_bar(p, done, total, now);
 	p->shown = true;

@@ -17,7 +17,7 @@
 
 enum progress_mode {
 	PROGRESS_BAR,  /* one line on stderr, rewritten */
-	PROGRESS_JSON, /* on stderr, one object a line: {"done": 1048576, "total": 10737418240} */
+	PROGRESS_JSON, /* on stderr, one object a line: {"done": 1048576, "total": 10737418240, "speed": 2097152, ...} */
 	PROGRESS_NONE,
 	PROGRESS_AUTO, /* a bar when stderr is a terminal and the work takes longer than a second */
 };
@@ -29,6 +29,9 @@ extern const char *const progress_words[];
 struct progress {
 	enum progress_mode mode;
 	uint64_t began_msec, shown_msec;
+	uint64_t from, from_msec; /* where the pass began, and when */
+	uint64_t last;		  /* what was told last */
+	bool seen;		  /* anything was told */
 	bool shown; /* anything yet */
 	bool drawn;	    /* there is a bar on the line */
 };

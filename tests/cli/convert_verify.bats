@@ -82,5 +82,24 @@ sum_of()
 	drydock convert --progress=bar -r 4M -f raw a.raw b.qcow2 2>bar
 	grep -q 'iB/s, [0-9]*:[0-9][0-9] left' bar
 	cat a.raw | drydock convert --progress=json -f raw - c.qcow2 2>lines
-	tail -n 1 lines | grep -qF '{"done": 67108864, "total": 67108864}'
+	tail -n 1 lines | grep -q '^{"done": 67108864, "total": 67108864'
+}
+
+@test "lines of JSON tell the speed, and the seconds that are left of what is left" {
+	truncate -s 32M a.raw
+	random_file part 8M 1
+	dd if=part of=a.raw conv=notrunc status=none
+	drydock convert --progress=json -r 4M -f raw a.raw b.qcow2 2>lines
+	[ "$(json -s 'map(select(has("speed"))) | length > 0 and all(.speed > 0 and .remaining >= 0 and .done <= .total)' lines)" = true ]
+	# what was copied before is not of this pace
+	random_file a.raw 16M 1
+	"$DRYDOCK" convert -q --resume -r 3M -f raw -O raw a.raw c.raw &
+	pid=$!
+	until grep -qs ' 0*[1-9][0-9]*$' .c.raw.drydock-journal; do sleep 0.05; done
+	kill -9 "$pid"
+	wait "$pid" || true
+	drydock convert --progress=json --resume -r 3M -f raw -O raw a.raw c.raw 2>lines
+	# pieces are let go 2 MiB at a time
+	[ "$(json -s 'map(.speed // 0) | max < 9000000' lines)" = true ]
+	same a.raw c.raw
 }
