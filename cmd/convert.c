@@ -3,6 +3,7 @@
 #include "image.h"
 #include "out.h"
 #include "progress.h"
+#include "salvage.h"
 
 #include "alloc.h"
 #include "json.h"
@@ -13,23 +14,27 @@
 #include <unistd.h>
 
 enum compress_how { COMPRESS_AUTO, COMPRESS_ZLIB, COMPRESS_ZSTD, COMPRESS_NONE };
+/* Stretches that are told about; a dead disk has many, and the sum of them is told in the end. */
+enum { TOLD_STRETCHES = 100 };
 static const char *const compress_words[] = { "auto", "zlib", "zstd", "none", NULL };
 
 struct convert_args {
 	struct image_how how; /* of the sources */
-	const char *format, *backing, *backing_format, *prealloc, *cache, *hash;
+	const char *format, *backing, *backing_format, *prealloc, *cache, *hash, *salvage_map;
 	struct opt_list options;
 	uint64_t sparse, rate, threads;
 	int compress; /* enum compress_how */
 	bool bitmaps, skip_broken, resume, verify, keep, target_is_zero, salvage, offload, json, quiet;
 	int progress;
 	uint64_t given_up; /* stretches that --salvage has told about */
+	struct salvage_map map;
 };
 
 static void convert_args_free(struct convert_args *a)
 {
 	image_how_free(&a->how);
 	opt_list_free(&a->options);
+	salvage_map_free(&a->map);
 }
 
 /* The images to read, closed together. */
@@ -105,6 +110,8 @@ static int judge(const struct convert_args *a, size_t nsources, const struct dry
 		return cmd_usage("convert", "compressed clusters are not preallocated");
 	if (a->sparse % 512)
 		return cmd_usage("convert", "--sparse: %" PRIu64 " is no multiple of 512", a->sparse);
+	if (a->salvage_map && a->resume)
+		return cmd_usage("convert", "--salvage-map is of one pass, and so not for --resume");
 	if (a->threads > 64)
 		return cmd_usage("convert", "--threads: at most 64");
 	return EXIT_DONE;
@@ -114,7 +121,9 @@ static void on_unreadable(void *arg, uint64_t off, uint64_t len, const char *tex
 {
 	struct convert_args *a = arg;
 
-	a->given_up++;
+	salvage_map_add(&a->map, off, len);
+	if (a->given_up++ >= TOLD_STRETCHES)
+		return;
 	cmd_warn("%" PRIu64 " bytes at %" PRIu64 " cannot be read and are zeros in the copy: %s", len, off, text);
 }
 
@@ -161,8 +170,18 @@ static int report(const struct convert_args *a, const char *target, const struct
 		fputs(out.s, stderr);
 	status = is_stream(target) ? EXIT_DONE : out_flush(&out);
 	if (r->unread)
-		cmd_warn("%" PRIu64 " bytes could not be read", r->unread);
+		cmd_warn("%" PRIu64 " bytes, in %" PRIu64 " stretches, could not be read", r->unread, a->given_up);
 	return r->unread ? EXIT_FAILED : status;
+}
+
+/* How long the copy is, as far as is known before it is made. */
+static uint64_t total_of(const struct sources *s)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		total += dry_image_size(s->items[i]);
+	return total;
 }
 
 static int convert(struct convert_args *a, char *const names[], size_t nsources, const char *target, struct dry_opts *opts)
@@ -175,7 +194,8 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 		.opts = opts,
 		.policy = image_policy_of(&a->how),
 		.flags = (a->compress != COMPRESS_NONE ? DRY_CONVERT_COMPRESS : 0) | (a->keep ? DRY_CONVERT_KEEP : 0) |
-			 (a->target_is_zero ? DRY_CONVERT_TARGET_IS_ZERO : 0) | (a->salvage ? DRY_CONVERT_SALVAGE : 0) |
+			 (a->target_is_zero ? DRY_CONVERT_TARGET_IS_ZERO : 0) |
+			 (a->salvage || a->salvage_map ? DRY_CONVERT_SALVAGE : 0) |
 			 (a->offload ? DRY_CONVERT_OFFLOAD : 0) | (is_stream(target) ? DRY_CONVERT_STREAM : 0) |
 			 (a->verify ? DRY_CONVERT_VERIFY : 0) | (a->bitmaps ? DRY_CONVERT_BITMAPS : 0) |
 			 (a->skip_broken ? DRY_CONVERT_SKIP_BROKEN : 0) | (a->resume ? DRY_CONVERT_RESUME : 0),
@@ -191,7 +211,7 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 	struct dry_convert_result result;
 	struct progress p;
 	struct dry_error e;
-	int rc;
+	int rc, status;
 
 	if (a->cache && !dry_cache_parse(a->cache, &how.cache))
 		return cmd_usage("convert", "\"%s\" is no cache mode (writeback, none, writethrough, directsync, unsafe)",
@@ -199,6 +219,8 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 	rc = image_secrets_of(&a->how, &secrets);
 	if (rc == EXIT_DONE)
 		rc = open_sources(a, names, nsources, &sources);
+	if (rc == EXIT_DONE && a->salvage_map)
+		rc = salvage_map_begin(&a->map, a->salvage_map);
 	if (rc != EXIT_DONE)
 		return rc;
 	how.secrets = secrets;
@@ -208,9 +230,13 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 	how.progress = progress_watch(&p);
 	rc = dry_convert(&how, &result, &e);
 	progress_end(&p);
+	status = salvage_map_write(&a->map, rc == 0 ? result.size : total_of(&sources), rc == 0);
 	if (rc == -(int)DRY_CANCELED)
 		return progress_stopped();
-	return rc < 0 ? cmd_fail(&e) : report(a, target, &result);
+	if (rc < 0)
+		return cmd_fail(&e);
+	rc = report(a, target, &result);
+	return rc == EXIT_DONE ? status : rc;
 }
 
 static int prepare(struct convert_args *a, int argc, char **argv)
@@ -259,6 +285,7 @@ int cmd_convert(int argc, char **argv)
 		OPT_STRING(0, "preallocation", "MODE", &a.prealloc, "off, metadata, falloc or full"),
 		OPT_FLAG('C', "offload", &a.offload, "let the host copy what it can, without a look at the data"),
 		OPT_FLAG(0, "salvage", &a.salvage, "go on over what cannot be read: it becomes zeros"),
+		OPT_STRING(0, "salvage-map", "FILE", &a.salvage_map, "--salvage, with a map of what is bad, as ddrescue reads it"),
 		OPT_FLAG(0, "resume", &a.resume, "keep a journal, and go on where an interrupted conversion was"),
 		OPT_FLAG(0, "verify", &a.verify, "read the copy back and compare"),
 		OPT_STRING(0, "hash", "ALG", &a.hash, "print the digest of the disk's content: sha256, sha512, sha1 ..."),

@@ -418,7 +418,9 @@ static int admit(struct block *b, enum io io, uint64_t len, uint64_t off, struct
 		}
 	}
 	pthread_mutex_unlock(&s->lock);
-	return error ? err_sys(e, error, "%s: injected by blkdebug", b->name) : 0;
+	return error ? err_sys(e, error, "%s: injected by blkdebug: %s of %" PRIu64 " bytes at %" PRIu64, b->name,
+			       io_names[io], len, off)
+		     : 0;
 }
 
 static void keep_size(struct block *b)

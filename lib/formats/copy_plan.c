@@ -40,6 +40,13 @@ static int find_run(struct copy_worker *w)
 	w->stage = COPY_MAP;
 	w->off = c->pos;
 	rc = block_extent_chain(source, job->over_backing ? job->base : NULL, block_size(source) - off, off, &x, &w->err);
+	if (rc < 0 && job->salvage) {
+		/* What the map does not tell is tried, and given up block by block. */
+		err_clear(&w->err);
+		rc = 0;
+		x = (struct extent){ .len = MIN_OF(block_size(source) - off, COPY_PIECE - off % COPY_PIECE),
+				     .flags = EXTENT_DATA | EXTENT_ALLOC };
+	}
 	if (rc < 0)
 		return rc;
 	c->run = (struct segment){ .kind = kind_of(job, &x), .off = c->pos, .len = x.len, .source = source, .source_off = off };

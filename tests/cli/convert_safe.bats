@@ -221,3 +221,82 @@ wait_for_litter()
 	DRYDOCK_TEST_SHORT_IO=1 drydock convert -q -f raw -O qcow2 source.raw target.qcow2
 	identical source.raw raw target.qcow2 qcow2
 }
+
+# bad_disk EVENT SECTOR...: a qcow2 image of 4 MiB over a file that cannot be read there once EVENT has happened.
+bad_disk()
+{
+	local rules='' event=$1 sector
+	shift
+
+	[ -e a.qcow2 ] || {
+		random_file a.raw 4M 1
+		drydock convert -q -S 0 -f raw -O qcow2 a.raw a.qcow2
+	}
+	for sector; do
+		rules+="{\"event\":\"$event\",\"errno\":5,\"sector\":$sector},"
+	done
+	echo "json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"blkdebug\",\"image\":{\"driver\":\"file\",\"filename\":\"a.qcow2\"},
+		\"inject-error\":[${rules%,}]}}"
+}
+
+@test "what cannot be read is named by its place, and leaves no target" {
+	fails_with 1 'a.qcow2: injected by blkdebug: read of 2097152 bytes at 327680: Input/output error' \
+		drydock convert -q -m 1 "$(bad_disk read_aio 3000)" -O raw target
+	[ "$(grep -c . <<<"$stderr")" = 1 ]
+	[ ! -e target ]
+	[ "$(litter)" = 0 ]
+}
+
+@test "--salvage makes zeros of what cannot be read, and a map of it that ddrescue's tools read" {
+	# sectors of the file; the first cluster of data lies at 320 KiB
+	run --separate-stderr drydock convert -q --salvage-map=bad.map "$(bad_disk read_aio 3000 3009 5000)" -O raw b.raw
+	[ "$status" = 1 ]
+	[ "$(grep -c 'cannot be read and are zeros' <<<"$stderr")" = 2 ]
+	[[ $stderr == *"12288 bytes, in 2 stretches, could not be read"* ]]
+	[ "$(grep -v '^#' bad.map | tr -s ' ' | tail -n +2)" = "0x00000000 0x00127000 +
+0x00127000 0x00002000 -
+0x00129000 0x000F8000 +
+0x00221000 0x00001000 -
+0x00222000 0x001DE000 +" ]
+	requires ddrescuelog
+	# nothing else differs
+	cp a.raw want.raw
+	for block in $(ddrescuelog -b 4096 -l- bad.map); do
+		dd if=/dev/zero of=want.raw bs=4096 seek="$block" count=1 conv=notrunc status=none
+	done
+	same want.raw b.raw
+	# a good disk has a map without bad blocks
+	drydock convert -q --salvage-map=good.map -f raw a.raw c.qcow2
+	ddrescuelog -D good.map
+	fails_with 2 'of one pass' drydock convert --resume --salvage-map=x.map -f raw a.raw d.qcow2
+	fails_with 1 'missing/x.map: No such file' drydock convert --salvage-map=missing/x.map -f raw a.raw d.qcow2
+	[ ! -e d.qcow2 ]
+}
+
+@test "--salvage goes on over a table that cannot be read" {
+	local bad
+
+	bad_disk none
+	# the only L2 table is the fifth cluster: all of the disk
+	bad=$(bad_disk l2_load 512)
+	fails_with 1 'Input/output error' drydock convert -q "$bad" -O raw b.raw
+	run --separate-stderr drydock convert -q --salvage-map=bad.map "$bad" -O raw b.raw
+	[ "$status" = 1 ]
+	[[ $stderr == *"4194304 bytes, in "*" could not be read"* ]]
+	[ "$(size_of b.raw)" = 4194304 ]
+	[ "$(allocated b.raw)" = 0 ]
+}
+
+@test "a conversion that fails leaves a map of what nobody knows" {
+	local bad
+
+	bad=$(bad_disk read_aio 700)
+	limited()
+	{
+		(ulimit -f 2000 && "$DRYDOCK" "$@")
+	}
+	fails_with 1 'File too large' limited convert -q --salvage-map=bad.map "$bad" -O raw b.raw
+	[ ! -e b.raw ]
+	grep -q '^0x.*  ?$' bad.map
+	run ! grep -q "+$" bad.map
+}
