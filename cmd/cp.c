@@ -252,6 +252,7 @@ static int run(struct cp *c, int argc, char **argv)
 	c->target.owners = root && !c->no_preserve && !c->no_owner;
 	c->target.user_xattrs = !c->no_preserve && !c->no_xattrs;
 	c->target.system_xattrs = c->target.user_xattrs && (root || c->all_xattrs);
+	c->target.ntfs_xattrs = c->target.user_xattrs && c->all_xattrs;
 	c->target.setuid = c->setuid;
 	c->target.devices = (enum cp_devices)c->devices;
 	many_files();

@@ -100,9 +100,14 @@ static char *temporary_name(struct cp_target *t, char buf[TEMPORARY_NAME])
 
 /* ---- attributes ---- */
 
-/* What an attribute needs that is not the owner's to give: it is for root, or for who asks for it. */
+/*
+ * What an attribute needs that is not the owner's to give: it is for root, or for who asks for it.  What NTFS has of
+ * Windows' own no other filesystem stores: it is for who asks for it.
+ */
 static bool xattr_wanted(const struct cp_target *t, const char *name)
 {
+	if (text_starts(name, "system.ntfs_", NULL))
+		return t->ntfs_xattrs;
 	return text_starts(name, "user.", NULL) ? t->user_xattrs : t->system_xattrs;
 }
 
@@ -124,10 +129,9 @@ static int put_xattr(void *arg, const char *name, const void *value, size_t len)
 	}
 	if (fsetxattr(j->fd, name, value, len, 0) == 0)
 		return 0;
-	if (errno == ENOTSUP && j->t->xattrs_refused)
-		return 0;
-	j->errnum = errno;
-	return 1;
+	/* Of no kind, or not of this size (ext4 has a block for all of a file's). */
+	j->errnum = errno == E2BIG || errno == ENOSPC ? ENOTSUP : errno;
+	return j->errnum != ENOTSUP || !j->t->xattrs_refused;
 }
 
 static int put_xattrs(struct cp_target *t, int fd, const struct dry_entry *ent, struct dry_error *e)

@@ -26,7 +26,8 @@ struct cp_target {
 	bool keep;	    /* modes and times */
 	bool owners;
 	bool user_xattrs;   /* user.* */
-	bool system_xattrs; /* all others */
+	bool system_xattrs; /* all others but these: */
+	bool ntfs_xattrs;   /* system.ntfs_* */
 	bool setuid;
 	enum cp_devices devices;
 	/* where we are: folders from base down, by depth */
