@@ -26,6 +26,13 @@ SEES_api     := inspect fs volumes formats util
 # ---- libraries, by layer ----
 PKGS         := zlib libdeflate libisal libzstd libxxhash liblzma liblz4 jansson ext2fs com_err libseccomp libcrypto \
 	libargon2
+# NTFS=0 leaves out libntfs-3g, and with it the GPL of the whole: NTFS is then told apart, but not read.
+NTFS         ?= 1
+ifneq ($(NTFS),0)
+PKGS         += libntfs-3g
+endif
+# Sources that need it.
+WITHOUT      := $(if $(filter 0,$(NTFS)),lib/fs/ntfs3g_%.c tests/unit/fs/ntfs_test.c)
 LIBDEPS      := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm -lpthread
 # As system headers: behind our own folders, so that no library's qcow2.h is taken for ours.
 PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS)))
@@ -33,7 +40,8 @@ PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS)
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wwrite-strings \
 	-Wno-missing-field-initializers
 CFLAGS   ?= -O2 -g
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDRYDOCK_VERSION='"$(VERSION)"' $(WARN) \
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDRYDOCK_VERSION='"$(VERSION)"' \
+	$(if $(filter 0,$(NTFS)),,-DDRYDOCK_NTFS) $(WARN) \
 	$(if $(WERROR),-Werror) -fvisibility=hidden -fPIC -pthread $(PKG_CFLAGS) $(CFLAGS) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_LDFLAGS = $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN)) -pthread
@@ -55,7 +63,7 @@ all: $(BUILD)/drydock $(BUILD)/libdrydock.a $(BUILD)/libdrydock.so $(BUILD)/comp
 includes = -Iinclude $(addprefix -iquotelib/,$(1) $(SEES_$(1)))
 
 define layer
-OBJS_$(1) := $(patsubst lib/%.c,$(O)/%.o,$(wildcard lib/$(1)/*.c))
+OBJS_$(1) := $(patsubst lib/%.c,$(O)/%.o,$(filter-out $(WITHOUT),$(wildcard lib/$(1)/*.c)))
 $(O)/lib$(1).a: $$(OBJS_$(1))
 	@rm -f $$@
 	$$(AR) rcs $$@ $$^
@@ -98,7 +106,7 @@ $(BUILD)/compat/.done: Makefile $(BUILD)/drydock
 	@touch $@
 
 # ---- unit tests: tests/unit/LAYER/NAME_test.c links with its layer and those below, so that a call upwards fails ----
-UNIT_SRCS := $(wildcard tests/unit/*/*_test.c)
+UNIT_SRCS := $(filter-out $(WITHOUT),$(wildcard tests/unit/*/*_test.c))
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
 CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
 define unit

@@ -79,6 +79,9 @@ int fs_open_among(struct block *dev, struct block *const *others, size_t nothers
 	if (id.takes_linux)
 		return err_set(e, ERR_UNSUPPORTED, "filesystem type %s cannot be read yet: it takes the driver of Linux itself",
 			       id.type);
+	if (drv && drv->needs)
+		return err_set(e, ERR_UNSUPPORTED, "filesystem type %s cannot be read: this program was built without %s", id.type,
+			       drv->needs);
 	if (!drv || !drv->open || !id.readable)
 		return err_set(e, ERR_UNSUPPORTED, "filesystem type %s cannot be read", id.type);
 

@@ -24,7 +24,8 @@ struct fs_driver {
 	unsigned name_max; /* bytes of the longest name, at most FS_NAME_MAX; 0: 255 */
 	/* FS_PROBE_* and id filled when dev holds this filesystem, 0 when not, < 0 on a read error.  Reads little. */
 	int (*probe)(struct block *dev, struct fs_id *id, struct err *e);
-	/* NULL: known by name, not readable. */
+	/* NULL: known by name, not readable; `needs`: because this library was left out of the build. */
+	const char *needs;
 	int (*open)(struct fs *fs, struct err *e); /* judges the superblock, sets fs->root; may look at fs->others */
 	void (*close)(struct fs *fs);		   /* also after a failed open */
 	/* As fs_mount_root() and fs_subvolumes(); NULL: no subvolumes. */
@@ -57,6 +58,6 @@ struct fs {
 };
 
 extern const struct fs_driver *const fs_drivers[]; /* ends at NULL */
-extern const struct fs_driver fs_known, fs_ext, fs_btrfs, fs_fat, fs_exfat, fs_iso, fs_squashfs, fs_xfs;
+extern const struct fs_driver fs_known, fs_ext, fs_btrfs, fs_fat, fs_exfat, fs_ntfs, fs_iso, fs_squashfs, fs_xfs;
 
 #endif

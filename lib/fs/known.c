@@ -13,13 +13,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static uint16_t get16(const struct head *h, size_t off)
-{
-	le16 v;
-
-	memcpy(&v, h->bytes + off, sizeof v);
-	return le16_get(v);
-}
 
 static uint32_t get32(const struct head *h, size_t off)
 {
@@ -121,57 +114,6 @@ static int lvm2_more(const struct head *h, struct fs_id *id, struct err *e)
 	return 0;
 }
 
-/* ---- NTFS ---- */
-
-/* The label is attribute 0x60 of record 3 of the master file table. */
-static int ntfs_more(const struct head *h, struct fs_id *id, struct err *e)
-{
-	unsigned sector = get16(h, 11), per_cluster = h->bytes[13], pos;
-	int8_t record = (int8_t)h->bytes[64];
-	uint64_t cluster_size, record_size, off;
-	uint8_t mft[4096];
-	int rc;
-
-	if (!is_pow2(sector) || sector < 256 || sector > 4096 || per_cluster == 0)
-		return 0;
-	cluster_size = (uint64_t)sector * per_cluster;
-	/* Larger clusters are given as the negated exponent. */
-	if (per_cluster > 0x80) {
-		if (256 - per_cluster > 31)
-			return 0;
-		cluster_size = (uint64_t)sector << (256 - per_cluster);
-	}
-	record_size = record > 0 ? cluster_size * (unsigned)record : record > -31 ? 1ULL << -record : 0;
-	id->size = 0;
-	if (!checked_mul(get64(h, 40), sector, &id->size))
-		id->size = 0;
-	if (record_size < 1024 || record_size > sizeof mft || !checked_mul(get64(h, 48), cluster_size, &off) ||
-	    !checked_add(off, 3 * record_size, &off) || !range_in(off, record_size, h->size))
-		return 1;
-	rc = block_pread(h->dev, mft, (size_t)record_size, off, e);
-	if (rc < 0)
-		return rc;
-	if (memcmp(mft, "FILE", 4) != 0)
-		return 1;
-	/* Attributes: type, length; this one lies in the record: its value's length at 16, offset at 20.  pos only grows. */
-	for (pos = mft[20] | (unsigned)mft[21] << 8; pos + 24 <= record_size;) {
-		le32 type, len, value_len;
-		unsigned value_off = mft[pos + 20] | (unsigned)mft[pos + 21] << 8;
-
-		memcpy(&type, mft + pos, 4);
-		memcpy(&len, mft + pos + 4, 4);
-		memcpy(&value_len, mft + pos + 16, 4);
-		if (le32_get(type) == 0xffffffff || le32_get(len) < 24 || le32_get(len) > record_size - pos)
-			break;
-		if (le32_get(type) == 0x60 && mft[pos + 8] == 0 && range_in(value_off, le32_get(value_len), le32_get(len))) {
-			rc = label_utf16(id, mft + pos + value_off, le32_get(value_len) / 2, e);
-			return rc < 0 ? rc : 1;
-		}
-		pos += le32_get(len);
-	}
-	return 1;
-}
-
 /* ---- the table ---- */
 
 #define SWAP_IDS UUID_BYTES, 1024 + 12, LABEL_BYTES, 1024 + 28, 16
@@ -201,7 +143,6 @@ static const struct known table[] = {
 	AT_PAGE_ENDS("swsuspend", "S2SUSPEND", NULL),
 	AT_PAGE_ENDS("swsuspend", "ULSUSPEND", NULL),
 	AT_PAGE_ENDS("swsuspend", "LINHIB0001", NULL),
-	{ "ntfs", MAGIC(3, "NTFS    "), false, UUID_SERIAL64, 72, NO_LABEL, ntfs_more },
 };
 
 static int known_look(const struct known *k, const struct head *h, struct fs_id *id, struct err *e)

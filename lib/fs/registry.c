@@ -11,5 +11,6 @@ const struct fs_driver *const fs_drivers[] = {
 	&fs_xfs,
 	&fs_fat,
 	&fs_exfat,
+	&fs_ntfs,
 	NULL,
 };

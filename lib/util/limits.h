@@ -130,6 +130,12 @@
 /* Of one extent, as it lies on the disk and as it was: what the kernel makes, and all that it reads. */
 #define LIMIT_BTRFS_COMPRESSED (128 * KiB)
 
+/* What Windows itself keeps to: a list of a file's attributes, the value of a reparse point. */
+#define LIMIT_NTFS_ATTR_LIST (256 * KiB)
+#define LIMIT_NTFS_REPARSE (16 * KiB)
+/* An index of names: ten million of them. */
+#define LIMIT_NTFS_INDEX_SIZE (1 * GiB)
+
 /* ISO 9660: a directory of 100,000 files with long names takes 20 MiB. */
 #define LIMIT_ISO_DIR_SIZE (64 * MiB)
 /* A file's extents, of up to 4 GiB each. */

@@ -605,3 +605,43 @@ btrfs_make()
 	leaf_end
 	head -c 4096 /dev/zero | tr '\0' d | dd of="$img" bs=1 seek=$((b_data)) conv=notrunc status=none
 }
+
+# ntfs [OPTION...]: NTFS with clusters of 4096 bytes, that holds a file "f" of 5000 bytes in two clusters.
+ntfs()
+{
+	img=image
+	cut_at 0x400000
+	PATH=$PATH:/sbin:/usr/sbin mkntfs -F -Q -q -c 4096 "$@" "$img" >/dev/null 2>&1
+	yes "words of the guest" | head -c 5000 >f
+	ntfscp -q -f "$img" f f >/dev/null 2>&1
+	rm f
+	ntfs_mft=$(($(number_at 48 8) * 4096))
+	ntfs_mirror=$(($(number_at 56 8) * 4096))
+	ntfs_f=64
+}
+
+# ntfs_record N: where a record lies.  ntfs_attr N TYPE: where an attribute of it does.  ntfs_runs N TYPE: its list of runs.
+# ntfs_cluster N TYPE: the byte where its first run begins.
+ntfs_record()
+{
+	echo $((ntfs_mft + $1 * 1024))
+}
+ntfs_attr()
+{
+	ntfs_at=$(($(ntfs_record "$1") + $(number_at $(($(ntfs_record "$1") + 20)) 2)))
+	while [ "$(number_at $ntfs_at 4)" != $(($2)) ]; do
+		[ "$(number_at $ntfs_at 4)" != $((0xffffffff)) ] || return 1
+		ntfs_at=$((ntfs_at + $(number_at $((ntfs_at + 4)) 4)))
+	done
+	echo $ntfs_at
+}
+ntfs_runs()
+{
+	echo $(($(ntfs_attr "$1" "$2") + $(number_at $(($(ntfs_attr "$1" "$2") + 32)) 2)))
+}
+ntfs_cluster()
+{
+	ntfs_run=$(ntfs_runs "$1" "$2")
+	ntfs_head=$(number_at "$ntfs_run" 1)
+	echo $(($(number_at $((ntfs_run + 1 + (ntfs_head & 15))) $((ntfs_head >> 4))) * 4096))
+}
