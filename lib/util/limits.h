@@ -79,6 +79,11 @@
 
 /* LUKS on LVM on LUKS on MD on a partition is five deep; more is made to hurt. */
 #define LIMIT_VOLUME_DEPTH 8
+/*
+ * Mirrors and arrays with parity in each other: for one read of what is lost, each reads all of its members, so that the reads
+ * multiply.  RAID 61 is two deep.
+ */
+#define LIMIT_VOLUME_ARRAYS 2
 
 /*
  * LVM2.  A metadata area has 1 MiB by default, half of which is one copy of the text: 8 MiB are some ten thousand logical

@@ -12,6 +12,7 @@
 #include "md.h"
 
 #include "alloc.h"
+#include "limits.h"
 #include "strbuf.h"
 #include "text.h"
 #include "volume_driver.h"
@@ -424,6 +425,10 @@ static int set_add(struct set *s, struct block *b, const char *name, struct err 
 	}
 	if (s->journal)
 		parts[made.nparts++] = s->journal->item;
+	if (s->fresh->s.level > 0)
+		made.arrays = volume_arrays(s->l, parts, made.nparts) + 1;
+	if (made.arrays > LIMIT_VOLUME_ARRAYS)
+		return err_set(e, ERR_LIMIT, "arrays in each other more than %d deep", LIMIT_VOLUME_ARRAYS);
 	rc = volume_add_made(s->l, &made, &v, e);
 	if (rc < 0)
 		return rc;

@@ -90,6 +90,15 @@ static int item_new(struct volume_list *l, struct volume **out, struct err *e)
 	return 0;
 }
 
+unsigned volume_arrays(const struct volume_list *l, const size_t *parts, size_t nparts)
+{
+	unsigned most = 0;
+
+	for (size_t i = 0; i < nparts; i++)
+		most = MAX_OF(most, l->items[parts[i]].arrays);
+	return most;
+}
+
 /* Notes in what a new item lies; marks nothing. */
 static int parts_set(const struct volume_list *l, struct volume *v, const size_t *parts, size_t nparts, struct err *e)
 {
@@ -99,6 +108,7 @@ static int parts_set(const struct volume_list *l, struct volume *v, const size_t
 	memcpy(v->parts, parts, nparts * sizeof *parts);
 	v->nparts = nparts;
 	v->disk = l->items[parts[0]].disk;
+	v->arrays = volume_arrays(l, parts, nparts);
 	for (size_t i = 0; i < nparts; i++)
 		v->depth = MAX_OF(v->depth, l->items[parts[i]].depth + 1);
 	return 0;
@@ -151,6 +161,7 @@ int volume_add_made(struct volume_list *l, const struct volume_made *made, struc
 		volume_clear(it);
 		return rc;
 	}
+	it->arrays = MAX_OF(it->arrays, made->arrays);
 	it->block = block_ref(made->block);
 	for (size_t i = 0; i < made->nparts; i++)
 		l->items[made->parts[i]].in_use = true;

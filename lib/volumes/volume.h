@@ -30,6 +30,7 @@ struct volume {
 	size_t *parts;		/* the volumes in which it lies: items of the list that come before it; NULL: a disk's own */
 	size_t nparts;
 	unsigned depth;		/* 0: of a disk's own; else one more than the deepest of its parts */
+	unsigned arrays;	/* mirrors and arrays with parity that lie in each other beneath it */
 	bool in_use;		/* other volumes are made of it, and it has no filesystem of its own */
 	bool snapshot;		/* what another volume held at some time */
 	bool dormant;		/* the guest does not activate it by itself */

@@ -61,7 +61,10 @@ struct volume_made {
 	struct block *block;
 	const size_t *parts;
 	size_t nparts;
+	unsigned arrays; /* as in struct volume, with what it adds; at most LIMIT_VOLUME_ARRAYS.  0: as its parts have */
 };
+/* The most that any of these has. */
+unsigned volume_arrays(const struct volume_list *l, const size_t *parts, size_t nparts);
 int volume_add_made(struct volume_list *l, const struct volume_made *made, struct volume **v, struct err *e);
 /* Another name for a volume. */
 __attribute__((format(printf, 3, 4))) int volume_alias(struct volume *v, struct err *e, const char *fmt, ...);

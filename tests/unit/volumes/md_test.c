@@ -237,6 +237,36 @@ START_TEST(raid6_is_read_without_any_two_disks)
 }
 END_TEST
 
+START_TEST(arrays_in_each_other_have_a_limit_where_their_reads_would_multiply)
+{
+	static const unsigned data_kb[] = { 64, 256, 512 };
+
+	for (int level = 0; level < 2; level++) {
+		uint8_t *inner = NULL;
+		struct volume_list l;
+
+		for (unsigned k = 0; k < 3; k++) {
+			const struct array a = { level, 0, 1, level ? 0 : 4, data_kb[k], 0 };
+			struct disk d = disk_make(&a, 0);
+
+			d.super[16] = (uint8_t)k;
+			if (inner)
+				memcpy(d.bytes + d.data_off, inner, data_kb[k] * KB);
+			disk_write(&d, "0");
+			free(inner);
+			inner = d.bytes;
+		}
+		free(inner);
+		l = assemble("0");
+		ck_assert_uint_eq(l.n, level ? 3 : 4);
+		ck_assert_uint_eq(l.items[2].arrays, level ? 2 : 0);
+		if (level)
+			warned(&l, "it cannot be put together: arrays in each other more than 2 deep");
+		volume_list_free(&l);
+	}
+}
+END_TEST
+
 /* ---- which members are believed ---- */
 
 START_TEST(a_member_with_fewer_events_is_left_out_unless_it_lacks_only_one)
@@ -895,6 +925,7 @@ END_TEST
 TEST_MAIN("md", an_array_has_the_names_that_its_own_machine_gives_it,
 	  names_that_are_numbers_are_devices_and_unsafe_ones_are_none, arrays_are_numbered_down_from_127,
 	  raid5_is_read_without_any_one_disk, raid6_is_read_without_any_two_disks,
+	  arrays_in_each_other_have_a_limit_where_their_reads_would_multiply,
 	  a_member_with_fewer_events_is_left_out_unless_it_lacks_only_one, what_the_newest_member_calls_failed_is_left_out,
 	  members_that_contradict_each_other_are_told, a_disk_is_used_as_far_as_it_was_rebuilt,
 	  parity_is_not_believed_where_an_array_was_not_shut_down_cleanly, bad_blocks_are_read_from_elsewhere,
