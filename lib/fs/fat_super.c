@@ -225,5 +225,5 @@ int fat_probe(struct block *dev, struct fs_id *id, struct err *e)
 			n--;
 		memcpy(id->label, s.label, n);
 	}
-	return FS_PROBE_MINE;
+	return FS_PROBE_SHARED;
 }
