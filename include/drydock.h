@@ -638,7 +638,7 @@ struct dry_ask {
 
 struct dry_guest_image {
 	const char *name;   /* as dry_image_open() takes it */
-	/* NULL: guess.  A disk that begins with a LUKS header is then raw: an encrypted volume of the guest. */
+	/* NULL: guess.  A disk that begins with a LUKS header is raw and holds an encrypted volume, as is one of "luks". */
 	const char *format;
 };
 struct dry_guest_open {

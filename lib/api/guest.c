@@ -120,8 +120,10 @@ int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, str
 	if (!g->disks || !g->devices)
 		return err_nomem(e);
 	for (size_t i = 0; i < how->nimages; i++) {
+		const char *format = how->images[i].format;
 		const struct block_open open = {
-			.format = how->images[i].format,
+			/* Said or seen, a LUKS header is that of a volume, and the keys are those of volumes. */
+			.format = format && strcmp(format, "luks") == 0 ? "raw" : format,
 			.flags = BLOCK_NO_LUKS | (how->flags & DRY_OPEN_FORCE_SHARE ? BLOCK_FORCE_SHARE : 0),
 			.policy = &policy,
 		};

@@ -25,8 +25,17 @@ static int probe(struct block *dev, struct fs_id *id, const struct fs_driver **d
 
 		if (rc < 0)
 			return rc;
-		if (rc == 0 || (nclaims == 1 && shared && rc == FS_PROBE_SHARED))
+		if (rc == 0)
 			continue;
+		if (nclaims == 1 && shared && rc == FS_PROBE_SHARED) {
+			/* The files of a disc are read in the way that can be read. */
+			if (claim.readable && !id->readable) {
+				id->readable = true;
+				id->takes_linux = false;
+				*drv = *d;
+			}
+			continue;
+		}
 		if (rc == FS_PROBE_MANY || (nclaims > 0 && !container)) {
 			nclaims = 2;
 			continue;

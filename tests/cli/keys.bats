@@ -135,11 +135,14 @@ opens()
 	[[ $output == *"/dev/mapper/luks-$(luks_uuid home.luks)"*/home* ]]
 }
 
-@test "a whole disk may be encrypted, and is no image of the format luks unless that is said" {
+@test "a whole disk may be encrypted, whether its format is given or not" {
 	run -0 alone ls --key 'all:key:root pass' e.img:/etc
 	[ "$output" = "crypttab
 fstab" ]
-	fails_with 1 "key-secret" alone ls -f luks e.img:/
+	run -0 alone ls -f luks --key 'all:key:root pass' e.img:/etc
+	run -0 alone ls -f raw --key 'all:key:root pass' e.img:/etc
+	drydock convert -q -f raw -O qcow2 e.img e.qcow2
+	run -0 alone ls --key 'all:key:root pass' e.qcow2:/etc
 }
 
 @test "passphrases come from standard input, a line for each volume without a key" {
