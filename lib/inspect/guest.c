@@ -472,7 +472,7 @@ static void content_name(struct strbuf *b, const struct content *it, const char 
 		text_quote(b, subvol, strlen(subvol));
 	}
 	if (it->id.type)
-		strbuf_printf(b, " (%s)", it->id.type);
+		strbuf_printf(b, it->vol->locked ? " (%s, locked)" : " (%s)", it->id.type);
 }
 
 int guest_open(const struct contents *c, bool any, struct guest *out, struct err *e)
@@ -494,7 +494,7 @@ int guest_open(const struct contents *c, bool any, struct guest *out, struct err
 		return err_set(e, ERR_USAGE, "several operating systems are there, choose one with -m: %s", names.s);
 	}
 	for (size_t i = 0; i < c->n; i++) {
-		content_name(&names, &c->items[i], c->items[i].vol->locked ? "locked" : NULL);
+		content_name(&names, &c->items[i], NULL);
 		locked |= c->items[i].vol->locked && c->items[i].id.type && strcmp(c->items[i].id.type, "crypto_LUKS") == 0;
 		if (!c->items[i].id.readable || c->items[i].again || c->items[i].vol->snapshot)
 			continue;
