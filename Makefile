@@ -120,7 +120,7 @@ $(foreach l,$(LAYERS),$(eval $(call unit,$(l))))
 # ---- other test programs: they see every layer ----
 # tests/torture/NAME_torture.c and tests/fault/NAME_fault.c are programs; what else lies beside them is linked into each.
 # tests/fuzz/NAME_fuzz.c is one decoder's entry: with replay.c it runs over files, with clang's fuzzer it makes them up.
-ALL_INCLUDES := -Iinclude $(addprefix -iquotelib/,$(LAYERS))
+ALL_INCLUDES := -Iinclude -iquotetests/unit $(addprefix -iquotelib/,$(LAYERS))
 # $(call link_test,SOURCES)
 link_test = $(CC) $(ALL_CFLAGS) $(ALL_INCLUDES) -I$(dir $<) $(ALL_LDFLAGS) -o $@ $(1) $(LAYER_LIBS) $(CHECK_LIBS) $(LIBDEPS)
 define harness

@@ -190,7 +190,7 @@ static int remote_read(struct xfs *x, struct xfs_inode *in, uint64_t lblk, uint8
 		if (x->v5) {
 			memcpy(&h, block, sizeof h);
 			if (memcmp(h.magic, "XARM", 4) != 0 || be32_get(h.off) != got || be32_get(h.len) != n)
-				return err_set(e, ERR_CORRUPT, "sector %" PRIu64 " does not hold the value of an extended attribute",
+				return err_set(e, ERR_CORRUPT, "sector %" PRIu64 " holds no value of an extended attribute",
 					       pos >> XFS_SECTOR_BITS);
 			rc = xfs_self_check(x, &xfs_self_remote, block, x->bs, pos, in->ino, logged, "attribute's block", e);
 			if (rc < 0)

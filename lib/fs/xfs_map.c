@@ -361,7 +361,7 @@ int xfs_read(struct xfs *x, struct xfs_inode *in, void *buf, size_t len, uint64_
 			return rc;
 		/* A run of holes may be longer than 64 bits of bytes. */
 		n = run.len > (len - *got + skip) >> x->bs_bits ? len - *got
-								: (size_t)MIN_OF((uint64_t)(len - *got), (run.len << x->bs_bits) - skip);
+							: (size_t)MIN_OF((uint64_t)(len - *got), (run.len << x->bs_bits) - skip);
 		if (run.kind != XFS_RUN_DATA)
 			memset(p + *got, 0, n);
 		else

@@ -6,7 +6,7 @@
 #include "pkg.h"
 
 #include "alloc.h"
-#include "lines.h"
+#include "guest_lines.h"
 
 #include <string.h>
 

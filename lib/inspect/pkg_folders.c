@@ -7,7 +7,7 @@
 
 #include "alloc.h"
 #include "limits.h"
-#include "lines.h"
+#include "guest_lines.h"
 #include "text.h"
 
 #include <ctype.h>

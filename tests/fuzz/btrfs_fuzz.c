@@ -5,7 +5,7 @@
  */
 #include "memory.h"
 
-#include "../unit/fs/btrfs_make.h"
+#include "btrfs_make.h"
 #include "look.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "testing.h"
 
 #include "alloc.h"
-#include "lines.h"
+#include "guest_lines.h"
 #include "pkg.h"
 #include "tree.h"
 

@@ -2,7 +2,7 @@
 /* subvolumes_test.c - guests on btrfs: which subvolume is the root, and what fstab and -m show of the others. */
 #include "testing.h"
 
-#include "fs/btrfs_make.h"
+#include "btrfs_make.h"
 
 #include "guest.h"
 

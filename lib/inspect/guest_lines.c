@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* lines.c - a guest's text file, line by line. */
-#include "lines.h"
+/* guest_lines.c - a guest's text file, line by line. */
+#include "guest_lines.h"
 
 #include "alloc.h"
 

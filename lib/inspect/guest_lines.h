@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* lines.h - a guest's text file, line by line, in bounded memory whatever its size. */
-#ifndef DRYDOCK_LINES_H
-#define DRYDOCK_LINES_H
+/* guest_lines.h - a guest's text file, line by line, in bounded memory whatever its size. */
+#ifndef DRYDOCK_GUEST_LINES_H
+#define DRYDOCK_GUEST_LINES_H
 
 #include "vfs.h"
 
