@@ -206,6 +206,24 @@ static int any_locked(const struct virt *v)
 
 /* ---- mounting ---- */
 
+/* That is how the peers go through them: the last ones by name. */
+enum { DISK, OTHER, PARTITION, ARRAY, LOGICAL, PASSES };
+static int pass_of(const struct dry_volume *v)
+{
+	if (v->number)
+		return PARTITION;
+	if (strcmp(v->scheme, "disk") == 0)
+		return DISK;
+	return strcmp(v->scheme, "lvm") == 0 ? LOGICAL : strcmp(v->scheme, "md") == 0 ? ARRAY : OTHER;
+}
+
+static int by_name(const void *a, const void *b, void *volumes)
+{
+	const struct dry_volume *v = volumes;
+
+	return strcmp(v[*(const size_t *)a].name, v[*(const size_t *)b].name);
+}
+
 size_t *virt_filesystem_order(struct dry_guest *g, size_t *n, struct dry_error *e)
 {
 	const struct dry_volume *v;
@@ -219,10 +237,15 @@ size_t *virt_filesystem_order(struct dry_guest *g, size_t *n, struct dry_error *
 		*e = (struct dry_error){ .code = DRY_NOMEM, .msg = "out of memory" };
 		return NULL;
 	}
-	for (int pass = 0; pass < 2; pass++)
+	for (int pass = 0; pass < PASSES; pass++) {
+		size_t before = *n;
+
 		for (size_t i = 0; i < nvolumes; i++)
-			if (!v[i].extended && (v[i].number == 0) == (pass == 0))
+			if (!v[i].extended && !v[i].in_use && !v[i].dormant && pass_of(&v[i]) == pass)
 				order[(*n)++] = i;
+		if (pass == LOGICAL)
+			qsort_r(order + before, *n - before, sizeof *order, by_name, (void *)v);
+	}
 	return order;
 }
 

@@ -86,8 +86,9 @@ bool virt_path_is_absolute(const char *call, const char *path);
  */
 void virt_subvolumes(struct dry_guest *g, size_t volume, void (*fn)(void *arg, const char *name), void *arg);
 /*
- * The volumes in the order in which the peers list filesystems: whole disks first, then partitions; indices into
- * dry_guest_volumes(), free() it.  Extended partitions are not among them.  NULL and *n 0 when there are none.
+ * The volumes in the order in which the peers list filesystems: whole disks first, then partitions, logical volumes last;
+ * indices into dry_guest_volumes(), free() it.  Extended partitions, volumes of which others are made, and those that are
+ * not active by themselves are not among them.  NULL and *n 0 when there are none.
  */
 size_t *virt_filesystem_order(struct dry_guest *g, size_t *n, struct dry_error *e);
 

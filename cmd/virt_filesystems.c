@@ -89,7 +89,7 @@ struct row {
 
 struct filesystems {
 	struct virt virt;
-	bool want_fs, want_extra, want_parts, want_disks, want_lvm;
+	bool want_fs, want_extra, want_parts, want_disks, want_lvs, want_vgs, want_pvs;
 	bool csv, human, is_long, no_title, uuid;
 	bool columns[COLUMNS];
 	struct row *rows;
@@ -209,6 +209,135 @@ static void add_partition(struct filesystems *f, const struct dry_volume *v)
 		set_cell(f, r, COL_PARENT, d.device);
 }
 
+/* ---- LVM ---- */
+
+/* Items of a list in the order of their names. */
+static size_t *sorted(struct filesystems *f, const void *items, size_t n, int (*order)(const void *, const void *, void *))
+{
+	size_t *at = alloc_array(n + 1, sizeof *at);
+
+	if (!at) {
+		f->nomem = true;
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++)
+		at[i] = i;
+	qsort_r(at, n, sizeof *at, order, (void *)items);
+	return at;
+}
+
+static int volumes_by_name(const void *a, const void *b, void *vols)
+{
+	const struct dry_volume *v = vols;
+
+	return strcmp(v[*(const size_t *)a].name, v[*(const size_t *)b].name);
+}
+
+static int groups_by_name(const void *a, const void *b, void *groups)
+{
+	const struct dry_group *g = groups;
+
+	return strcmp(g[*(const size_t *)a].name, g[*(const size_t *)b].name);
+}
+
+static bool is_lvm(const char *scheme)
+{
+	return strcmp(scheme, "lvm") == 0;
+}
+
+/* The peer prints the UUIDs of groups and physical volumes without their hyphens. */
+static void set_bare_uuid(struct filesystems *f, struct row *r, const char *uuid)
+{
+	CLEANUP(strbuf_free) struct strbuf bare = STRBUF_INIT;
+
+	for (; uuid && *uuid; uuid++)
+		if (*uuid != '-')
+			strbuf_putc(&bare, *uuid);
+	f->nomem |= bare.failed;
+	set_cell(f, r, COL_UUID, bare.s);
+}
+
+static void add_lvs(struct filesystems *f, const struct dry_volume *vols, size_t n)
+{
+	CLEANUP(free_ptr) size_t *at = sorted(f, vols, n, volumes_by_name);
+
+	for (size_t i = 0; at && i < n; i++) {
+		const struct dry_volume *v = &vols[at[i]];
+		CLEANUP(free_ptr) char *parent = NULL;
+		struct row *r;
+
+		if (!is_lvm(v->scheme) || v->dormant)
+			continue;
+		r = add_row(f, v->name, "lv");
+		set_size(f, r, v->size);
+		parent = alloc_printf("/dev/%s", v->group ? v->group : "");
+		f->nomem |= !parent;
+		set_cell(f, r, COL_PARENT, parent);
+		set_cell(f, r, COL_UUID, v->uuid);
+	}
+}
+
+static void add_vg(struct filesystems *f, const struct dry_group *g, const struct dry_volume *vols)
+{
+	CLEANUP(free_ptr) char *name = alloc_printf("/dev/%s", g->name);
+	CLEANUP(strbuf_free) struct strbuf parents = STRBUF_INIT;
+	struct row *r = name ? add_row(f, name, "vg") : NULL;
+
+	for (size_t i = 0; i < g->nmembers; i++) {
+		const struct dry_member *m = &g->members[i];
+
+		strbuf_printf(&parents, "%s%s", parents.len ? "," : "",
+			      m->volume == DRY_NO_VOLUME ? m->uuid : vols[m->volume].name);
+	}
+	f->nomem |= !name || parents.failed;
+	set_size(f, r, g->size);
+	set_cell(f, r, COL_PARENT, parents.s);
+	set_bare_uuid(f, r, g->uuid);
+}
+
+static void add_pv(struct filesystems *f, const struct dry_volume *v, uint64_t size)
+{
+	struct row *r = add_row(f, v->name, "pv");
+
+	set_size(f, r, size);
+	set_bare_uuid(f, r, v->fs_uuid);
+}
+
+/* Those in groups have the size of what they give to it; then those in none. */
+static void add_pvs(struct filesystems *f, const struct dry_volume *vols, size_t n, const struct dry_group *groups,
+		    size_t ngroups, const size_t *by_name)
+{
+	for (size_t i = 0; i < ngroups; i++) {
+		const struct dry_group *g = &groups[by_name[i]];
+
+		for (size_t m = 0; is_lvm(g->scheme) && m < g->nmembers; m++)
+			if (g->members[m].volume != DRY_NO_VOLUME)
+				add_pv(f, &vols[g->members[m].volume], g->members[m].size);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!vols[i].group && vols[i].fs_type && strcmp(vols[i].fs_type, "LVM2_member") == 0)
+			add_pv(f, &vols[i], vols[i].size);
+}
+
+static int add_lvm(struct filesystems *f, const struct dry_volume *vols, size_t n, struct dry_error *e)
+{
+	CLEANUP(free_ptr) size_t *by_name = NULL;
+	const struct dry_group *groups;
+	size_t ngroups;
+
+	if (dry_guest_groups(f->virt.guest, &groups, &ngroups, e) < 0)
+		return -1;
+	by_name = sorted(f, groups, ngroups, groups_by_name);
+	if (f->want_lvs)
+		add_lvs(f, vols, n);
+	for (size_t i = 0; f->want_vgs && by_name && i < ngroups; i++)
+		if (is_lvm(groups[by_name[i]].scheme))
+			add_vg(f, &groups[by_name[i]], vols);
+	if (f->want_pvs && by_name)
+		add_pvs(f, vols, n, groups, ngroups, by_name);
+	return 0;
+}
+
 static int collect(struct filesystems *f, struct dry_error *e)
 {
 	const struct dry_volume *vols;
@@ -218,6 +347,8 @@ static int collect(struct filesystems *f, struct dry_error *e)
 	if (dry_guest_volumes(f->virt.guest, &vols, &n, e) < 0)
 		return -1;
 	if ((f->want_fs || f->want_extra) && add_filesystems(f, e) < 0)
+		return -1;
+	if (add_lvm(f, vols, n, e) < 0)
 		return -1;
 	for (size_t i = 0; f->want_parts && i < n; i++)
 		if (vols[i].number)
@@ -312,7 +443,7 @@ static int own_option(struct filesystems *f, int c)
 {
 	switch (c) {
 	case OPT_ALL:
-		f->want_fs = f->want_extra = f->want_parts = f->want_disks = f->want_lvm = true;
+		f->want_fs = f->want_extra = f->want_parts = f->want_disks = f->want_lvs = f->want_vgs = f->want_pvs = true;
 		break;
 	case OPT_BLKDEVS:
 		f->want_disks = true;
@@ -327,9 +458,13 @@ static int own_option(struct filesystems *f, int c)
 		f->want_fs = true;
 		break;
 	case OPT_LVS:
+		f->want_lvs = true;
+		break;
 	case OPT_PVS:
-	case OPT_VGS: /* of which there are none: LVM is not read yet, and its volumes are listed as unknown content */
-		f->want_lvm = true;
+		f->want_pvs = true;
+		break;
+	case OPT_VGS:
+		f->want_vgs = true;
 		break;
 	case OPT_NO_TITLE:
 		f->no_title = true;
@@ -354,7 +489,8 @@ static int own_option(struct filesystems *f, int c)
 
 static void choose_columns(struct filesystems *f)
 {
-	if (!f->want_fs && !f->want_extra && !f->want_parts && !f->want_disks && !f->want_lvm)
+	if (!f->want_fs && !f->want_extra && !f->want_parts && !f->want_disks && !f->want_lvs && !f->want_vgs &&
+	    !f->want_pvs)
 		f->want_fs = true;
 	f->columns[COL_NAME] = f->columns[COL_TYPE] = f->columns[COL_SIZE] = f->columns[COL_PARENT] = true;
 	f->columns[COL_VFS] = f->columns[COL_LABEL] = f->want_fs || f->want_extra;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* volumes.c - drydock volumes: the partitions and filesystems of images. */
+/* volumes.c - drydock volumes: the partitions and filesystems of images, and what volumes are made of. */
 #include "alloc.h"
 #include "guest_opts.h"
 #include "json.h"
@@ -11,19 +11,19 @@
 struct volumes {
 	struct guest_opts guest;
 	bool json, bytes;
-	struct table table;
+	struct table table, groups;
 	struct strbuf text;
 	struct json j;
 };
 
-static void add_size(struct volumes *c, uint64_t size)
+static void add_size(const struct volumes *c, struct table *t, uint64_t size)
 {
 	char buf[16];
 
 	if (c->bytes)
-		table_addf(&c->table, "%" PRIu64, size);
+		table_addf(t, "%" PRIu64, size);
 	else
-		table_add(&c->table, out_human(size, buf, sizeof buf));
+		table_add(t, out_human(size, buf, sizeof buf));
 }
 
 static void row(struct volumes *c, const struct dry_volume *v, const struct dry_usage *u)
@@ -33,7 +33,7 @@ static void row(struct volumes *c, const struct dry_volume *v, const struct dry_
 	table_add(&c->table, v->name);
 	table_add(&c->table, v->scheme);
 	table_add(&c->table, v->part_type_name ? v->part_type_name : v->part_type);
-	add_size(c, v->size);
+	add_size(c, &c->table, v->size);
 	table_add(&c->table, v->fs_type);
 	table_add_guest(&c->table, v->fs_label);
 	table_add_guest(&c->table, v->fs_uuid);
@@ -69,13 +69,87 @@ static void subvolume_objects(struct json *j, const struct dry_subvolume *s, siz
 	json_array_end(j);
 }
 
+/* "/dev/sda2,/dev/sdb": the members that are there; how many are missing. */
+static void group_row(struct volumes *c, const struct dry_group *g, const struct dry_volume *v)
+{
+	CLEANUP(strbuf_free) struct strbuf names = STRBUF_INIT;
+	size_t nmissing = 0;
+
+	for (size_t i = 0; i < g->nmembers; i++) {
+		if (g->members[i].volume == DRY_NO_VOLUME) {
+			nmissing++;
+			continue;
+		}
+		strbuf_printf(&names, "%s%s", names.len ? "," : "", v[g->members[i].volume].name);
+	}
+	table_add(&c->groups, g->name);
+	table_add(&c->groups, g->scheme);
+	add_size(c, &c->groups, g->size);
+	add_size(c, &c->groups, g->free);
+	table_add(&c->groups, names.failed ? NULL : names.s);
+	table_addf(&c->groups, "%zu", nmissing);
+	table_add(&c->groups, g->uuid);
+}
+
 static void string_or_none(struct json *j, const char *key, const char *value)
 {
 	if (value)
 		json_str(j, key, value);
 }
 
-static void object(struct json *j, const struct dry_volume *v, const struct dry_usage *u,
+static void group_object(struct json *j, const struct dry_group *g, const struct dry_volume *v)
+{
+	json_object(j, NULL);
+	json_str(j, "name", g->name);
+	json_str(j, "scheme", g->scheme);
+	json_str(j, "uuid", g->uuid);
+	json_u64(j, "size", g->size);
+	json_u64(j, "free", g->free);
+	json_u64(j, "extent_size", g->extent_size);
+	json_array(j, "members");
+	for (size_t i = 0; i < g->nmembers; i++) {
+		const struct dry_member *m = &g->members[i];
+
+		json_object(j, NULL);
+		if (m->volume == DRY_NO_VOLUME)
+			json_bool(j, "missing", true);
+		else
+			json_str(j, "volume", v[m->volume].name);
+		json_str(j, "uuid", m->uuid);
+		json_u64(j, "size", m->size);
+		json_u64(j, "free", m->free);
+		json_object_end(j);
+	}
+	json_array_end(j);
+	json_object_end(j);
+}
+
+/* Of what is made of others: of what, and as which of its kind. */
+static void made_of(struct json *j, const struct dry_volume *v, const struct dry_volume *all)
+{
+	string_or_none(j, "uuid", v->uuid);
+	string_or_none(j, "group", v->group);
+	if (v->snapshot)
+		json_bool(j, "snapshot", true);
+	if (v->dormant)
+		json_bool(j, "dormant", true);
+	if (v->in_use)
+		json_bool(j, "in_use", true);
+	if (v->nparts) {
+		json_array(j, "parts");
+		for (size_t i = 0; i < v->nparts; i++)
+			json_str(j, NULL, all[v->parts[i]].name);
+		json_array_end(j);
+	}
+	if (v->naliases) {
+		json_array(j, "aliases");
+		for (size_t i = 0; i < v->naliases; i++)
+			json_str(j, NULL, v->aliases[i]);
+		json_array_end(j);
+	}
+}
+
+static void object(struct json *j, const struct dry_volume *v, const struct dry_volume *all, const struct dry_usage *u,
 		   const struct dry_subvolume *sub, size_t nsub)
 {
 	json_object(j, NULL);
@@ -90,6 +164,7 @@ static void object(struct json *j, const struct dry_volume *v, const struct dry_
 		json_bool(j, "extended", true);
 	if (v->locked)
 		json_bool(j, "locked", true);
+	made_of(j, v, all);
 	string_or_none(j, "partition_type", v->part_type);
 	string_or_none(j, "partition_type_name", v->part_type_name);
 	string_or_none(j, "partition_uuid", v->part_uuid);
@@ -140,7 +215,7 @@ static int list_volumes(struct volumes *c, struct guest_ref *g)
 		if (u && dry_guest_subvolumes(g->guest, i, &sub, &nsub, &e) < 0)
 			status = guest_fail(g, &e);
 		if (c->json) {
-			object(&c->j, &v[i], u, sub, nsub);
+			object(&c->j, &v[i], v, u, sub, nsub);
 			continue;
 		}
 		row(c, &v[i], u);
@@ -149,6 +224,23 @@ static int list_volumes(struct volumes *c, struct guest_ref *g)
 	}
 	guest_notes(&c->guest, g);
 	return status;
+}
+
+/* What dry_guest_volumes() has found before. */
+static void list_groups(struct volumes *c, const struct guest_ref *g)
+{
+	const struct dry_volume *v;
+	const struct dry_group *groups;
+	size_t n, nvolumes;
+
+	if (g->failed || dry_guest_volumes(g->guest, &v, &nvolumes, NULL) < 0 || dry_guest_groups(g->guest, &groups, &n, NULL) < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (c->json)
+			group_object(&c->j, &groups[i], v);
+		else
+			group_row(c, &groups[i], v);
+	}
 }
 
 static void disks(struct json *j, const struct guest_ref *g)
@@ -189,12 +281,21 @@ static int show(struct volumes *c, struct guest_set *s)
 		status |= list_volumes(c, g);
 		if (c->json) {
 			json_array_end(&c->j);
+			json_array(&c->j, "groups");
+			list_groups(c, g);
+			json_array_end(&c->j);
 			json_object_end(&c->j);
-		} else {
-			if (!g->failed)
-				status |= table_print(&c->table, TABLE_TITLES);
-			table_free(&c->table);
+			continue;
 		}
+		list_groups(c, g);
+		if (!g->failed)
+			status |= table_print(&c->table, TABLE_TITLES);
+		if (c->groups.ncells) {
+			putchar('\n');
+			status |= table_print(&c->groups, TABLE_TITLES);
+		}
+		table_free(&c->table);
+		table_free(&c->groups);
 	}
 	if (c->json) {
 		json_array_end(&c->j);
@@ -209,10 +310,12 @@ int cmd_volumes(int argc, char **argv)
 	struct volumes c = {
 		.table = TABLE_INIT("l l l r l l l r", "NAME", "SCHEME", "PARTITION TYPE", "SIZE", "FILESYSTEM", "LABEL",
 				    "UUID", "USE%"),
+		.groups = TABLE_INIT("l l r r l r l", "GROUP", "SCHEME", "SIZE", "FREE", "MEMBERS", "MISSING", "UUID"),
 		.text = STRBUF_INIT,
 	};
 	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
-	const struct usage u = { "volumes", "[options] IMAGE...", "Lists the partitions and filesystems of images." };
+	const struct usage u = { "volumes", "[options] IMAGE...",
+				 "Lists the partitions, logical volumes and filesystems of images." };
 	const struct opt opts[] = {
 		GUEST_OPTS(&c.guest),
 		OPT_FLAG('b', "bytes", &c.bytes, "sizes in bytes"),
@@ -240,6 +343,7 @@ int cmd_volumes(int argc, char **argv)
 		break;
 	}
 	table_free(&c.table);
+	table_free(&c.groups);
 	strbuf_free(&c.text);
 	guest_opts_free(&c.guest);
 	return status;

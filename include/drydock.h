@@ -678,6 +678,11 @@ struct dry_volume {
 	bool in_use;	    /* other volumes are made of it */
 	bool locked;	    /* encrypted, and not opened; a note tells why */
 	bool wrong_key;	    /* locked, and keys were tried in vain */
+	bool snapshot;	    /* what another volume held at some time */
+	bool dormant;	    /* the guest does not activate it by itself */
+	const char *group;  /* the group that it is a member or a volume of (struct dry_group) */
+	const char *const *aliases; /* its other names: "/dev/mapper/vg-lv" */
+	size_t naliases;
 	const char *uuid;   /* of a volume made of others; of what an encrypted volume holds, that of its LUKS header */
 	const size_t *parts; /* in which volumes it lies, by their numbers in this list */
 	size_t nparts;
@@ -701,6 +706,24 @@ struct dry_subvolume {
 /* Those of the i-th volume by their numbers, without the one at the top; lent until the guest is closed. */
 DRY_API int dry_guest_subvolumes(struct dry_guest *g, size_t volume, const struct dry_subvolume **out, size_t *n,
 				 struct dry_error *e);
+
+/* A group of volumes out of whose space others are made: a volume group of LVM. */
+struct dry_member {
+	size_t volume; /* its number in the list of volumes; DRY_NO_VOLUME: it is missing */
+	const char *uuid;
+	uint64_t size, free; /* of what it gives to the group */
+};
+#define DRY_NO_VOLUME ((size_t)-1)
+struct dry_group {
+	const char *name;   /* "vg"; of a second one of the same name its UUID */
+	const char *scheme; /* "lvm" */
+	const char *uuid;
+	uint64_t size, free, extent_size;
+	const struct dry_member *members;
+	size_t nmembers;
+};
+/* All groups, lent until the guest is closed. */
+DRY_API int dry_guest_groups(struct dry_guest *g, const struct dry_group **out, size_t *n, struct dry_error *e);
 
 /* What statvfs() says of a filesystem when the kernel has mounted it. */
 struct dry_usage {

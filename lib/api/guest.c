@@ -51,6 +51,9 @@ static void scan_forget(struct dry_guest *g)
 	for (size_t i = 0; g->subvolumes && i < g->contents.n; i++)
 		free(g->subvolumes[i].items);
 	free(take(g->subvolumes));
+	for (size_t i = 0; g->groups && i < g->vols.ngroups; i++)
+		free((struct dry_member *)g->groups[i].members);
+	free(take(g->groups));
 	contents_free(&g->contents);
 	volume_list_free(&g->vols);
 	for (size_t i = 0; i < g->ntexts; i++)
@@ -199,6 +202,11 @@ static int volume_facts(struct dry_guest *g, const struct content *c, struct dry
 		.in_use = v->in_use,
 		.locked = v->locked,
 		.wrong_key = v->wrong_key,
+		.snapshot = v->snapshot,
+		.dormant = v->dormant,
+		.group = v->group ? g->vols.groups[v->group - 1].name : NULL,
+		.aliases = (const char *const *)v->aliases,
+		.naliases = v->naliases,
 		.uuid = v->uuid,
 		.parts = v->parts,
 		.nparts = v->nparts,
@@ -218,6 +226,51 @@ static int volume_facts(struct dry_guest *g, const struct content *c, struct dry
 	out->fs_label = keep_text(g, c->id.label, &failed);
 	out->fs_uuid = keep_text(g, c->id.uuid, &failed);
 	return failed ? err_nomem(e) : 0;
+}
+
+static int group_facts(const struct volume_group *v, struct dry_group *out, struct err *e)
+{
+	struct dry_member *members = alloc_array(v->nmembers, sizeof *members);
+
+	if (!members)
+		return err_nomem(e);
+	for (size_t i = 0; i < v->nmembers; i++) {
+		const struct volume_member *m = &v->members[i];
+
+		members[i] = (struct dry_member){
+			.volume = m->item == VOLUME_NO_ITEM ? DRY_NO_VOLUME : m->item,
+			.uuid = m->uuid,
+			.size = m->size,
+			.free = m->free,
+		};
+	}
+	*out = (struct dry_group){
+		.name = v->name,
+		.scheme = v->scheme,
+		.uuid = v->uuid,
+		.size = v->size,
+		.free = v->free,
+		.extent_size = v->extent_size,
+		.members = members,
+		.nmembers = v->nmembers,
+	};
+	return 0;
+}
+
+static int groups_facts(struct dry_guest *g, struct err *e)
+{
+	if (g->vols.ngroups == 0)
+		return 0;
+	g->groups = alloc_array(g->vols.ngroups, sizeof *g->groups);
+	if (!g->groups)
+		return err_nomem(e);
+	for (size_t i = 0; i < g->vols.ngroups; i++) {
+		int rc = group_facts(&g->vols.groups[i], &g->groups[i], e);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }
 
 static int scan(struct dry_guest *g, struct err *e)
@@ -255,7 +308,7 @@ static int scan(struct dry_guest *g, struct err *e)
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	return groups_facts(g, e);
 }
 
 /* What failed leaves nothing behind: it may be tried again. */
@@ -278,6 +331,18 @@ int dry_guest_volumes(struct dry_guest *g, const struct dry_volume **out, size_t
 		return rc;
 	*out = g->facts;
 	*n = g->contents.n;
+	return 0;
+}
+
+int dry_guest_groups(struct dry_guest *g, const struct dry_group **out, size_t *n, struct dry_error *error)
+{
+	API_ERR(e, error);
+	int rc = guest_scan(g, e);
+
+	if (rc < 0)
+		return rc;
+	*out = g->groups;
+	*n = g->vols.ngroups;
 	return 0;
 }
 
@@ -402,13 +467,21 @@ uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs, uint64_t subv
 	return UINT64_MAX;
 }
 
+/* What was not found may be in what could not be put together: that is told with it. */
+static int not_found(const struct dry_guest *g, int rc, struct err *e)
+{
+	const struct err why = *e;
+
+	return rc == -ERR_NOT_FOUND && g->vols.warning ? err_set(e, ERR_NOT_FOUND, "%s (%s)", why.msg, g->vols.warning) : rc;
+}
+
 int dry_guest_mount(struct dry_guest *g, const char *volume, const char *options, const char *mountpoint,
 		    struct dry_error *error)
 {
 	API_ERR(e, error);
 	int rc = guest_scan(g, e);
 
-	return rc < 0 ? rc : guest_mount(&g->contents, volume, options, mountpoint, &g->tree, e);
+	return rc < 0 ? rc : not_found(g, guest_mount(&g->contents, volume, options, mountpoint, &g->tree, e), e);
 }
 
 int dry_guest_mount_auto(struct dry_guest *g, bool any, struct dry_error *error)
@@ -420,7 +493,7 @@ int dry_guest_mount_auto(struct dry_guest *g, bool any, struct dry_error *error)
 		return rc;
 	if (g->tree.nmounted)
 		return err_set(e, ERR_USAGE, "the guest is mounted already");
-	return guest_open(&g->contents, any, &g->tree, e);
+	return not_found(g, guest_open(&g->contents, any, &g->tree, e), e);
 }
 
 bool dry_guest_mount_at(struct dry_guest *g, size_t i, struct dry_mount *out)

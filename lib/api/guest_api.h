@@ -24,6 +24,7 @@ struct dry_guest {
 	struct contents contents; /* lent parts of vols */
 	struct dry_volume *facts; /* by the index of contents */
 	struct guest_subvolumes *subvolumes; /* the same; filled when they are asked for */
+	struct dry_group *groups; /* by the index of vols.groups */
 	char **texts;		  /* strings that facts point to */
 	size_t ntexts;
 	bool rooted;

@@ -645,3 +645,131 @@ ntfs_cluster()
 	ntfs_head=$(number_at "$ntfs_run" 1)
 	echo $(($(number_at $((ntfs_run + 1 + (ntfs_head & 15))) $((ntfs_head >> 4))) * 4096))
 }
+
+# lvm_sum OFFSET LENGTH: LVM's checksum of a part of $img, as put wants it.  It is a CRC32 that starts as if four certain bytes
+# had gone before, and is not inverted at the end.
+lvm_sum()
+{
+	{
+		env printf '\055\175\054\121'
+		dd if="$img" iflag=skip_bytes,count_bytes skip="$(($1))" count="$(($2))" bs=64k status=none
+	} | gzip -c | tail -c 8 | head -c 4 | od -An -tu1 | {
+		read -r lvm_a lvm_b lvm_c lvm_d
+		for lvm_a in $lvm_a $lvm_b $lvm_c $lvm_d; do byte $((255 - lvm_a)); done
+	}
+}
+lvm_label_sum()
+{
+	put 0x210 "$(lvm_sum 0x214 492)"
+}
+lvm_mda_sum()
+{
+	put 0x1000 "$(lvm_sum 0x1004 508)"
+}
+
+# lvm_id LETTER: a UUID of that letter.
+lvm_id()
+{
+	echo LLLLLL-LLLL-LLLL-LLLL-LLLL-LLLL-LLLLLL | tr L "$1"
+}
+
+# lvm_pv FILE LETTER [BYTES [START]]: a physical volume with that UUID, 1 MiB, its extents from 64 KiB on.  The text of its
+# group is read from standard input; where there is none, it is in no group.
+lvm_mda=0x1000 lvm_text_at=0x1200
+lvm_pv()
+{
+	img=$1
+	cut_at "${3-0x100000}"
+	text 0x200 LABELONE
+	put 0x208 "$(le64 1) 00000000 20000000"
+	text 0x218 "LVM2 001$(lvm_id "$2" | tr -d '\n-')"
+	put 0x240 "$(le64 $((${3-0x100000}))) $(le64 $((${4-0x10000}))) $(le64 0) $(le64 0) $(le64 0)
+		$(le64 4096) $(le64 $((${4-0x10000} - 4096)))"
+	lvm_label_sum
+	text 0x1004 " LVM2 x[5A%r0N*>"
+	put 0x1014 "01000000 $(le64 4096) $(le64 $((${4-0x10000} - 4096)))"
+	lvm_text
+}
+
+# lvm_text: the text of the group in $img, from standard input, and its checksums.
+lvm_text()
+{
+	cat >lvm.text
+	if [ -s lvm.text ]; then
+		put 0 00 lvm.text.end
+		cat lvm.text lvm.text.end | dd of="$img" bs=64k seek=$((lvm_text_at)) oflag=seek_bytes conv=notrunc status=none
+		lvm_len=$(($(wc -c <lvm.text) + 1))
+		put 0x1028 "$(le64 512) $(le64 $lvm_len) $(lvm_sum $lvm_text_at $lvm_len) 00000000"
+		rm lvm.text.end
+	fi
+	lvm_mda_sum
+	rm lvm.text
+}
+
+# lvm_vg [LETTER...]: the text of a group "vg" with extents of 64 KiB on those PVs (a); standard input has its logical volumes.
+# lv NAME EXTENTS SEGMENT...: the text of a logical volume of one segment; linear PV EXTENT: of a linear segment.
+lvm_vg()
+{
+	[ $# -gt 0 ] || set -- a
+	echo "vg {
+id = \"$(lvm_id v)\"
+seqno = 5
+status = [\"RESIZEABLE\", \"READ\", \"WRITE\"]
+extent_size = 128
+max_lv = 0
+max_pv = 0
+physical_volumes {"
+	lvm_i=0
+	for lvm_pv; do
+		echo "pv$lvm_i {
+id = \"$(lvm_id "$lvm_pv")\"
+device = \"/dev/$lvm_pv\"
+status = [\"ALLOCATABLE\"]
+dev_size = 2048
+pe_start = 128
+pe_count = 15
+}"
+		lvm_i=$((lvm_i + 1))
+	done
+	echo "}
+logical_volumes {"
+	cat
+	echo "}
+}
+contents = \"Text Format Volume Group\"
+version = 1"
+}
+lv()
+{
+	echo "$1 {
+id = \"$(lvm_id l)\"
+status = [\"READ\", \"WRITE\"${lv_status-, \"VISIBLE\"}]
+segment_count = 1
+segment1 {
+start_extent = 0
+extent_count = $2"
+	shift 2
+	printf '%s\n' "$@" "}" "}"
+}
+linear()
+{
+	echo "type = \"striped\"
+stripe_count = 1
+stripes = [\"$1\", $2]"
+}
+
+# lvm: one PV in $img with a linear volume "good" of two extents that holds an ext2; what standard input says is in its
+# group, too.
+lvm()
+{
+	{
+		lv good 2 "$(linear pv0 13)"
+		cat
+	} | lvm_vg | lvm_pv image a
+	cut_at 0x20000 good.fs
+	E2FSPROGS_FAKE_TIME=1000000000 PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -t ext2 -b 1024 -N 16 \
+		-U 11111111-2222-3333-4444-555555555555 -E hash_seed=11111111-2222-3333-4444-555555555555,root_owner=0:0 good.fs
+	dd if=good.fs of=image bs=64k seek=14 conv=notrunc status=none
+	rm good.fs
+	img=image
+}
