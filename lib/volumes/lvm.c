@@ -357,6 +357,7 @@ static int lv_list(struct scan *s, struct lvm_vg *vg, uint32_t idx, const char *
 		return volume_warn(s->l, e, "logical volume %s/%s is left out: %s", vg->name, lv->name, why.msg);
 	made.block = block;
 	made.nparts = lv_parts(vg, lv, parts);
+	made.arrays = lv->arrays;
 	if (made.nparts == 0)
 		return 0;
 	rc = volume_add_made(s->l, &made, &v, e);

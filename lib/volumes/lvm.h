@@ -116,6 +116,7 @@ struct lvm_lv {
 	char *why; /* when it failed */
 	enum err_code why_code;
 	uint64_t *pvs; /* a bit for each PV that it lies on */
+	unsigned arrays; /* as in struct volume */
 	struct lvm_pool *thin_pool;
 };
 
@@ -177,6 +178,8 @@ struct lvm_raid {
 	uint64_t chunk, size; /* bytes; chunk: 0 with raid1 */
 };
 int lvm_raid_new(const struct lvm_raid *r, const char *name, struct block **out, struct err *e);
+/* Does a read ask several of them?  Those of level 1 are read one at a time. */
+bool lvm_raid_is_array(const struct lvm_raid *r);
 /* How many bytes of each image are used; ERR_UNSUPPORTED for a type that is not read. */
 int lvm_raid_image_size(const struct lvm_raid *r, uint64_t *out, struct err *e);
 /*

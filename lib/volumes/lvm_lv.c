@@ -42,6 +42,7 @@ static void pvs_merge(const struct build *b, struct lvm_lv *lv, const struct lvm
 {
 	for (size_t i = 0; part->pvs && i < pv_words(b->vg); i++)
 		lv->pvs[i] |= part->pvs[i];
+	lv->arrays = MAX_OF(lv->arrays, part->arrays);
 }
 
 /* ---- parts ---- */
@@ -84,6 +85,7 @@ static int part_pv(struct build *b, struct lvm_lv *lv, const struct lvm_area *a,
 		return err_set(e, ERR_CORRUPT, "a part of it lies past the end of %s", b->l->items[pv->item].name);
 	out->block = block_ref(block);
 	lv->pvs[a->idx / 64] |= 1ULL << (a->idx % 64);
+	lv->arrays = MAX_OF(lv->arrays, b->l->items[pv->item].arrays);
 	return 0;
 }
 
@@ -270,6 +272,8 @@ static int raid_make(struct build *b, struct lvm_lv *lv, const struct lvm_segmen
 		rc = metas_make(b, lv, s, metas, e);
 	if (rc == 0 && nmissing == s->nareas)
 		rc = err_set(e, ERR_NOT_FOUND, "none of its images is there: %s", why.msg);
+	if (rc == 0 && lvm_raid_is_array(&r) && ++lv->arrays > LIMIT_VOLUME_ARRAYS)
+		rc = err_set(e, ERR_LIMIT, "arrays in each other more than %d deep", LIMIT_VOLUME_ARRAYS);
 	if (rc == 0)
 		rc = lvm_raid_new(&r, lv->name, &block, e);
 	if (rc == 0 && nmissing)

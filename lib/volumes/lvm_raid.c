@@ -7,12 +7,16 @@
  * which devices have failed; a device with fewer was away when things changed.  A metadata volume of zeros is that of a
  * device that the array has not seen yet.  Those of a volume that was never active are zeros, all of them.
  *
+ * Behind the superblocks is an MD array without superblocks of its own: md.h reads it.
+ *
  * Mirror: its log has a header and, from the third sector on, a bit for each region that is in sync.
  */
 #include "lvm.h"
 
 #include "alloc.h"
+#include "checked.h"
 #include "limits.h"
+#include "md.h"
 #include "ondisk.h"
 
 #include <inttypes.h>
@@ -41,9 +45,33 @@ struct super {
 	uint64_t events, rebuilt;
 	uint64_t failed[4];
 	uint64_t resynced;
+	int level;
+	uint32_t layout;
 	uint64_t data_off;
 	bool reshaping;
 };
+
+/* Levels and layouts as dm-raid knows them; a superblock may say otherwise. */
+struct type {
+	const char *name;
+	int level;
+	uint32_t layout;
+};
+static const struct type types[] = {
+	{ "raid1", 1, 0 },	  { "raid10", 10, 0x100 },  { "raid10_near", 10, 0x100 }, { "raid4", 5, 5 },
+	{ "raid5", 5, 2 },	  { "raid5_ls", 5, 2 },	    { "raid5_la", 5, 0 },	  { "raid5_ra", 5, 1 },
+	{ "raid5_rs", 5, 3 },	  { "raid5_n", 5, 5 },	    { "raid6", 6, 8 },		  { "raid6_zr", 6, 8 },
+	{ "raid6_nr", 6, 9 },	  { "raid6_nc", 6, 10 },    { "raid6_n_6", 6, 5 },	  { "raid6_la_6", 6, 16 },
+	{ "raid6_ra_6", 6, 17 },  { "raid6_ls_6", 6, 18 },  { "raid6_rs_6", 6, 19 },
+};
+
+static const struct type *type_find(const struct lvm_raid *r)
+{
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (strcmp(types[i].name, r->type_name) == 0)
+			return &types[i];
+	return NULL;
+}
 
 static bool is_failed(const struct super *s, uint32_t i)
 {
@@ -77,6 +105,8 @@ static int super_read(struct block *meta, const struct lvm_raid *r, uint32_t pos
 	out->events = le64_get(h.events);
 	out->rebuilt = bytes_of(le64_get(h.rebuilt));
 	out->resynced = bytes_of(le64_get(h.resynced));
+	out->level = (int)le32_get(h.level);
+	out->layout = le32_get(h.layout);
 	out->failed[0] = le64_get(h.failed);
 	if (!(le32_get(h.compat) & RAID_HAS_V190))
 		return 0;
@@ -90,8 +120,14 @@ static int super_read(struct block *meta, const struct lvm_raid *r, uint32_t pos
 	return 0;
 }
 
-/* What the superblocks say of the legs; *synced: how far the legs, or the parity, agree. */
-static int legs_judge(const struct lvm_raid *r, uint64_t *synced, struct err *e)
+/* What all superblocks say together. */
+struct judged {
+	uint64_t synced; /* bytes of each image in which the copies, or the parity, agree */
+	int level;
+	uint32_t layout;
+};
+
+static int legs_judge(const struct lvm_raid *r, struct judged *out, struct err *e)
 {
 	CLEANUP(free_ptr) struct super *s = alloc_array(r->n, sizeof *s);
 	const struct super *newest = NULL;
@@ -108,14 +144,18 @@ static int legs_judge(const struct lvm_raid *r, uint64_t *synced, struct err *e)
 			newest = &s[i];
 		nmissing += !r->metas[i];
 	}
-	*synced = EVERYTHING;
+	out->synced = EVERYTHING;
 	/* Never active, or all that knew is gone: then nobody can say what the others are worth. */
 	if (!newest)
 		return nmissing == 0 ? 0
 				 : err_set(e, ERR_CORRUPT, "no metadata is left that tells whether its images are in sync");
 	if (newest->reshaping || newest->data_off)
 		return err_set(e, ERR_UNSUPPORTED, "a %s that is, or was, reshaped is not read", r->type_name);
-	*synced = newest->resynced;
+	if (newest->level != out->level && !(out->level == 5 && newest->level == 4))
+		return err_set(e, ERR_CORRUPT, "its metadata says that it is of level %d", newest->level);
+	out->synced = newest->resynced;
+	out->level = newest->level;
+	out->layout = newest->layout;
 	for (uint32_t i = 0; i < r->n; i++) {
 		/* The kernel writes them one after the other: one update less is a crash in between. */
 		if (!s[i].there || s[i].events + 1 < newest->events || is_failed(newest, i))
@@ -128,25 +168,100 @@ static int legs_judge(const struct lvm_raid *r, uint64_t *synced, struct err *e)
 
 int lvm_raid_image_size(const struct lvm_raid *r, uint64_t *out, struct err *e)
 {
-	if (strcmp(r->type_name, "raid1") != 0)
+	const struct type *t = type_find(r);
+	uint64_t nparity = 0, copies = 1, all;
+
+	if (!t)
 		return err_set(e, ERR_UNSUPPORTED, "type %s is not read", r->type_name);
-	*out = r->size;
+	if (t->level == 1)
+		copies = r->n;
+	else if (t->level == 10)
+		copies = r->data_copies;
+	else
+		nparity = (uint64_t)t->level - 4;
+	if (copies == 0 || copies > r->n || nparity >= r->n || !checked_mul(r->size, copies, &all) || all % (r->n - nparity))
+		return err_set(e, ERR_CORRUPT, "a %s of %" PRIu32 " images", r->type_name, r->n);
+	*out = all / (r->n - nparity);
 	return 0;
 }
 
-int lvm_raid_new(const struct lvm_raid *r, const char *name, struct block **out, struct err *e)
+static int mirror_new(const struct lvm_raid *r, const char *name, struct block **out, struct err *e)
 {
-	uint64_t synced, best = 0;
-	int rc = legs_judge(r, &synced, e);
+	uint64_t best = 0;
 
-	if (rc < 0)
-		return rc;
 	for (uint32_t i = 0; i < r->n; i++)
 		if (r->legs[i].block)
 			best = MAX_OF(best, r->legs[i].good);
 	if (best < r->size)
 		return err_set(e, ERR_CORRUPT, "none of its images that are there is in sync");
 	return lvm_legs_new(name, r->size, r->legs, r->n, out, e);
+}
+
+/* Are there enough images that are rebuilt as far as they are used? */
+static int is_enough(const struct lvm_raid *r, const struct md_geo *g, uint64_t each, uint64_t synced, struct err *e)
+{
+	CLEANUP(free_ptr) bool *there = alloc_array(r->n, sizeof *there);
+	uint32_t nmissing = 0;
+
+	if (!there)
+		return err_nomem(e);
+	for (uint32_t i = 0; i < r->n; i++) {
+		there[i] = r->legs[i].block && r->legs[i].good >= each;
+		nmissing += !there[i];
+	}
+	if (!md_enough(g, there))
+		return err_set(e, ERR_CORRUPT, "too many of its images are missing or not in sync (%" PRIu32 " of %" PRIu32 ")",
+			       nmissing, r->n);
+	if (nmissing && md_is_parity(g) && synced < each)
+		return err_set(e, ERR_CORRUPT, "an image is missing, and the parity is not in sync");
+	return 0;
+}
+
+static int array_new(const struct lvm_raid *r, const struct judged *j, const char *name, struct block **out, struct err *e)
+{
+	struct md_super s = { .level = j->level, .layout = j->layout, .ndisks = r->n, .nroles = r->n, .chunk = r->chunk };
+	CLEANUP(md_geo_free) struct md_geo g = { .level = 0 };
+	struct md_member *members;
+	int rc = lvm_raid_image_size(r, &s.used, e);
+
+	if (rc == 0)
+		rc = md_geo_init(&g, &s, NULL, e);
+	if (rc == 0 && g.size != r->size)
+		rc = err_set(e, ERR_CORRUPT, "chunks of %" PRIu64 " bytes do not fill it", r->chunk);
+	if (rc == 0)
+		rc = is_enough(r, &g, s.used, j->synced, e);
+	members = rc == 0 ? alloc_array(r->n, sizeof *members) : NULL;
+	if (rc < 0)
+		return rc;
+	if (!members)
+		return err_nomem(e);
+	for (uint32_t i = 0; i < r->n; i++) {
+		members[i].block = r->legs[i].block ? block_ref(r->legs[i].block) : NULL;
+		members[i].rebuilt = r->legs[i].good;
+	}
+	return md_block(&g, &members, j->synced, name, out, e);
+}
+
+bool lvm_raid_is_array(const struct lvm_raid *r)
+{
+	const struct type *t = type_find(r);
+
+	return t && t->level != 1;
+}
+
+int lvm_raid_new(const struct lvm_raid *r, const char *name, struct block **out, struct err *e)
+{
+	const struct type *t = type_find(r);
+	struct judged j;
+	int rc;
+
+	if (!t)
+		return err_set(e, ERR_UNSUPPORTED, "type %s is not read", r->type_name);
+	j = (struct judged){ .level = t->level, .layout = t->layout | (t->level == 10 ? r->data_copies : 0) };
+	rc = legs_judge(r, &j, e);
+	if (rc < 0)
+		return rc;
+	return t->level == 1 ? mirror_new(r, name, out, e) : array_new(r, &j, name, out, e);
 }
 
 /* ---- logs of mirrors ---- */

@@ -144,22 +144,25 @@ struct super {
 };
 #define ALL UINT64_MAX
 
-static void super_put(struct disk *d, uint32_t position, const struct super *s)
+static void super_at(struct disk *d, size_t at, uint32_t n, uint32_t position, const struct super *s)
 {
-	size_t at = extent_at(2);
-
 	memset(d->bytes + at, 0, EXTENT);
 	if (!s->events)
 		return;
 	disk_le32(d, at, 0x64526d44);
 	disk_le32(d, at + 4, 1);
-	disk_le32(d, at + 8, 2);
+	disk_le32(d, at + 8, n);
 	disk_le32(d, at + 12, position);
 	disk_le64(d, at + 16, s->events);
 	disk_le64(d, at + 24, s->failed);
 	disk_le64(d, at + 32, s->rebuilt);
 	disk_le64(d, at + 40, ALL);
 	disk_le32(d, at + 48, 1);
+}
+
+static void super_put(struct disk *d, uint32_t position, const struct super *s)
+{
+	super_at(d, extent_at(2), 2, position, s);
 }
 
 START_TEST(the_first_image_that_is_in_sync_is_read)
@@ -265,6 +268,111 @@ START_TEST(raid_metadata_that_makes_no_sense_leaves_the_volume_out)
 		warns(&l, cases[i].what);
 		volume_list_free(&l);
 	}
+}
+END_TEST
+
+/* ---- arrays ---- */
+
+/* Three images of an extent on one disk, which are chunks: 4 and 5, and the parity, which is 6 rather than their sum. */
+#define ARRAY(type, extents, more)                                                                                     \
+	LV("r", "VISIBLE", extents, "type = \"" type "\"\ndevice_count = 3\nstripe_size = 128\n" more                     \
+				     "raids = [\"s0\", \"i0\", \"s1\", \"i1\", \"s2\", \"i2\"]\n")                      \
+	LV("i0", "", 1, LINEAR("pv0", 3)) LV("i1", "", 1, LINEAR("pv0", 4)) LV("i2", "", 1, LINEAR("pv0", 5))          \
+		LV("s0", "", 1, LINEAR("pv0", 0)) LV("s1", "", 1, LINEAR("pv0", 1)) LV("s2", "", 1, LINEAR("pv0", 2))
+
+static void array(const char *lvs, int level, uint32_t layout, const struct super supers[3])
+{
+	disk_pv(&a, ID_BARE(a), 1, vg_text(1, 1, lvs));
+	for (unsigned i = 0; i < 3; i++) {
+		super_at(&a, extent_at(i), 3, i, &supers[i]);
+		disk_le32(&a, extent_at(i) + 48, supers[i].events ? (uint32_t)level : 0);
+		disk_le32(&a, extent_at(i) + 52, supers[i].events ? layout : 0);
+	}
+}
+
+static const struct super all_good[3] = { { 9, 0, ALL }, { 9, 0, ALL }, { 9, 0, ALL } };
+
+START_TEST(an_array_with_parity_is_read_and_what_is_out_of_date_is_computed)
+{
+	static const struct super stale[3] = { { 9, 0, ALL }, { 5, 0, ALL }, { 9, 0, ALL } };
+	static const struct super never[3] = { { 0, 0, 0 } };
+	struct volume_list l;
+
+	array(ARRAY("raid5", 2, ""), 5, 2, all_good);
+	store("a", &a);
+	ok(assemble("a", &l));
+	HOLDS(find(&l, "vg/r"), EXTENT, 4, 5);
+	ck_assert_uint_eq(find(&l, "vg/r")->arrays, 1);
+	volume_list_free(&l);
+
+	array(ARRAY("raid5", 2, ""), 5, 2, stale);
+	store("a", &a);
+	ok(assemble("a", &l));
+	HOLDS(find(&l, "vg/r"), EXTENT, 4, 4 ^ 6);
+	volume_list_free(&l);
+
+	array(ARRAY("raid5", 2, ""), 5, 2, never);
+	store("a", &a);
+	ok(assemble("a", &l));
+	HOLDS(find(&l, "vg/r"), EXTENT, 4, 5);
+	volume_list_free(&l);
+}
+END_TEST
+
+/* The LV "r" is left out with these words. */
+static void array_left_out(const char *what)
+{
+	struct volume_list l;
+
+	store("a", &a);
+	ok(assemble("a", &l));
+	ck_assert_ptr_null(volume_find(&l, "vg/r"));
+	warns(&l, what);
+	volume_list_free(&l);
+}
+
+START_TEST(arrays_that_cannot_be_believed_are_left_out)
+{
+	static const struct super two_stale[3] = { { 9, 0, ALL }, { 5, 0, ALL }, { 4, 0, ALL } };
+	static const struct super one_stale[3] = { { 9, 0, ALL }, { 5, 0, ALL }, { 9, 0, ALL } };
+
+	array(ARRAY("raid5", 2, ""), 5, 2, two_stale);
+	array_left_out("too many of its images are missing or not in sync (2 of 3)");
+	array(ARRAY("raid5", 2, ""), 5, 2, one_stale);
+	disk_le64(&a, extent_at(0) + 40, 64);
+	array_left_out("an image is missing, and the parity is not in sync");
+	array(ARRAY("raid5", 2, ""), 6, 8, all_good);
+	array_left_out("its metadata says that it is of level 6");
+	array(ARRAY("raid5", 2, ""), 5, 9, all_good);
+	array_left_out("raid5 with layout 9");
+	array(ARRAY("raid5", 3, ""), 5, 2, all_good);
+	array_left_out("is made, is too small");
+	array(ARRAY("raid10", 2, ""), 10, 0x102, all_good);
+	array_left_out("a raid10 of 3 images");
+	array(ARRAY("raid10", 2, "data_copies = 9\n"), 10, 0x109, all_good);
+	array_left_out("a raid10 of 3 images");
+	array(ARRAY("raid6", 1, ""), 6, 8, all_good);
+	array_left_out("raid6 of 3 disks");
+	array(ARRAY("raid5", 2, "reshape_count = 1\n"), 5, 2, all_good);
+	array_left_out("a raid5 that is, or was, reshaped is not read");
+}
+END_TEST
+
+#define IN_ARRAY(name, below) LV(name, "VISIBLE", 1, "type = \"raid4\"\ndevice_count = 2\nstripe_size = 128\nraids = [\"z" below \
+						       "\", \"" below "\", \"z" below "\", \"" below "\"]\n")                 \
+	LV("z" below, "", 1, "type = \"zero\"\n")
+START_TEST(arrays_in_each_other_have_a_limit)
+{
+	struct volume_list l;
+
+	disk_pv(&a, ID_BARE(a), 1, vg_text(1, 1, LV("x", "", 1, LINEAR("pv0", 3)) IN_ARRAY("one", "x") IN_ARRAY("two", "one")
+					   IN_ARRAY("three", "two")));
+	store("a", &a);
+	ok(assemble("a", &l));
+	HOLDS(find(&l, "vg/two"), EXTENT, 4);
+	ck_assert_ptr_null(volume_find(&l, "vg/three"));
+	warns(&l, "vg/three is left out: arrays in each other more than 2 deep");
+	volume_list_free(&l);
 }
 END_TEST
 
@@ -631,8 +739,10 @@ TEST_MAIN("lvm_legs", the_first_leg_of_a_mirror_is_read, another_leg_is_read_whe
 	  a_mirror_without_a_log_is_read_with_a_word_of_warning, what_is_being_moved_is_read_where_it_comes_from,
 	  the_first_image_that_is_in_sync_is_read, a_raid1_without_a_good_image_is_left_out,
 	  a_degraded_raid1_is_read_and_told, raid_metadata_that_makes_no_sense_leaves_the_volume_out,
-	  thin_volumes_and_their_snapshots_are_read, a_pool_at_another_transaction_is_not_read, broken_pools_are_told,
-	  broken_nodes_are_told, a_pool_that_needs_a_check_is_read_and_told,
+	  an_array_with_parity_is_read_and_what_is_out_of_date_is_computed,
+	  arrays_that_cannot_be_believed_are_left_out, arrays_in_each_other_have_a_limit,
+	  thin_volumes_and_their_snapshots_are_read, a_pool_at_another_transaction_is_not_read,
+	  broken_pools_are_told, broken_nodes_are_told, a_pool_that_needs_a_check_is_read_and_told,
 	  a_thin_snapshot_that_is_merged_shows_in_its_origin, a_snapshot_is_its_origin_but_for_what_has_changed,
 	  what_is_merged_into_an_origin_shows_there, a_snapshot_that_was_never_active_is_its_origin,
 	  snapshots_that_cannot_be_read_are_told)
