@@ -773,3 +773,79 @@ lvm()
 	rm good.fs
 	img=image
 }
+
+# lvm_two: PVs "image" and "image2" of one group, whose logical volumes standard input has; lv and linear are as above.
+lvm_two()
+{
+	lvm_vg a b >lvm.two
+	lvm_pv image a <lvm.two
+	lvm_pv image2 b <lvm.two
+	rm lvm.two
+	img=image
+}
+
+# lvm_thin [TRANSACTION]: like lvm, with a thin volume "thin" of 4 extents in a pool, whose metadata begin at $thin: block 0 is the
+# superblock, 1 the tree of devices, 2 and 3 the tree of the volume, whose first extent is the pool's second.  thin_sum BLOCK
+# HEX: the block's checksum, a CRC-32C, as it comes out when it has been changed in this way.
+thin=0x10000
+lvm_thin()
+{
+	{
+		lv pool 4 'type = "thin-pool"' 'metadata = "meta"' 'pool = "data"' 'chunk_size = 128' "transaction_id = ${1-5}"
+		lv thin 4 'type = "thin"' 'thin_pool = "pool"' 'device_id = 1'
+		lv_status='' lv meta 1 "$(linear pv0 0)"
+		lv_status='' lv data 4 "$(linear pv0 1)"
+	} | lvm
+	img=image # the pipe's shell is another one
+	put $((thin + 32)) "$(le64 27022010) $(le32 2) $(le32 0) $(le64 5)"
+	put $((thin + 320)) "$(le64 1) $(le64 0) $(le32 128) $(le32 8) $(le64 16)"
+	thin_sum 0 6732801e
+	thin_node 1 2 1 2
+	thin_sum 1 8c4db139
+	thin_node 2 1 0 3
+	thin_sum 2 2915e492
+	thin_node 3 2 0 $((1 << 24))
+	thin_sum 3 4f5f5726
+}
+# thin_node BLOCK KIND KEY VALUE [KEY VALUE]: KIND 1 is an inner node, 2 a leaf.
+thin_node()
+{
+	thin_at=$((thin + $1 * 4096))
+	put $thin_at "00000000 $(le32 "$2") $(le64 "$1") $(le32 $((($# - 2) / 2))) $(le32 252) $(le32 8) 00000000"
+	put $((thin_at + 32)) "$(le64 "$3") ${5+$(le64 "$5")}"
+	put $((thin_at + 32 + 252 * 8)) "$(le64 "$4") ${6+$(le64 "$6")}"
+}
+thin_sum()
+{
+	put $((thin + $1 * 4096)) "$2"
+}
+
+# lvm_raid TYPE N: like lvm, with a volume "raid" of 2 extents and N images, whose superblocks are in the first extents;
+# raid_super I EVENTS LEVEL LAYOUT: one of them, of N = $raid_n, all rebuilt and in sync.
+lvm_raid()
+{
+	raid_n=$2
+	{
+		echo "raid { id = \"$(lvm_id r)\" status = [\"VISIBLE\"] segment1 { start_extent = 0 extent_count = 2 type = \"$1\""
+		echo "device_count = $2 stripe_size = 128 raids = ["
+		raid_i=0
+		while [ $raid_i -lt "$2" ]; do
+			echo "\"meta$raid_i\", \"image$raid_i\","
+			raid_i=$((raid_i + 1))
+		done
+		echo "] } }"
+		raid_i=0
+		while [ $raid_i -lt "$2" ]; do
+			lv_status='' lv meta$raid_i 1 "$(linear pv0 $raid_i)"
+			lv_status='' lv image$raid_i 2 "$(linear pv0 $((4 + raid_i * 2)))"
+			raid_i=$((raid_i + 1))
+		done
+	} | lvm
+	img=image
+}
+raid_super()
+{
+	raid_at=$((0x10000 + $1 * 0x10000))
+	put $raid_at "$(le32 0x64526d44) $(le32 1) $(le32 "$raid_n") $(le32 "$1") $(le64 "$2") $(le64 0)
+		ffffffffffffffff ffffffffffffffff $(le32 "$3") $(le32 "$4")"
+}
