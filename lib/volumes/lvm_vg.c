@@ -244,7 +244,7 @@ static int images_parse(struct lvm_vg *vg, const struct lvm_value *v, struct lvm
 	bool with_meta = list;
 	uint64_t n;
 
-	if (!list)
+	if (!list && s->type == LVM_RAID0)
 		list = lvm_find(&vg->text, v, "raid0_lvs", LVM_LIST);
 	if (!list || (!lvm_number(&vg->text, v, "device_count", LIMIT_LVM_LEGS, &n) &&
 		      !lvm_number(&vg->text, v, "stripe_count", LIMIT_LVM_LEGS, &n)) ||
