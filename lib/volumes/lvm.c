@@ -310,17 +310,19 @@ static int lv_aliases(struct scan *s, const struct lvm_vg *vg, const struct lvm_
 	mapper_name(&s->text, vg->name);
 	strbuf_putc(&s->text, '-');
 	mapper_name(&s->text, lv->name);
+	if (s->text.failed)
+		return err_nomem(e);
 	if (named) {
 		rc = volume_alias(v, e, "/dev/mapper/%s", s->text.s);
 		if (rc == 0)
 			rc = volume_alias(v, e, "/dev/disk/by-id/dm-name-%s", s->text.s);
 	}
+	if (rc < 0)
+		return rc;
 	strbuf_reset(&s->text);
 	id_bare(&s->text, vg->id);
 	id_bare(&s->text, lv->id);
-	if (rc == 0)
-		rc = volume_alias(v, e, "/dev/disk/by-id/dm-uuid-LVM-%s", s->text.s);
-	return rc == 0 && s->text.failed ? err_nomem(e) : rc;
+	return s->text.failed ? err_nomem(e) : volume_alias(v, e, "/dev/disk/by-id/dm-uuid-LVM-%s", s->text.s);
 }
 
 /* The volumes in which it lies, into parts; one of zeros lies in the first that is there. */

@@ -56,7 +56,8 @@ static inline void holds(const struct volume *v, const uint8_t *bytes, size_t n,
 	ck_assert_uint_eq(v->size, n * each);
 	ok(block_pread(v->block, buf, n * each, 0, &e));
 	for (size_t i = 0; i < n * each; i++)
-		ck_assert_msg(buf[i] == bytes[i / each], "%s: byte %zu is %u, not %u", v->name, i, buf[i], bytes[i / each]);
+		if (buf[i] != bytes[i / each])
+			ck_abort_msg("%s: byte %zu is %u, not %u", v->name, i, buf[i], bytes[i / each]);
 	free(buf);
 }
 #define HOLDS(v, each, ...)                                                                                            \

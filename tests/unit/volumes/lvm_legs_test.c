@@ -735,6 +735,62 @@ START_TEST(snapshots_that_cannot_be_read_are_told)
 }
 END_TEST
 
+/* All volumes of the disk "a" are found and read; or memory was out, which is told. */
+static int find_and_read(struct block *disk, size_t *nread)
+{
+	static char buf[8 * EXTENT];
+	struct volume_list l = { 0 };
+	int rc = volume_scan(disk, 0, &l, &e);
+
+	*nread = 0;
+	if (rc == 0)
+		rc = volume_assemble(&l, NULL, &e);
+	for (size_t i = 1; rc == 0 && i < l.n; i++, ++*nread)
+		rc = block_pread(l.items[i].block, buf, l.items[i].size, 0, &e);
+	volume_list_free(&l);
+	return rc;
+}
+
+START_TEST(every_failing_allocation_is_an_error)
+{
+	static const uint64_t pairs[] = { 2, 3, 1, 2 };
+	static const struct super stale[3] = { { 9, 0, ALL }, { 5, 0, ALL }, { 9, 0, ALL } };
+	const struct block_open how = { .format = "raw" };
+
+	for (unsigned kind = 0; kind < 3; kind++) {
+		struct block *disk = NULL;
+		size_t all, nread;
+		unsigned long n;
+
+		if (kind == 0)
+			pool(POOL_LVS(5, ""));
+		else if (kind == 1)
+			snapshot(SNAP_LVS("cow_store"), 1, 2, pairs);
+		else
+			array(ARRAY("raid5", 2, ""), 5, 2, stale);
+		store("a", &a);
+		ok(block_open("a", &how, &disk, &e));
+		ok(find_and_read(disk, &all));
+		ck_assert_uint_ge(all, 1);
+		for (n = 1; n < 2000; n++) {
+			int rc;
+
+			alloc_fault_at(n);
+			rc = find_and_read(disk, &nread);
+			if (!alloc_fault_hit())
+				break;
+			alloc_fault_at(0);
+			/* Whether something else lies in a volume is asked without insisting on an answer. */
+			ck_assert_msg(rc == -ERR_NOMEM || (rc == 0 && nread == all), "kind %u, allocation %lu: %d", kind, n, rc);
+		}
+		alloc_fault_at(0);
+		ck_assert_uint_eq(nread, all);
+		ck_assert(n > 50 && n < 2000);
+		block_unref(disk);
+	}
+}
+END_TEST
+
 TEST_MAIN("lvm_legs", the_first_leg_of_a_mirror_is_read, another_leg_is_read_when_its_log_says_that_it_may,
 	  a_mirror_without_a_log_is_read_with_a_word_of_warning, what_is_being_moved_is_read_where_it_comes_from,
 	  the_first_image_that_is_in_sync_is_read, a_raid1_without_a_good_image_is_left_out,
@@ -745,4 +801,4 @@ TEST_MAIN("lvm_legs", the_first_leg_of_a_mirror_is_read, another_leg_is_read_whe
 	  broken_pools_are_told, broken_nodes_are_told, a_pool_that_needs_a_check_is_read_and_told,
 	  a_thin_snapshot_that_is_merged_shows_in_its_origin, a_snapshot_is_its_origin_but_for_what_has_changed,
 	  what_is_merged_into_an_origin_shows_there, a_snapshot_that_was_never_active_is_its_origin,
-	  snapshots_that_cannot_be_read_are_told)
+	  snapshots_that_cannot_be_read_are_told, every_failing_allocation_is_an_error)
