@@ -143,15 +143,30 @@ static int reserve_size(struct btrfs *b, uint64_t *out, struct err *e)
 
 /* ---- chunks that could be made ---- */
 
-/* The profile that the next chunk for data would have, where there are several: the kernel's order. */
-static uint64_t next_profile(uint64_t profiles)
+/* Devices to which something could be written. */
+static size_t writable_devices(const struct btrfs *b)
 {
-	static const uint64_t order[] = { BTRFS_BG_RAID1C4, BTRFS_BG_RAID6, BTRFS_BG_RAID1C3, BTRFS_BG_RAID5,
-					  BTRFS_BG_RAID10,  BTRFS_BG_RAID1, BTRFS_BG_DUP,     BTRFS_BG_RAID0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->ndevs; i++)
+		n += b->devs[i].listed && b->devs[i].block && !b->devs[i].seed;
+	return n;
+}
+
+/* The profile that the next chunk for data would have: the first in the kernel's order for which there are devices. */
+static uint64_t next_profile(uint64_t profiles, size_t ndevs)
+{
+	static const struct {
+		uint64_t profile;
+		unsigned ndevs;
+	} order[] = {
+		{ BTRFS_BG_RAID1C4, 4 }, { BTRFS_BG_RAID6, 3 }, { BTRFS_BG_RAID1C3, 3 }, { BTRFS_BG_RAID5, 2 },
+		{ BTRFS_BG_RAID10, 2 },	 { BTRFS_BG_RAID1, 2 }, { BTRFS_BG_DUP, 1 },	 { BTRFS_BG_RAID0, 1 },
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
-		if (profiles & order[i])
-			return order[i];
+		if ((profiles & order[i].profile) && ndevs >= order[i].ndevs)
+			return order[i].profile;
 	return 0;
 }
 
@@ -229,7 +244,7 @@ int btrfs_statfs(struct btrfs *b, struct fs_usage *out, struct err *e)
 	unsigned factor;
 	int rc = groups_sum(b, &s, e);
 
-	profile = next_profile(s.data_profiles);
+	profile = next_profile(s.data_profiles, writable_devices(b));
 	if (rc == 0)
 		rc = reserve_size(b, &reserve, e);
 	if (rc == 0)

@@ -39,6 +39,7 @@ struct make {
 	uint8_t *img;
 	size_t size;
 	uint64_t profile, data_at; /* BTRFS_BG_*; the address of the data of "big" */
+	bool group_tree; /* block groups have a tree of their own */
 	unsigned nstripes;
 	uint64_t leaf; /* the leaf that is being made */
 	uint32_t nitems, data;
@@ -388,10 +389,13 @@ static inline void make_rest(struct make *m)
 			  &g, sizeof g);
 
 	make_leaf(m, MAKE_ROOTS, 1);
-	make_root(m, BTRFS_TREE_EXTENT, MAKE_GROUPS);
+	if (!m->group_tree)
+		make_root(m, BTRFS_TREE_EXTENT, MAKE_GROUPS);
 	make_root(m, BTRFS_TREE_FS, MAKE_TOP);
 	make_root_ref(m, BTRFS_TREE_FS, BTRFS_ROOT_REF, 256, 256, "sub");
 	make_root(m, BTRFS_TREE_CSUM, MAKE_SUMS);
+	if (m->group_tree)
+		make_root(m, BTRFS_TREE_BLOCK_GROUP, MAKE_GROUPS);
 	make_root(m, 256, MAKE_SUB);
 	make_root_ref(m, 256, BTRFS_ROOT_BACKREF, BTRFS_TREE_FS, 256, "sub");
 }
@@ -420,22 +424,29 @@ static inline void make_stripes(struct make *m)
 	}
 }
 
-/* With the data of "big" in so many stripes of a profile; 0: none of that.  free() img. */
-static inline void make_btrfs_on(struct make *m, uint64_t profile, unsigned nstripes)
+/* As profile, nstripes and group_tree ask; the rest is filled in.  free() img. */
+static inline void make_it(struct make *m)
 {
-	*m = (struct make){ .size = nstripes ? MAKE_STRIPES + nstripes * (size_t)BTRFS_STRIPE_LEN : MAKE_SIZE,
-			    .profile = profile, .nstripes = nstripes, .data_at = profile ? MAKE_OTHER : MAKE_DATA };
+	m->size = m->nstripes ? MAKE_STRIPES + m->nstripes * (size_t)BTRFS_STRIPE_LEN : MAKE_SIZE;
+	m->data_at = m->profile ? MAKE_OTHER : MAKE_DATA;
 	m->img = alloc_zero(m->size);
 	make_head(m);
 	make_top(m);
 	make_rest(m);
-	if (profile)
+	if (m->profile)
 		make_stripes(m);
 	make_sums(m);
 }
 static inline void make_btrfs(struct make *m)
 {
-	make_btrfs_on(m, 0, 0);
+	*m = (struct make){ .nstripes = 0 };
+	make_it(m);
+}
+/* With the data of "big" in so many stripes of a profile. */
+static inline void make_btrfs_on(struct make *m, uint64_t profile, unsigned nstripes)
+{
+	*m = (struct make){ .profile = profile, .nstripes = nstripes };
+	make_it(m);
 }
 
 #endif

@@ -203,6 +203,39 @@ START_TEST(mount_options_choose_a_subvolume)
 }
 END_TEST
 
+START_TEST(block_groups_are_found_in_a_tree_of_their_own)
+{
+	struct make m = { .group_tree = true };
+	struct fs_usage u[2];
+	struct fs *fs = NULL;
+
+	make_it(&m);
+	le64_put(&make_super(&m)->compat_ro, BTRFS_COMPAT_RO_BLOCK_GROUP_TREE);
+	make_sums(&m);
+	write_disk(&m);
+	ok(open_fs(&fs));
+	ok(fs_statfs(fs, &u[0], &e));
+	fs_close(fs);
+	free(m.img);
+	make_btrfs(&m);
+	write_disk(&m);
+	ok(open_fs(&fs));
+	ok(fs_statfs(fs, &u[1], &e));
+	fs_close(fs);
+	ck_assert_uint_eq(u[0].blocks, u[1].blocks);
+	ck_assert_uint_eq(u[0].blocks_avail, u[1].blocks_avail);
+	/* Where the feature is claimed, the other tree is not asked. */
+	le64_put(&make_super(&m)->compat_ro, BTRFS_COMPAT_RO_BLOCK_GROUP_TREE);
+	make_sums(&m);
+	write_disk(&m);
+	ok(open_fs(&fs));
+	fails(fs_statfs(fs, &u[0], &e), ERR_CORRUPT);
+	ck_assert_str_eq(e.msg, "there is no tree of block groups");
+	fs_close(fs);
+	free(m.img);
+}
+END_TEST
+
 /* ---- copies and parity ---- */
 
 static const struct {
@@ -580,6 +613,7 @@ int main(void)
 	tcase_add_test(t, subvolumes_have_inodes_and_devices_of_their_own);
 	tcase_add_test(t, nodes_that_nobody_gave_are_refused);
 	tcase_add_test(t, mount_options_choose_a_subvolume);
+	tcase_add_test(t, block_groups_are_found_in_a_tree_of_their_own);
 	tcase_add_loop_test(t, lost_stripes_come_back, 0, NPROFILES);
 	tcase_add_loop_test(t, more_lost_stripes_than_a_profile_survives_are_said, 0, NPROFILES);
 	tcase_add_test(t, superblocks_that_lie_are_refused);
