@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * btrfs_fuzz.c - btrfs: whatever the fuzzer has changed, the sums of superblock and nodes are right, as a stranger's would
- * be.  The seeds are what tests/unit/fs/btrfs_make.h makes.
+ * be.  The seeds are what tests/unit/btrfs_make.h makes.
  */
 #include "memory.h"
 
