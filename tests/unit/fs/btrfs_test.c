@@ -580,16 +580,17 @@ START_TEST(when_memory_is_out_it_says_so)
 			rc = vfs_new(&v, &e);
 		if (rc == 0) {
 			rc = vfs_mount(v, fs, "/", &e);
-			if (rc == 0)
+			/* From now on it is the tree's. */
+			if (rc == 0) {
+				fs = NULL;
 				rc = vfs_read_file(v, "/packed", 1 << 20, &text, &len, &e);
+			}
 		}
 		free(text);
 		alloc_fault_at(0);
 		ck_assert_msg(rc == 0 || rc == -ERR_NOMEM, "allocation %lu: %d (%s)", n, rc, e.msg);
-		if (v)
-			vfs_free(v);
-		else
-			fs_close(fs);
+		vfs_free(v);
+		fs_close(fs);
 		block_unref(b);
 		if (rc == 0)
 			break;
