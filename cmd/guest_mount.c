@@ -95,19 +95,34 @@ __attribute__((format(printf, 3, 4))) static int mount_refuse(struct dry_error *
 	return -(int)code;
 }
 
+int guest_mount_check(const char *text)
+{
+	CLEANUP(free_ptr) char *copy = alloc_strdup(text);
+	struct mount_spec m;
+	const char *unknown;
+	size_t len;
+
+	if (!copy) {
+		cmd_warn("out of memory");
+		return EXIT_FAILED;
+	}
+	guest_mount_split(copy, &m);
+	len = m.opts ? guest_mount_unknown(m.opts, &unknown) : 0;
+	if (len == 0)
+		return 0;
+	cmd_warn("-m %s: unknown mount option \"%.*s\"", text, (int)len, unknown);
+	return EXIT_USAGE;
+}
+
 int guest_mount_given(struct dry_guest *g, const char *text, struct dry_error *e)
 {
 	CLEANUP(free_ptr) char *copy = alloc_strdup(text);
 	struct mount_spec m;
-	const char *type, *unknown;
-	size_t len;
+	const char *type;
 
 	if (!copy)
 		return mount_refuse(e, DRY_NOMEM, "out of memory");
 	guest_mount_split(copy, &m);
-	len = m.opts ? guest_mount_unknown(m.opts, &unknown) : 0;
-	if (len)
-		return mount_refuse(e, DRY_USAGE, "-m %s: unknown mount option \"%.*s\"", text, (int)len, unknown);
 	type = m.type && *m.type ? guest_mount_type(g, m.device) : NULL;
 	if (type && strcmp(type, m.type) != 0)
 		return mount_refuse(e, DRY_USAGE, "-m %s: there is %s, not %s", text, type, m.type);

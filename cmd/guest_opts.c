@@ -330,6 +330,10 @@ int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct g
 		cmd_warn("there is no image format \"%s\"", o->image.format);
 		return EXIT_USAGE;
 	}
+	for (size_t i = 0; i < o->mounts.n && !status; i++)
+		status = guest_mount_check(o->mounts.items[i]);
+	if (status)
+		return status;
 	if (!o->keys.peer)
 		o->keys.ask = true;
 	if (guest_keys_load(&o->keys, &e) < 0)

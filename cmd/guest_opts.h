@@ -73,6 +73,8 @@ struct mount_spec {
 void guest_mount_split(char *text, struct mount_spec *out);
 /* The first mount option in a list that is not known: its length and *name, or 0 when all are. */
 size_t guest_mount_unknown(const char *opts, const char **name);
+/* Are all mount options in such a text known?  0, or the exit status with a sentence printed. */
+int guest_mount_check(const char *text);
 /* Mounts what such a text names: 0, or < 0 with *e filled. */
 int guest_mount_given(struct dry_guest *g, const char *text, struct dry_error *e);
 /* The type of filesystem of the volume that a DEV names, where it is named by its own name; NULL: not known. */

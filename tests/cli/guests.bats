@@ -120,6 +120,15 @@ setup()
 	fails_with 1 "/dev/sda9" drydock ls -m /dev/sda9 g.img:/
 }
 
+@test "-m takes options of mount and the type that must be there" {
+	[ "$(drydock ls -m /dev/sda2:/:ro,noatime:ext4 -m /dev/sda1:/boot g.img:/boot | tail -1)" = vmlinuz ]
+	[ "$(drydock ls -m /dev/sda1::ro g.img:/ | tail -1)" = vmlinuz ]
+	fails_with 2 'unknown mount option "nosuch"' drydock ls -m /dev/sda2:/:ro,nosuch g.img:/
+	fails_with 1 "there is ext4, not btrfs" drydock ls -m /dev/sda2:/::btrfs g.img:/
+	fails_with 1 'no volume "btrfsvol:/dev/sdb/@"' drydock ls -m btrfsvol:/dev/sdb/@ g.img:/
+	fails_with 1 'no subvolume "@"' drydock ls -m btrfsvol:/dev/sda2/@ g.img:/
+}
+
 @test "a disk that is not a disk of a guest is told so" {
 	head -c 1M /dev/zero >empty.img
 	run --separate-stderr drydock ls empty.img:/
