@@ -192,37 +192,45 @@ void target_keep(struct target *t)
 	t->lasting = true;
 }
 
-static int sync_path(const char *path, int flags, struct err *e)
+static int sync_path(const char *path, struct err *e)
 {
-	CLEANUP(close_fd) int fd = open(path, flags | O_CLOEXEC);
+	CLEANUP(close_fd) int fd = open(path, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0 || fsync(fd) != 0)
 		return err_sys(e, errno, "%s", path);
 	return 0;
 }
 
-static int sync_folder_of(const char *path, struct err *e)
+static int open_folder_of(const char *path, int *fd, struct err *e)
 {
 	size_t len = (size_t)(base_of(path) - path);
 	CLEANUP(free_ptr) char *folder = len ? alloc_strndup(path, len) : alloc_strdup(".");
 
-	return folder ? sync_path(folder, O_RDONLY | O_DIRECTORY, e) : err_nomem(e);
+	if (!folder)
+		return err_nomem(e);
+	*fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* One may make files in a folder that one may not read; then nobody can wait for it. */
+	return *fd < 0 && errno != EACCES ? err_sys(e, errno, "%s", folder) : 0;
 }
 
 int target_commit(struct target *t, bool stable, struct err *e)
 {
+	CLEANUP(close_fd) int folder = -1;
 	int rc = 0;
 
 	if (t->in_place)
 		return 0;
 	if (stable)
-		rc = sync_path(t->path, O_RDWR, e);
+		rc = sync_path(t->path, e);
+	/* What can fail has done so before the name changes, but for the last word of the disk. */
+	if (rc == 0 && stable)
+		rc = open_folder_of(t->final, &folder, e);
 	if (rc < 0)
 		return target_err(t, rc, e);
 	if (rename(t->path, t->final) != 0)
 		return err_sys(e, errno, "%s", t->final);
 	free(take(t->path));
-	return stable ? sync_folder_of(t->final, e) : 0;
+	return folder >= 0 && fsync(folder) != 0 ? err_sys(e, errno, "%s", t->final) : 0;
 }
 
 void target_abort(struct target *t)

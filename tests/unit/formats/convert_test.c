@@ -202,4 +202,71 @@ START_TEST(a_failing_conversion_says_at_which_stage_and_leaves_nothing)
 }
 END_TEST
 
-TEST_MAIN("convert", random_chains_convert_to_the_same_disk, a_failing_conversion_says_at_which_stage_and_leaves_nothing)
+/* All of a conversion with the nth allocation failing; false: there are not so many. */
+static bool fails_for_want_of_memory(const struct convert *how, struct block *src, unsigned long nth)
+{
+	struct convert_result r;
+	struct block *out;
+	int rc;
+
+	alloc_fault_at(nth);
+	rc = convert_run(how, &r, &e);
+	if (!alloc_fault_hit()) {
+		alloc_fault_at(0);
+		ok(rc);
+		unlink("out");
+		return false;
+	}
+	alloc_fault_at(0);
+	ck_assert_msg(rc == 0 || rc == -(int)ERR_NOMEM, "allocation %lu: %s", nth, e.msg);
+	if (rc == 0) { /* it could do without */
+		out = open_image("out", 0);
+		check_same(src, out, "a conversion with less memory");
+		check_clean(out, "a conversion with less memory");
+		block_unref(out);
+		unlink("out");
+	}
+	ck_assert_msg(access("out", F_OK) != 0, "allocation %lu left a target (%d, %s)", nth, rc, e.msg);
+	if (how->resume) {
+		unlink(".out.drydock-resume");
+		unlink(".out.drydock-journal");
+	}
+	ck_assert_uint_eq(hidden_files(), 0);
+	return true;
+}
+
+START_TEST(every_allocation_of_a_conversion_may_fail)
+{
+	static const struct {
+		bool compress, resume, verify, hashes;
+		const char *opts;
+	} ways[] = {
+		{ false, false, false, false, "cluster_size=64k" },
+		{ true, false, false, false, "compression_type=zstd" },
+		{ true, true, false, false, "" },
+		{ false, false, true, true, "backing_file=c0,backing_fmt=qcow2" },
+	};
+
+	srandom(7);
+	make_chain(2);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		struct block *src = open_image("c1", 0);
+		struct dict opts = DICT_INIT;
+		struct convert how = { .copy = { .sources = &src, .nsources = 1, .sparse = 4096, .threads = 1,
+						 .compress = ways[i].compress, .hashes = ways[i].hashes },
+				       .target = "out", .format = "qcow2", .opts = &opts, .verify = ways[i].verify,
+				       .resume = ways[i].resume };
+		unsigned long nth = 1;
+
+		ok(dict_parse(&opts, ways[i].opts, NULL, &e));
+		while (fails_for_want_of_memory(&how, src, nth))
+			ck_assert_uint_lt(++nth, 5000);
+		ck_assert_uint_gt(nth, 20);
+		dict_free(&opts);
+		block_unref(src);
+	}
+}
+END_TEST
+
+TEST_MAIN("convert", random_chains_convert_to_the_same_disk, a_failing_conversion_says_at_which_stage_and_leaves_nothing,
+	  every_allocation_of_a_conversion_may_fail)
