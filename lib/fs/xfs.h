@@ -104,6 +104,7 @@ struct xfs_dinode {
 _Static_assert(sizeof(struct xfs_dinode) == 176, "as the format has it");
 #define XFS_DINODE_MAGIC 0x494e
 #define XFS_FLAG_REALTIME 0x1
+#define XFS_FLAG2_REFLINK 0x2
 #define XFS_FLAG2_BIGTIME 0x8
 #define XFS_FLAG2_NREXT64 0x10
 /* Where the forks begin. */

@@ -347,6 +347,18 @@ static int is_written(struct replay *r, uint64_t pos, uint64_t lsn, bool *writte
 	return 0;
 }
 
+/* Of inodes that are logged as a buffer only their place in the list of those without a name counts. */
+static int links_replay(struct replay *r, uint64_t pos, size_t off, size_t len, const struct xfs_span *span, struct err *e)
+{
+	const size_t size = r->x->inode_size, at = offsetof(struct xfs_dinode, next_unlinked);
+	int rc = 0;
+
+	for (size_t link = off - off % size + at; rc == 0 && link + 4 <= off + len; link += size)
+		if (link >= off)
+			rc = xfs_over_add(r->over, r->x, XFS_PIECE_DATA, pos + link, *span, link - off, 4, r->seq, e);
+	return rc;
+}
+
 /* The regions of a buffer stand for the runs of set bits, in order; one run may be cut into several regions. */
 static int buffer_replay(struct replay *r, const struct transaction *t, const struct item *it, struct err *e)
 {
@@ -366,9 +378,8 @@ static int buffer_replay(struct replay *r, const struct transaction *t, const st
 			       block_size(r->x->io.dev));
 	pos = le64_get(f.sector) << XFS_SECTOR_BITS;
 	if (le16_get(f.flags) & BUFFER_CANCEL)
-		return xfs_over_add(r->over, r->x, XFS_PIECE_CANCEL, pos, none, len, r->seq, e);
-	/* Quotas, and of inodes only the list of those without a name. */
-	if (le16_get(f.flags) & (BUFFER_QUOTA | BUFFER_INODES))
+		return xfs_over_add(r->over, r->x, XFS_PIECE_CANCEL, pos, none, 0, len, r->seq, e);
+	if (le16_get(f.flags) & BUFFER_QUOTA)
 		return 0;
 	rc = is_written(r, pos, t->lsn, &written, e);
 	if (rc < 0 || written)
@@ -391,7 +402,10 @@ static int buffer_replay(struct replay *r, const struct transaction *t, const st
 		run = MIN_OF(run, (size_t)(region_len(r->over, span) / CHUNK));
 		if (run == 0)
 			return err_set(e, ERR_CORRUPT, "a region of %" PRIu32 " bytes of a buffer", span->len);
-		rc = xfs_over_add(r->over, r->x, XFS_PIECE_DATA, pos + bit * CHUNK, *span, run * CHUNK, r->seq, e);
+		if (le16_get(f.flags) & BUFFER_INODES)
+			rc = links_replay(r, pos, bit * CHUNK, run * CHUNK, span, e);
+		else
+			rc = xfs_over_add(r->over, r->x, XFS_PIECE_DATA, pos + bit * CHUNK, *span, 0, run * CHUNK, r->seq, e);
 		if (rc < 0)
 			return rc;
 		bit += run;
@@ -460,7 +474,7 @@ static int icreate_replay(struct replay *r, const struct transaction *t, const s
 	    !range_in(pos, len, block_size(x->io.dev)))
 		return err_set(e, ERR_CORRUPT, "it makes %" PRIu32 " inodes of %" PRIu32 " bytes in group %" PRIu32,
 			       be32_get(f.count), be32_get(f.inode_size), be32_get(f.ag));
-	return xfs_over_add(r->over, r->x, XFS_PIECE_ZERO, pos, none, len, r->seq, e);
+	return xfs_over_add(r->over, r->x, XFS_PIECE_ZERO, pos, none, 0, len, r->seq, e);
 }
 
 /* ---- intents ---- */

@@ -116,9 +116,9 @@ struct xfs_over {
 
 void xfs_over_free(struct xfs_over *o);
 void xfs_over_freep(struct xfs_over **o); /* for CLEANUP */
-/* skip and len are in the span; pos + len is within the device. */
+/* len bytes, of the span (for XFS_PIECE_DATA) from skip on; [pos, pos + len) is within the device. */
 int xfs_over_add(struct xfs_over *o, struct xfs *x, enum xfs_piece_kind kind, uint64_t pos, struct xfs_span span,
-		 uint64_t len, uint32_t seq, struct err *e);
+		 uint64_t skip, uint64_t len, uint32_t seq, struct err *e);
 int xfs_over_add_inode(struct xfs_over *o, struct xfs *x, const struct xfs_inode_piece *p, struct err *e);
 int xfs_over_add_span(struct xfs_over *o, struct xfs_span span, uint32_t *index, struct err *e);
 /* Sorts, and leaves only what counts.  x reads the device without what is laid over it. */

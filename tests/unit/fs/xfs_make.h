@@ -11,14 +11,14 @@ static const uint8_t uuid_bytes[16] = {
 };
 
 /* Names in the folder "same", all of one hash: each pair of letters has another that shifts and adds up to the same. */
-#define NSAME 128
+#define NSAME 1024
 static inline void same_hash_name(unsigned n, char *name)
 {
-	for (unsigned bit = 0; bit < 7; bit++) {
+	for (unsigned bit = 0; bit < 10; bit++) {
 		name[bit * 2] = n >> bit & 1 ? 'a' : '`';
 		name[bit * 2 + 1] = n >> bit & 1 ? '\xe1' : 'a';
 	}
-	name[14] = '\0';
+	name[20] = '\0';
 }
 
 static inline void fifos(FILE *f, const char *folder, unsigned n)
@@ -36,7 +36,7 @@ static inline void fifos(FILE *f, const char *folder, unsigned n)
  */
 static inline void make_xfs(const char *options)
 {
-	char cmd[600], name[16];
+	char cmd[600], name[24];
 	FILE *f;
 
 	run("head -c 200000 /dev/urandom >words; printf tiny >tiny; : >empty");
