@@ -136,7 +136,7 @@ struct replay {
 	struct transaction *open[LIMIT_XFS_TRANSACTIONS];
 	size_t nopen;
 	uint32_t seq;
-	uint64_t ncommitted, nbuffers;
+	uint64_t ncommitted, nbuffers, nsteps;
 };
 
 static void transaction_free(struct transaction *t)
@@ -146,6 +146,12 @@ static void transaction_free(struct transaction *t)
 	free(t->items);
 	free(t->regions);
 	free(t);
+}
+
+static int count_steps(struct replay *r, size_t n, struct err *e)
+{
+	r->nsteps += n;
+	return r->nsteps <= LIMIT_XFS_LOG_STEPS ? 0 : err_set(e, ERR_LIMIT, "too much is going on at once in it");
 }
 
 static size_t transaction_find(const struct replay *r, uint32_t tid)
@@ -509,6 +515,8 @@ static int intent_done(struct replay *r, const struct transaction *t, const stru
 	} f;
 	int rc = format_get(r, t, it, &f, sizeof f, sizeof f, e);
 
+	if (rc == 0)
+		rc = count_steps(r, o->nintents, e);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < o->nintents; i++)
@@ -656,8 +664,10 @@ static int op_take(struct replay *r, const struct op_head *h, struct xfs_span sp
 {
 	uint8_t flags = h->flags & (uint8_t)~OP_END;
 	size_t i = transaction_find(r, be32_get(h->tid));
-	int rc;
+	int rc = count_steps(r, i, e);
 
+	if (rc < 0)
+		return rc;
 	if (h->client != CLIENT_TRANSACTION && h->client != CLIENT_LOG)
 		return err_set(e, ERR_CORRUPT, "an operation of client 0x%x", h->client);
 	if (i == r->nopen) {
