@@ -310,47 +310,42 @@ static int format_get(struct replay *r, const struct transaction *t, const struc
 /* Where the number of the write is in blocks of version 5 that may be logged, and the filesystem's UUID. */
 struct stamp {
 	const char *magic;
-	uint8_t magic_at, magic_len, lsn, uuid;
+	uint8_t magic_at, magic_len;
+	uint16_t lsn, uuid;
 };
 static const struct stamp stamps[] = {
-	{ "AB3B", 0, 4, 24, 32 }, { "AB3C", 0, 4, 24, 32 },	   { "IAB3", 0, 4, 24, 32 }, { "FIB3", 0, 4, 24, 32 },
-	{ "RMB3", 0, 4, 24, 32 }, { "R3FC", 0, 4, 24, 32 },	   { "BMA3", 0, 4, 32, 40 }, { "XAGF", 0, 4, 208, 64 },
-	{ "XAFL", 0, 4, 24, 8 },  { "XSLM", 0, 4, 48, 16 },	   { "XDB3", 0, 4, 16, 24 }, { "XDD3", 0, 4, 16, 24 },
-	{ "XDF3", 0, 4, 16, 24 }, { "XARM", 0, 4, 48, 16 },	   { "XFSB", 0, 4, 240, 248 }, { "\x3d\xf1", 8, 2, 24, 32 },
-	{ "\x3d\xff", 8, 2, 24, 32 }, { "\x3e\xbe", 8, 2, 24, 32 }, { "\x3b\xee", 8, 2, 24, 32 },
+	{ "XFSB", 0, 4, 240, 32 },    { "XAGF", 0, 4, 208, 64 },    { "XAGI", 0, 4, 320, 296 },   { "XAFL", 0, 4, 24, 8 },
+	{ "AB3B", 0, 4, 24, 32 },     { "AB3C", 0, 4, 24, 32 },	    { "IAB3", 0, 4, 24, 32 },	  { "FIB3", 0, 4, 24, 32 },
+	{ "RMB3", 0, 4, 24, 32 },     { "R3FC", 0, 4, 24, 32 },	    { "BMA3", 0, 4, 32, 40 },	  { "XSLM", 0, 4, 48, 16 },
+	{ "XDB3", 0, 4, 16, 24 },     { "XDD3", 0, 4, 16, 24 },	    { "XDF3", 0, 4, 16, 24 },	  { "XARM", 0, 4, 48, 16 },
+	{ "\x3d\xf1", 8, 2, 24, 32 }, { "\x3d\xff", 8, 2, 24, 32 }, { "\x3e\xbe", 8, 2, 24, 32 }, { "\x3b\xee", 8, 2, 24, 32 },
 };
-#define AGI_LSN 320
-#define AGI_UUID 296
 
 /* Has the block at pos been written to its place after this was logged? */
 static int is_written(struct replay *r, uint64_t pos, uint64_t lsn, bool *written, struct err *e)
 {
+	const struct xfs *x = r->x;
 	uint8_t head[XFS_SECTOR];
-	size_t lsn_at = 0, uuid_at = 0;
 	be64 stored;
 	int rc;
 
 	*written = false;
-	if (!r->x->v5)
+	if (!x->v5)
 		return 0;
 	rc = xfs_io_meta(&r->x->io, head, sizeof head, pos, NULL, e);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < ARRAY_LEN(stamps); i++)
-		if (memcmp(head + stamps[i].magic_at, stamps[i].magic, stamps[i].magic_len) == 0) {
-			lsn_at = stamps[i].lsn;
-			uuid_at = stamps[i].uuid;
-		}
-	if (memcmp(head, "XAGI", 4) == 0) {
-		lsn_at = AGI_LSN;
-		uuid_at = AGI_UUID;
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(stamps); i++) {
+		/* The superblock has the UUID that users see. */
+		const uint8_t *uuid = i == 0 ? x->uuid : x->meta_uuid;
+
+		if (memcmp(head + stamps[i].magic_at, stamps[i].magic, stamps[i].magic_len) != 0 ||
+		    memcmp(head + stamps[i].uuid, uuid, sizeof x->uuid) != 0)
+			continue;
+		memcpy(&stored, head + stamps[i].lsn, sizeof stored);
+		/* All ones: never written with a number. */
+		*written = be64_get(stored) != UINT64_MAX && be64_get(stored) > lsn;
+		break;
 	}
-	if (lsn_at == 0 || memcmp(head + uuid_at, r->x->meta_uuid, sizeof r->x->meta_uuid) != 0)
-		return 0;
-	memcpy(&stored, head + lsn_at, sizeof stored);
-	/* All ones: never written with a number. */
-	*written = be64_get(stored) != UINT64_MAX && be64_get(stored) > lsn;
-	return 0;
+	return rc;
 }
 
 /* Of inodes that are logged as a buffer only their place in the list of those without a name counts. */
