@@ -52,9 +52,7 @@ int xfs_io_read(struct xfs_io *io, void *buf, size_t len, uint64_t pos, struct e
  * is written only when the block goes to its place, means nothing.
  */
 int xfs_io_meta(struct xfs_io *io, void *buf, size_t len, uint64_t pos, bool *logged, struct err *e);
-/* crc32c, not inverted at either end. */
-uint32_t xfs_crc(uint32_t crc, const void *bytes, size_t len);
-/* Is it crc32c of all bytes, with the 4 at `at`, where it is stored, as zeros? */
+/* Is it the CRC-32C of all bytes, with the 4 at `at`, where it is stored, as zeros? */
 bool xfs_crc_matches(const void *bytes, size_t len, size_t at);
 
 /* ---- the filesystem ---- */
@@ -106,6 +104,7 @@ struct xfs_dinode {
 _Static_assert(sizeof(struct xfs_dinode) == 176, "as the format has it");
 #define XFS_DINODE_MAGIC 0x494e
 #define XFS_FLAG_REALTIME 0x1
+#define XFS_FLAG2_REFLINK 0x2
 #define XFS_FLAG2_BIGTIME 0x8
 #define XFS_FLAG2_NREXT64 0x10
 /* Where the forks begin. */

@@ -50,6 +50,7 @@ _Static_assert(sizeof(struct remote_block) == 56, "as the format has it");
 struct listing {
 	int (*fn)(void *arg, const char *name, const void *value, size_t len, struct err *e);
 	void *arg;
+	size_t names_len; /* of the list so far, as the kernel gives it */
 };
 struct attr {
 	uint8_t flags;
@@ -69,7 +70,7 @@ enum { ACL_USER = 0x02, ACL_GROUP = 0x08 };
  * Here an ACL is a count, then entries.  The kernel hands it out as version 2 of its own form, little-endian, with an id
  * that means nothing as all ones.
  */
-static int acl_show(const struct attr *a, const char *name, const struct listing *l, struct err *e)
+static int acl_show(const struct attr *a, const char *name, struct listing *l, struct err *e)
 {
 	CLEANUP(free_ptr) uint8_t *acl = NULL;
 	size_t n, size;
@@ -113,12 +114,15 @@ static bool is_called(const struct attr *a, const char *name)
 	return a->name_len == strlen(name) && memcmp(a->name, name, a->name_len) == 0;
 }
 
-static int attr_show(const struct attr *a, const struct listing *l, struct err *e)
+static int attr_show(const struct attr *a, struct listing *l, struct err *e)
 {
 	const char *prefix = a->flags & ATTR_ROOT ? "trusted." : a->flags & ATTR_SECURE ? "security." : "user.";
 	char full[sizeof "security." + 255];
 	int rc = 0;
 
+	l->names_len += strlen(prefix) + a->name_len + 1;
+	if (l->names_len > LIMIT_XATTR_SIZE)
+		return err_set(e, ERR_LIMIT, "the names of its extended attributes take more than %llu bytes", LIMIT_XATTR_SIZE);
 	if (a->name_len == 0 || memchr(a->name, 0, a->name_len))
 		return err_set(e, ERR_CORRUPT, "an extended attribute whose name is empty or holds a NUL");
 	if (a->flags & ATTR_ROOT && is_called(a, "SGI_ACL_FILE"))
@@ -140,7 +144,7 @@ static bool is_shown(uint8_t flags)
 /* ---- in the inode ---- */
 
 /* A head of 4 bytes: size and count.  Then entries: lengths of name and value, flags, name, value. */
-static int local_show(const struct xfs_fork *f, const struct listing *l, struct err *e)
+static int local_show(const struct xfs_fork *f, struct listing *l, struct err *e)
 {
 	const uint8_t *p = f->bytes;
 	size_t size = f->len >= 4 ? (size_t)p[0] << 8 | p[1] : 0, at = 4;
@@ -202,7 +206,7 @@ static int remote_read(struct xfs *x, struct xfs_inode *in, uint64_t lblk, uint8
 }
 
 static int entry_show(struct xfs *x, struct xfs_inode *in, const uint8_t *leaf, const struct leaf_entry *ent,
-		      const struct listing *l, struct err *e)
+		      struct listing *l, struct err *e)
 {
 	CLEANUP(free_ptr) uint8_t *value = NULL;
 	size_t at = be16_get(ent->name_at), head;
@@ -244,7 +248,7 @@ static int entry_show(struct xfs *x, struct xfs_inode *in, const uint8_t *leaf, 
 }
 
 static int leaf_show(struct xfs *x, struct xfs_inode *in, const struct xfs_da_block *b, uint64_t *next,
-		     const struct listing *l, struct err *e)
+		     struct listing *l, struct err *e)
 {
 	size_t head = x->v5 ? LEAF3_HEAD : LEAF2_HEAD;
 	struct xfs_da_info h;
@@ -272,7 +276,7 @@ static int leaf_show(struct xfs *x, struct xfs_inode *in, const struct xfs_da_bl
 	return 0;
 }
 
-static int leaves_show(struct xfs *x, struct xfs_inode *in, const struct listing *l, struct err *e)
+static int leaves_show(struct xfs *x, struct xfs_inode *in, struct listing *l, struct err *e)
 {
 	CLEANUP(free_ptr) uint8_t *bytes = alloc_bytes(x->bs);
 	struct xfs_da_block b = { .bytes = bytes };
@@ -300,7 +304,7 @@ int xfs_xattrs(struct xfs *x, struct xfs_inode *in,
 	       int (*fn)(void *arg, const char *name, const void *value, size_t len, struct err *e), void *arg,
 	       struct err *e)
 {
-	const struct listing l = { .fn = fn, .arg = arg };
+	struct listing l = { .fn = fn, .arg = arg };
 	int rc = 0;
 
 	if (in->unfinished & XFS_UNFINISHED_ATTR)

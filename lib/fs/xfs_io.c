@@ -4,9 +4,9 @@
 
 #include "alloc.h"
 #include "checked.h"
+#include "crc32c.h"
 
 #include <inttypes.h>
-#include <isa-l/crc.h>
 
 void xfs_io_init(struct xfs_io *io, struct block *dev)
 {
@@ -92,12 +92,6 @@ int xfs_io_meta(struct xfs_io *io, void *buf, size_t len, uint64_t pos, bool *lo
 	return 0;
 }
 
-/* crc32_iscsi() only reads, although its type does not say so. */
-uint32_t xfs_crc(uint32_t crc, const void *bytes, size_t len)
-{
-	return crc32_iscsi((uint8_t *)(uintptr_t)bytes, (int)len, crc);
-}
-
 /* ---- what a block of version 5 says of itself ---- */
 
 const struct xfs_self xfs_self_da = { .crc = 12, .place = 16, .uuid = 32, .owner = 48 };
@@ -110,11 +104,11 @@ bool xfs_crc_matches(const void *bytes, size_t len, size_t at)
 	static const uint8_t zeros[4];
 	const uint8_t *p = bytes;
 	le32 stored;
-	uint32_t crc = xfs_crc(~0u, p, at);
+	uint32_t crc = crc32c(~0u, p, at);
 
 	memcpy(&stored, p + at, sizeof stored);
-	crc = xfs_crc(crc, zeros, sizeof zeros);
-	return ~xfs_crc(crc, p + at + 4, len - at - 4) == le32_get(stored);
+	crc = crc32c(crc, zeros, sizeof zeros);
+	return ~crc32c(crc, p + at + 4, len - at - 4) == le32_get(stored);
 }
 
 int xfs_self_check(const struct xfs *x, const struct xfs_self *s, const uint8_t *block, size_t len, uint64_t pos,

@@ -3,19 +3,13 @@
  * xfs_log.c - what XFS's log says, read from its records.
  *
  * A body is a list of operations, each a head of 12 bytes (transaction, length, client, flags) and its bytes.  Those of a
- * transaction, from its start to its commit, are a head and items; an item is its format, which tells its type and how many
- * regions it has, and these regions, one operation each.  One that does not fit the record goes on in the next.  What was not
- * committed never happened.
- *
- * Of the items buffers (bytes of the device, in chunks of 128), inodes and new inodes change what a reader sees.
- * Quotas do not.  Intents, which announce a change, and what tells that it was done, matter only where the change is of a
- * file's map or attributes and was not done: changes of a map are done as it is read (xfs_map.c), of what is left the
- * inode is not read.  Space that was about to be freed, and the like, nobody sees.
+ * transaction, from its start to its commit, are a head and items (xfs_item.c); an item is its format, which tells its type
+ * and how many regions it has, and these regions, one operation each.  One that does not fit the record goes on in the next.
+ * What was not committed never happened.
  */
 #include "xfs_log.h"
 
 #include "alloc.h"
-#include "checked.h"
 #include "limits.h"
 
 #include <inttypes.h>
@@ -32,114 +26,9 @@ enum { CLIENT_TRANSACTION = 0x69, CLIENT_LOG = 0xaa };
 #define TRANSACTION_HEAD 16u
 #define TRANSACTION_MAGIC 0x5452414eu
 
-enum item_type {
-	ITEM_EFI = 0x1236,
-	ITEM_EFD = 0x1237,
-	ITEM_IUNLINK = 0x1238,
-	ITEM_INODE = 0x123b,
-	ITEM_BUFFER = 0x123c,
-	ITEM_DQUOT = 0x123d,
-	ITEM_QUOTAOFF = 0x123e,
-	ITEM_ICREATE = 0x123f,
-	ITEM_RUI = 0x1240,
-	ITEM_RUD = 0x1241,
-	ITEM_CUI = 0x1242,
-	ITEM_CUD = 0x1243,
-	ITEM_BUI = 0x1244,
-	ITEM_BUD = 0x1245,
-	ITEM_ATTRI = 0x1246,
-	ITEM_ATTRD = 0x1247,
-	ITEM_XMI = 0x1248,
-	ITEM_XMD = 0x1249,
-	ITEM_EFI_RT = 0x124a,
-	ITEM_CUD_RT = 0x124f,
-};
-
-/* Formats are in the byte order of the machine that wrote them: little-endian, as xfs_ring.c has seen to. */
-struct buffer_format {
-	le16 type, nregions, flags, nsectors;
-	le64 sector;
-	le32 map_words;
-	le32 map[LIMIT_XFS_BLOCK / 128 / 32 + 1];
-};
-enum { BUFFER_INODES = 0x01, BUFFER_CANCEL = 0x02, BUFFER_QUOTA = 0x04 | 0x08 | 0x10 };
-#define CHUNK 128u
-
-struct inode_format {
-	le16 type, nregions;
-	le32 fields;
-	le16 attr_len, data_len;
-	le32 pad; /* not on 32-bit machines */
-	le64 ino;
-	uint8_t dev[16];
-	le64 sector;
-	le32 nsectors, off;
-};
-_Static_assert(sizeof(struct inode_format) == 56, "as the format has it");
-
-/* This one is big-endian but for its first two numbers. */
-struct icreate_format {
-	le16 type, nregions;
-	be32 ag, agbno, count, inode_size, length, gen;
-};
-
-/* Of an intent: on block maps (owner of the first change; its flags), on attributes, on an exchange of maps. */
-struct bui_format {
-	le16 type, nregions;
-	le32 n;
-	le64 id, owner, start, off;
-	le32 len, flags;
-};
-enum { BUI_MAP = 1, BUI_UNMAP = 2 };
-#define BUI_KIND 0xffu
-#define BUI_ATTR (1u << 31)
-#define BUI_UNWRITTEN (1u << 30)
-#define BUI_BLOCKS (1u << 21) /* the longest extent, and one */
-struct attri_format {
-	le16 type, nregions;
-	le32 pad;
-	le64 id, ino;
-};
-struct xmi_format {
-	le16 type, nregions;
-	le32 pad;
-	le64 id, ino[2];
-	le32 gen[2];
-	le64 off[2], len, flags;
-};
-#define XMI_ATTR 1u
-
 /* ---- transactions ---- */
 
-/* In the order in which the items of one transaction are replayed. */
-enum rank { RANK_BUFFER, RANK_ITEM, RANK_INODE_BUFFER, RANK_CANCEL, NRANKS };
-struct item {
-	size_t first; /* of its regions; they follow each other */
-	uint16_t nregions, have;
-	uint16_t type;
-	uint8_t rank;
-};
-struct transaction {
-	uint32_t tid;
-	uint64_t lsn;
-	unsigned head; /* bytes of its head that were read */
-	struct item *items;
-	size_t nitems, items_cap;
-	struct xfs_span *regions;
-	size_t nregions, regions_cap;
-	uint32_t last_span; /* of the last region: 0 itself, else one more than the index of its last part */
-};
-
-struct replay {
-	struct xfs *x;
-	struct xfs_over *over;
-	struct transaction *open[LIMIT_XFS_TRANSACTIONS];
-	size_t nopen;
-	uint32_t seq;
-	uint64_t ncommitted, nbuffers;
-};
-
-static void transaction_free(struct transaction *t)
+static void transaction_free(struct xfs_transaction *t)
 {
 	if (!t)
 		return;
@@ -148,7 +37,13 @@ static void transaction_free(struct transaction *t)
 	free(t);
 }
 
-static size_t transaction_find(const struct replay *r, uint32_t tid)
+int xfs_replay_steps(struct xfs_replay *r, size_t n, struct err *e)
+{
+	r->nsteps += n;
+	return r->nsteps <= LIMIT_XFS_LOG_STEPS ? 0 : err_set(e, ERR_LIMIT, "too much is going on at once in it");
+}
+
+static size_t transaction_find(const struct xfs_replay *r, uint32_t tid)
 {
 	size_t i = 0;
 
@@ -157,15 +52,15 @@ static size_t transaction_find(const struct replay *r, uint32_t tid)
 	return i;
 }
 
-static void transaction_end(struct replay *r, size_t i)
+static void transaction_end(struct xfs_replay *r, size_t i)
 {
 	transaction_free(r->open[i]);
 	r->open[i] = r->open[--r->nopen];
 }
 
-static int transaction_start(struct replay *r, uint32_t tid, uint64_t lsn, struct err *e)
+static int transaction_start(struct xfs_replay *r, uint32_t tid, uint64_t lsn, struct err *e)
 {
-	struct transaction *t;
+	struct xfs_transaction *t;
 
 	if (r->nopen == LIMIT_XFS_TRANSACTIONS)
 		return err_set(e, ERR_LIMIT, "more than %d transactions at once", LIMIT_XFS_TRANSACTIONS);
@@ -196,7 +91,7 @@ static int grow(void **items, size_t size, size_t n, size_t *cap, struct err *e)
 }
 
 /* A new item, whose format begins with these bytes. */
-static int item_start(struct transaction *t, const uint8_t *bytes, uint32_t len, struct err *e)
+static int item_start(struct xfs_transaction *t, const uint8_t *bytes, uint32_t len, struct err *e)
 {
 	void *items = t->items;
 	le16 v[2];
@@ -210,16 +105,16 @@ static int item_start(struct transaction *t, const uint8_t *bytes, uint32_t len,
 	memcpy(v, bytes, sizeof v);
 	if (le16_get(v[1]) == 0)
 		return err_set(e, ERR_CORRUPT, "an item without regions");
-	t->items[t->nitems++] = (struct item){
+	t->items[t->nitems++] = (struct xfs_item){
 		.first = t->nregions, .type = le16_get(v[0]), .nregions = le16_get(v[1]),
 	};
 	return 0;
 }
 
 /* One operation's bytes: the transaction's head, or a region. */
-static int region_add(struct transaction *t, struct xfs_span span, const uint8_t *bytes, struct err *e)
+static int region_add(struct xfs_transaction *t, struct xfs_span span, const uint8_t *bytes, struct err *e)
 {
-	struct item *it = t->nitems ? &t->items[t->nitems - 1] : NULL;
+	struct xfs_item *it = t->nitems ? &t->items[t->nitems - 1] : NULL;
 	void *regions;
 	le32 magic;
 	int rc;
@@ -255,7 +150,7 @@ static int region_add(struct transaction *t, struct xfs_span span, const uint8_t
 }
 
 /* The rest of what was begun in an earlier record. */
-static int region_go_on(struct replay *r, struct transaction *t, struct xfs_span span, struct err *e)
+static int region_go_on(struct xfs_replay *r, struct xfs_transaction *t, struct xfs_span span, struct err *e)
 {
 	uint32_t index;
 	int rc;
@@ -277,342 +172,7 @@ static int region_go_on(struct replay *r, struct transaction *t, struct xfs_span
 	return 0;
 }
 
-/* ---- items ---- */
-
-static uint64_t region_len(const struct xfs_over *o, const struct xfs_span *span)
-{
-	uint64_t len = span->len;
-
-	for (uint32_t next = span->next; next; next = o->spans[next - 1].next)
-		len += o->spans[next - 1].len;
-	return len;
-}
-
-/* The format, as much as there is of it; zeros behind. */
-static int format_get(struct replay *r, const struct transaction *t, const struct item *it, void *out, size_t size,
-		      size_t at_least, struct err *e)
-{
-	const struct xfs_span *span = &t->regions[it->first];
-	size_t len = (size_t)MIN_OF(region_len(r->over, span), (uint64_t)size);
-
-	memset(out, 0, size);
-	if (len < at_least)
-		return err_set(e, ERR_CORRUPT, "an item of type 0x%x with %zu bytes", it->type, len);
-	return xfs_over_span(r->over, *span, 0, out, len, e);
-}
-
-/* Where the number of the write is in blocks of version 5 that may be logged, and the filesystem's UUID. */
-struct stamp {
-	const char *magic;
-	uint8_t magic_at, magic_len, lsn, uuid;
-};
-static const struct stamp stamps[] = {
-	{ "AB3B", 0, 4, 24, 32 }, { "AB3C", 0, 4, 24, 32 },	   { "IAB3", 0, 4, 24, 32 }, { "FIB3", 0, 4, 24, 32 },
-	{ "RMB3", 0, 4, 24, 32 }, { "R3FC", 0, 4, 24, 32 },	   { "BMA3", 0, 4, 32, 40 }, { "XAGF", 0, 4, 208, 64 },
-	{ "XAFL", 0, 4, 24, 8 },  { "XSLM", 0, 4, 48, 16 },	   { "XDB3", 0, 4, 16, 24 }, { "XDD3", 0, 4, 16, 24 },
-	{ "XDF3", 0, 4, 16, 24 }, { "XARM", 0, 4, 48, 16 },	   { "XFSB", 0, 4, 240, 248 }, { "\x3d\xf1", 8, 2, 24, 32 },
-	{ "\x3d\xff", 8, 2, 24, 32 }, { "\x3e\xbe", 8, 2, 24, 32 }, { "\x3b\xee", 8, 2, 24, 32 },
-};
-#define AGI_LSN 320
-#define AGI_UUID 296
-
-/* Has the block at pos been written to its place after this was logged? */
-static int is_written(struct replay *r, uint64_t pos, uint64_t lsn, bool *written, struct err *e)
-{
-	uint8_t head[XFS_SECTOR];
-	size_t lsn_at = 0, uuid_at = 0;
-	be64 stored;
-	int rc;
-
-	*written = false;
-	if (!r->x->v5)
-		return 0;
-	rc = xfs_io_meta(&r->x->io, head, sizeof head, pos, NULL, e);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < ARRAY_LEN(stamps); i++)
-		if (memcmp(head + stamps[i].magic_at, stamps[i].magic, stamps[i].magic_len) == 0) {
-			lsn_at = stamps[i].lsn;
-			uuid_at = stamps[i].uuid;
-		}
-	if (memcmp(head, "XAGI", 4) == 0) {
-		lsn_at = AGI_LSN;
-		uuid_at = AGI_UUID;
-	}
-	if (lsn_at == 0 || memcmp(head + uuid_at, r->x->meta_uuid, sizeof r->x->meta_uuid) != 0)
-		return 0;
-	memcpy(&stored, head + lsn_at, sizeof stored);
-	/* All ones: never written with a number. */
-	*written = be64_get(stored) != UINT64_MAX && be64_get(stored) > lsn;
-	return 0;
-}
-
-/* The regions of a buffer stand for the runs of set bits, in order; one run may be cut into several regions. */
-static int buffer_replay(struct replay *r, const struct transaction *t, const struct item *it, struct err *e)
-{
-	const struct xfs_span none = { .len = 0 };
-	struct buffer_format f;
-	uint64_t pos, len;
-	size_t nbits;
-	bool written;
-	int rc = format_get(r, t, it, &f, sizeof f, offsetof(struct buffer_format, map), e);
-
-	if (rc < 0)
-		return rc;
-	len = (uint64_t)le16_get(f.nsectors) * XFS_SECTOR;
-	if (le64_get(f.sector) > UINT64_MAX >> XFS_SECTOR_BITS ||
-	    !range_in(le64_get(f.sector) << XFS_SECTOR_BITS, len, block_size(r->x->io.dev)))
-		return err_set(e, ERR_CORRUPT, "it holds sector %" PRIu64 " of a device of %" PRIu64 " bytes", le64_get(f.sector),
-			       block_size(r->x->io.dev));
-	pos = le64_get(f.sector) << XFS_SECTOR_BITS;
-	if (le16_get(f.flags) & BUFFER_CANCEL)
-		return xfs_over_add(r->over, r->x, XFS_PIECE_CANCEL, pos, none, len, r->seq, e);
-	/* Quotas, and of inodes only the list of those without a name. */
-	if (le16_get(f.flags) & (BUFFER_QUOTA | BUFFER_INODES))
-		return 0;
-	rc = is_written(r, pos, t->lsn, &written, e);
-	if (rc < 0 || written)
-		return rc;
-	r->nbuffers++;
-	nbits = MIN_OF((size_t)le32_get(f.map_words), ARRAY_LEN(f.map)) * 32;
-	nbits = MIN_OF(nbits, (size_t)len / CHUNK);
-	for (size_t bit = 0, region = 1; bit < nbits;) {
-		size_t run = 0;
-		const struct xfs_span *span = &t->regions[it->first + region];
-
-		while (bit + run < nbits && le32_get(f.map[(bit + run) / 32]) >> ((bit + run) % 32) & 1)
-			run++;
-		if (run == 0) {
-			bit++;
-			continue;
-		}
-		if (region >= it->nregions)
-			return err_set(e, ERR_CORRUPT, "a buffer with fewer regions than it says");
-		run = MIN_OF(run, (size_t)(region_len(r->over, span) / CHUNK));
-		if (run == 0)
-			return err_set(e, ERR_CORRUPT, "a region of %" PRIu32 " bytes of a buffer", span->len);
-		rc = xfs_over_add(r->over, r->x, XFS_PIECE_DATA, pos + bit * CHUNK, *span, run * CHUNK, r->seq, e);
-		if (rc < 0)
-			return rc;
-		bit += run;
-		region++;
-	}
-	return 0;
-}
-
-static int inode_replay(struct replay *r, const struct transaction *t, const struct item *it, struct err *e)
-{
-	size_t size = it->nregions ? (size_t)region_len(r->over, &t->regions[it->first]) : 0, next = 2;
-	struct xfs_inode_piece p = { .lsn = t->lsn, .seq = r->seq };
-	struct inode_format f;
-	uint8_t narrow[sizeof f - 4];
-	uint64_t sector;
-	le32 dev;
-	int rc;
-
-	if (size >= sizeof f) {
-		rc = format_get(r, t, it, &f, sizeof f, sizeof f, e);
-	} else {
-		rc = format_get(r, t, it, narrow, sizeof narrow, sizeof narrow, e);
-		memcpy(&f, narrow, offsetof(struct inode_format, pad));
-		memcpy(&f.ino, narrow + offsetof(struct inode_format, pad), sizeof f - offsetof(struct inode_format, ino));
-	}
-	if (rc < 0)
-		return rc;
-	sector = le64_get(f.sector);
-	if (sector > UINT64_MAX >> (XFS_SECTOR_BITS + 1) || le32_get(f.off) % r->x->inode_size ||
-	    !range_in((sector << XFS_SECTOR_BITS) + le32_get(f.off), r->x->inode_size, block_size(r->x->io.dev)) ||
-	    (sector << XFS_SECTOR_BITS) % r->x->inode_size)
-		return err_set(e, ERR_CORRUPT, "it holds inode %" PRIu64 " at sector %" PRIu64 ", byte %" PRIu32, le64_get(f.ino),
-			       sector, le32_get(f.off));
-	p.pos = (sector << XFS_SECTOR_BITS) + le32_get(f.off);
-	p.fields = (uint16_t)le32_get(f.fields);
-	memcpy(&dev, f.dev, sizeof dev);
-	p.dev = le32_get(dev);
-	if (it->nregions < 2)
-		return err_set(e, ERR_CORRUPT, "inode %" PRIu64 " without a core", le64_get(f.ino));
-	p.core = t->regions[it->first + 1];
-	if (p.fields & XFS_ILOG_DATA && next < it->nregions)
-		p.data = t->regions[it->first + next++];
-	else
-		p.fields &= (uint16_t)~XFS_ILOG_DATA;
-	if (p.fields & XFS_ILOG_ATTR && next < it->nregions)
-		p.attr = t->regions[it->first + next];
-	else
-		p.fields &= (uint16_t)~XFS_ILOG_ATTR;
-	return xfs_over_add_inode(r->over, r->x, &p, e);
-}
-
-static int icreate_replay(struct replay *r, const struct transaction *t, const struct item *it, struct err *e)
-{
-	const struct xfs_span none = { .len = 0 };
-	const struct xfs *x = r->x;
-	struct icreate_format f;
-	uint64_t pos, len;
-	int rc = format_get(r, t, it, &f, sizeof f, sizeof f, e);
-
-	if (rc < 0)
-		return rc;
-	pos = ((uint64_t)be32_get(f.ag) * x->agblocks + be32_get(f.agbno)) << x->bs_bits;
-	len = (uint64_t)be32_get(f.length) << x->bs_bits;
-	if (be32_get(f.inode_size) != x->inode_size || len > LIMIT_XFS_INODE_CHUNK ||
-	    len != (uint64_t)be32_get(f.count) * x->inode_size || be32_get(f.agbno) >= x->agblocks ||
-	    !range_in(pos, len, block_size(x->io.dev)))
-		return err_set(e, ERR_CORRUPT, "it makes %" PRIu32 " inodes of %" PRIu32 " bytes in group %" PRIu32,
-			       be32_get(f.count), be32_get(f.inode_size), be32_get(f.ag));
-	return xfs_over_add(r->over, r->x, XFS_PIECE_ZERO, pos, none, len, r->seq, e);
-}
-
-/* ---- intents ---- */
-
-static int intent_add(struct replay *r, const struct xfs_intent *intent, struct err *e)
-{
-	struct xfs_over *o = r->over;
-
-	if (o->nintents == o->intents_cap) {
-		size_t cap = o->intents_cap ? o->intents_cap * 2 : 16;
-		struct xfs_intent *more;
-
-		if (cap > LIMIT_XFS_INTENTS)
-			return err_set(e, ERR_LIMIT, "more than %d unfinished changes", LIMIT_XFS_INTENTS);
-		more = alloc_resize(o->intents, cap, sizeof *more);
-		if (!more)
-			return err_nomem(e);
-		o->intents = more;
-		o->intents_cap = cap;
-	}
-	o->intents[o->nintents++] = *intent;
-	return 0;
-}
-
-static int intent_done(struct replay *r, const struct transaction *t, const struct item *it, uint16_t type, struct err *e)
-{
-	struct xfs_over *o = r->over;
-	size_t kept = 0;
-	struct {
-		le32 type, pad;
-		le64 id;
-	} f;
-	int rc = format_get(r, t, it, &f, sizeof f, sizeof f, e);
-
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < o->nintents; i++)
-		if (o->intents[i].type != type || o->intents[i].id != le64_get(f.id))
-			o->intents[kept++] = o->intents[i];
-	o->nintents = kept;
-	return 0;
-}
-
-static int bui_replay(struct replay *r, const struct transaction *t, const struct item *it, struct err *e)
-{
-	struct bui_format f;
-	int rc = format_get(r, t, it, &f, sizeof f, sizeof f, e);
-	uint32_t flags = le32_get(f.flags), op = flags & BUI_KIND;
-	struct xfs_intent intent = { .type = it->type, .what = XFS_UNFINISHED_DATA };
-
-	if (rc < 0)
-		return rc;
-	/* There is never more than one, as it would not be possible to do only some of them. */
-	if (le32_get(f.n) != 1)
-		return err_set(e, ERR_UNSUPPORTED, "it announces %" PRIu32 " changes of maps at once", le32_get(f.n));
-	intent.id = le64_get(f.id);
-	intent.ino = le64_get(f.owner);
-	intent.lblk = le64_get(f.off);
-	intent.fsb = le64_get(f.start);
-	intent.len = le32_get(f.len);
-	intent.kind = op == BUI_UNMAP ? XFS_RUN_HOLE : flags & BUI_UNWRITTEN ? XFS_RUN_UNWRITTEN : XFS_RUN_DATA;
-	if (flags & BUI_ATTR)
-		intent.what = XFS_UNFINISHED_ATTR;
-	else if ((flags & ~(BUI_KIND | BUI_UNWRITTEN)) == 0 && (op == BUI_MAP || op == BUI_UNMAP) && intent.len > 0 &&
-		 intent.len < BUI_BLOCKS && intent.lblk < 1ULL << 54)
-		intent.what = XFS_UNFINISHED_MAP;
-	return intent_add(r, &intent, e);
-}
-
-static int attri_replay(struct replay *r, const struct transaction *t, const struct item *it, struct err *e)
-{
-	struct xfs_intent intent = { .type = it->type, .what = XFS_UNFINISHED_ATTR };
-	struct attri_format f;
-	int rc = format_get(r, t, it, &f, sizeof f, sizeof f, e);
-
-	intent.id = le64_get(f.id);
-	intent.ino = le64_get(f.ino);
-	return rc < 0 ? rc : intent_add(r, &intent, e);
-}
-
-static int xmi_replay(struct replay *r, const struct transaction *t, const struct item *it, struct err *e)
-{
-	struct xfs_intent intent = { .type = it->type };
-	struct xmi_format f;
-	int rc = format_get(r, t, it, &f, sizeof f, sizeof f, e);
-
-	intent.id = le64_get(f.id);
-	intent.what = le64_get(f.flags) & XMI_ATTR ? XFS_UNFINISHED_ATTR : XFS_UNFINISHED_DATA;
-	for (unsigned i = 0; rc == 0 && i < 2; i++) {
-		intent.ino = le64_get(f.ino[i]);
-		rc = intent_add(r, &intent, e);
-	}
-	return rc;
-}
-
-static int item_replay(struct replay *r, const struct transaction *t, const struct item *it, struct err *e)
-{
-	r->seq++;
-	switch (it->type) {
-	case ITEM_BUFFER:
-		return buffer_replay(r, t, it, e);
-	case ITEM_INODE:
-		return inode_replay(r, t, it, e);
-	case ITEM_ICREATE:
-		return icreate_replay(r, t, it, e);
-	case ITEM_BUI:
-		return bui_replay(r, t, it, e);
-	case ITEM_BUD:
-		return intent_done(r, t, it, ITEM_BUI, e);
-	case ITEM_ATTRI:
-		return attri_replay(r, t, it, e);
-	case ITEM_ATTRD:
-		return intent_done(r, t, it, ITEM_ATTRI, e);
-	case ITEM_XMI:
-		return xmi_replay(r, t, it, e);
-	case ITEM_XMD:
-		return intent_done(r, t, it, ITEM_XMI, e);
-	case ITEM_EFI:
-	case ITEM_EFD:
-	case ITEM_DQUOT:
-	case ITEM_QUOTAOFF:
-	case ITEM_RUI:
-	case ITEM_RUD:
-	case ITEM_CUI:
-	case ITEM_CUD:
-		return 0;
-	default:
-		/* The same once more for the realtime device. */
-		if (it->type >= ITEM_EFI_RT && it->type <= ITEM_CUD_RT)
-			return 0;
-		return err_set(e, ERR_UNSUPPORTED, "it holds an item of unknown type 0x%x", it->type);
-	}
-}
-
-static int item_rank(struct replay *r, const struct transaction *t, struct item *it, struct err *e)
-{
-	struct buffer_format f;
-	int rc;
-
-	it->rank = it->type == ITEM_ICREATE ? RANK_BUFFER : RANK_ITEM;
-	if (it->type != ITEM_BUFFER)
-		return 0;
-	rc = format_get(r, t, it, &f, offsetof(struct buffer_format, sector), offsetof(struct buffer_format, sector), e);
-	if (rc < 0)
-		return rc;
-	it->rank = le16_get(f.flags) & BUFFER_CANCEL   ? RANK_CANCEL
-		   : le16_get(f.flags) & BUFFER_INODES ? RANK_INODE_BUFFER
-						       : RANK_BUFFER;
-	return 0;
-}
-
-static int transaction_commit(struct replay *r, struct transaction *t, struct err *e)
+static int transaction_commit(struct xfs_replay *r, struct xfs_transaction *t, struct err *e)
 {
 	for (size_t i = 0; i < t->nitems; i++) {
 		int rc;
@@ -620,13 +180,13 @@ static int transaction_commit(struct replay *r, struct transaction *t, struct er
 		if (t->items[i].have != t->items[i].nregions)
 			return err_set(e, ERR_CORRUPT, "an item of type 0x%x with %u of its %u regions", t->items[i].type,
 				       t->items[i].have, t->items[i].nregions);
-		rc = item_rank(r, t, &t->items[i], e);
+		rc = xfs_item_rank(r, t, &t->items[i], e);
 		if (rc < 0)
 			return rc;
 	}
-	for (unsigned rank = 0; rank < NRANKS; rank++)
+	for (unsigned rank = 0; rank < XFS_NRANKS; rank++)
 		for (size_t i = 0; i < t->nitems; i++) {
-			int rc = t->items[i].rank == rank ? item_replay(r, t, &t->items[i], e) : 0;
+			int rc = t->items[i].rank == rank ? xfs_item_replay(r, t, &t->items[i], e) : 0;
 
 			if (rc < 0)
 				return rc;
@@ -637,13 +197,15 @@ static int transaction_commit(struct replay *r, struct transaction *t, struct er
 
 /* ---- operations ---- */
 
-static int op_take(struct replay *r, const struct op_head *h, struct xfs_span span, const uint8_t *bytes, uint64_t lsn,
+static int op_take(struct xfs_replay *r, const struct op_head *h, struct xfs_span span, const uint8_t *bytes, uint64_t lsn,
 		   struct err *e)
 {
 	uint8_t flags = h->flags & (uint8_t)~OP_END;
 	size_t i = transaction_find(r, be32_get(h->tid));
-	int rc;
+	int rc = xfs_replay_steps(r, i, e);
 
+	if (rc < 0)
+		return rc;
 	if (h->client != CLIENT_TRANSACTION && h->client != CLIENT_LOG)
 		return err_set(e, ERR_CORRUPT, "an operation of client 0x%x", h->client);
 	if (i == r->nopen) {
@@ -671,7 +233,7 @@ static int op_take(struct replay *r, const struct op_head *h, struct xfs_span sp
 }
 
 /* Each operation takes its head of the body, so it ends. */
-static int record_replay(struct replay *r, size_t index, struct err *e)
+static int record_replay(struct xfs_replay *r, size_t index, struct err *e)
 {
 	const struct xfs_record *rec = &r->over->ring.records[index];
 	uint32_t nops = rec->nops, len = rec->len, at = 0;
@@ -700,7 +262,7 @@ static int record_replay(struct replay *r, size_t index, struct err *e)
 	return 0;
 }
 
-static int replay(struct replay *r, struct err *e)
+static int replay(struct xfs_replay *r, struct err *e)
 {
 	int rc = 0;
 
@@ -716,7 +278,7 @@ int xfs_log_replay(struct xfs *x, struct block *const *others, size_t nothers, s
 		   size_t notice_size, struct err *e)
 {
 	CLEANUP(xfs_over_freep) struct xfs_over *o = alloc_zero(sizeof *o);
-	struct replay r = { .x = x, .over = o };
+	struct xfs_replay r = { .x = x, .over = o };
 	bool clean = false;
 	int rc;
 

@@ -2,9 +2,9 @@
 /*
  * xfs_log.h - XFS's log, replayed in memory: never a byte of it goes onto the image.
  *
- * xfs_ring.c finds the records that were written since the last known good state, xfs_log.c reads transactions from
- * them, and xfs_over.c keeps what these say.  Nothing of it is copied: what is kept are places in the log, laid over what is
- * read of the device.
+ * xfs_ring.c finds the records that were written since the last known good state, xfs_log.c reads transactions from them,
+ * xfs_item.c what these say, and xfs_over.c keeps it.  Nothing of it is copied: what is kept are places in the log, laid over
+ * what is read of the device.
  *
  * A place in the log ("at") is the index of a record above 32 bits of the place in its body, with the words that the log
  * has put aside (see xfs_ring.c) back where they belong.
@@ -12,6 +12,7 @@
 #ifndef DRYDOCK_XFS_LOG_H
 #define DRYDOCK_XFS_LOG_H
 
+#include "limits.h"
 #include "xfs.h"
 
 /* ---- xfs_ring.c ---- */
@@ -116,9 +117,9 @@ struct xfs_over {
 
 void xfs_over_free(struct xfs_over *o);
 void xfs_over_freep(struct xfs_over **o); /* for CLEANUP */
-/* skip and len are in the span; pos + len is within the device. */
+/* len bytes, of the span (for XFS_PIECE_DATA) from skip on; [pos, pos + len) is within the device. */
 int xfs_over_add(struct xfs_over *o, struct xfs *x, enum xfs_piece_kind kind, uint64_t pos, struct xfs_span span,
-		 uint64_t len, uint32_t seq, struct err *e);
+		 uint64_t skip, uint64_t len, uint32_t seq, struct err *e);
 int xfs_over_add_inode(struct xfs_over *o, struct xfs *x, const struct xfs_inode_piece *p, struct err *e);
 int xfs_over_add_span(struct xfs_over *o, struct xfs_span span, uint32_t *index, struct err *e);
 /* Sorts, and leaves only what counts.  x reads the device without what is laid over it. */
@@ -137,7 +138,41 @@ int xfs_over_settle_inodes(struct xfs_over *o, struct xfs *x, struct err *e);
 /* Puts what the log has of the inode at pos into in->raw; *logged becomes true then.  Sets in->unfinished, in->any_owner. */
 int xfs_over_inode(struct xfs_over *o, struct xfs_inode *in, uint64_t pos, bool *logged, struct err *e);
 
-/* ---- xfs_log.c ---- */
+/* ---- xfs_log.c, xfs_item.c ---- */
+
+/* In the order in which the items of one transaction are replayed. */
+enum { XFS_RANK_BUFFER, XFS_RANK_ITEM, XFS_RANK_INODE_BUFFER, XFS_RANK_CANCEL, XFS_NRANKS };
+struct xfs_item {
+	size_t first; /* of its regions; they follow each other */
+	uint16_t nregions, have;
+	uint16_t type;
+	uint8_t rank;
+};
+struct xfs_transaction {
+	uint32_t tid;
+	uint64_t lsn;
+	unsigned head; /* bytes of its head that were read */
+	struct xfs_item *items;
+	size_t nitems, items_cap;
+	struct xfs_span *regions;
+	size_t nregions, regions_cap;
+	uint32_t last_span; /* of the last region: 0 itself, else one more than the index of its last part */
+};
+
+struct xfs_replay {
+	struct xfs *x;
+	struct xfs_over *over;
+	struct xfs_transaction *open[LIMIT_XFS_TRANSACTIONS];
+	size_t nopen;
+	uint32_t seq;
+	uint64_t ncommitted, nbuffers, nsteps;
+};
+
+/* Counts what looking for something has cost. */
+int xfs_replay_steps(struct xfs_replay *r, size_t n, struct err *e);
+int xfs_item_rank(struct xfs_replay *r, const struct xfs_transaction *t, struct xfs_item *it, struct err *e);
+/* Adds what a committed item says. */
+int xfs_item_replay(struct xfs_replay *r, const struct xfs_transaction *t, const struct xfs_item *it, struct err *e);
 
 /* *out is NULL when the log is clean. */
 int xfs_log_replay(struct xfs *x, struct block *const *others, size_t nothers, struct xfs_over **out, char *notice,

@@ -37,6 +37,7 @@ struct search {
 	struct xfs_dir_block block; /* the last that was looked at */
 	bool have_block;
 	uint64_t ino, folded_ino; /* by the very name; without case */
+	unsigned nlooks;	  /* at leaves and entries */
 };
 
 /* Letters of ASCII and of Latin 1, whatever the name means by them: so the format has it. */
@@ -69,14 +70,24 @@ static int compare_local(void *arg, const struct fs_dirent *d, struct err *e)
 	return s->ino != 0;
 }
 
+/* Leaves may be linked in a circle, and many hashes lead to one entry. */
+static int count_look(struct search *s, struct err *e)
+{
+	if (++s->nlooks > LIMIT_XFS_LEAVES)
+		return err_set(e, ERR_LIMIT, "more than %d names of one hash", LIMIT_XFS_LEAVES);
+	return 0;
+}
+
 /* The entry that a hash leads to. */
 static int entry_look(struct search *s, uint32_t address, struct err *e)
 {
 	uint64_t off = (uint64_t)address * 8, start = off - off % s->x->dir_bs;
 	size_t at = (size_t)(off - start);
 	struct fs_dirent d;
-	int rc = 0;
+	int rc = count_look(s, e);
 
+	if (rc < 0)
+		return rc;
 	if (!s->have_block || s->block.off != start) {
 		s->have_block = false;
 		s->block.off = start;
@@ -160,17 +171,16 @@ static int tree_look(struct search *s, struct err *e)
 	unsigned n = x->dir_bs >> x->bs_bits;
 	int rc = xfs_da_descend(x, s->dir, &s->dir->data, LEAF_OFF >> x->bs_bits, n, s->hash, &b, e);
 
-	/* Leaves may be linked in a circle. */
-	for (unsigned hops = 0; rc == 0; hops++) {
+	while (rc == 0) {
 		uint64_t next = 0;
 
 		rc = leaf_look(s, &b, &next, e);
 		if (rc < 0 || next == 0 || s->ino)
 			return rc;
-		if (hops == LIMIT_XFS_LEAVES)
-			return err_set(e, ERR_CORRUPT, "more than %d leaves of one hash", LIMIT_XFS_LEAVES);
 		b.lblk = next;
-		rc = xfs_map_meta(x, s->dir, &s->dir->data, next, n, b.bytes, &b.pos, &b.logged, e);
+		rc = count_look(s, e);
+		if (rc == 0)
+			rc = xfs_map_meta(x, s->dir, &s->dir->data, next, n, b.bytes, &b.pos, &b.logged, e);
 	}
 	return rc;
 }

@@ -359,9 +359,10 @@ int xfs_read(struct xfs *x, struct xfs_inode *in, void *buf, size_t len, uint64_
 		rc = xfs_map(x, in, &in->data, at >> x->bs_bits, &run, e);
 		if (rc < 0)
 			return rc;
-		/* A run of holes may be longer than 64 bits of bytes. */
-		n = run.len > (len - *got + skip) >> x->bs_bits ? len - *got
-							: (size_t)MIN_OF((uint64_t)(len - *got), (run.len << x->bs_bits) - skip);
+		/* The bytes of a run, which for a hole may be more than 64 bits tell. */
+		n = len - *got;
+		if (run.len <= (n + skip) >> x->bs_bits)
+			n = (size_t)MIN_OF((uint64_t)n, (run.len << x->bs_bits) - skip);
 		if (run.kind != XFS_RUN_DATA)
 			memset(p + *got, 0, n);
 		else

@@ -101,9 +101,9 @@ static bool span_skip(const struct xfs_over *o, struct xfs_span *s, uint64_t *sk
 }
 
 int xfs_over_add(struct xfs_over *o, struct xfs *x, enum xfs_piece_kind kind, uint64_t pos, struct xfs_span span,
-		 uint64_t len, uint32_t seq, struct err *e)
+		 uint64_t skip, uint64_t len, uint32_t seq, struct err *e)
 {
-	uint64_t off = 0;
+	uint64_t off = skip;
 
 	while (len > 0) {
 		uint64_t n = MIN_OF(len, UNIT - pos % UNIT);

@@ -14,6 +14,7 @@
 
 #include "alloc.h"
 #include "checked.h"
+#include "crc32c.h"
 #include "limits.h"
 
 #include <inttypes.h>
@@ -155,14 +156,14 @@ static bool record_sum_is(const struct xfs_record *rec, const uint8_t *bytes, si
 {
 	const size_t at = offsetof(struct head, crc);
 	static const uint8_t zeros[4];
-	uint32_t crc = xfs_crc(~0u, bytes, at);
+	uint32_t crc = crc32c(~0u, bytes, at);
 
-	crc = xfs_crc(crc, zeros, sizeof zeros);
-	crc = xfs_crc(crc, bytes + at + 4, head_fields - at - 4);
+	crc = crc32c(crc, zeros, sizeof zeros);
+	crc = crc32c(crc, bytes + at + 4, head_fields - at - 4);
 	/* Of further heads those count that this body needs. */
 	for (unsigned i = 1; i < div_round_up(rec->len, WORDS * XFS_SECTOR) && i < rec->nheads; i++)
-		crc = xfs_crc(crc, bytes + i * XFS_SECTOR, MORE_FIELDS);
-	return ~xfs_crc(crc, bytes + rec->nheads * XFS_SECTOR, rec->len) == sum;
+		crc = crc32c(crc, bytes + i * XFS_SECTOR, MORE_FIELDS);
+	return ~crc32c(crc, bytes + rec->nheads * XFS_SECTOR, rec->len) == sum;
 }
 
 /* *good: the record is whole.  What mkfs.xfs writes has no checksum, nor has what kernels of before 2013 wrote. */

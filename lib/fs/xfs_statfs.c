@@ -3,9 +3,10 @@
  * xfs_statfs.c - how much of an XFS is used.
  *
  * The superblock's counters are kept up to date only by a clean unmount; those of the groups, each of which has a head for
- * its free space (AGF) and one for its inodes (AGI), are right once the log has been replayed.  Then the blocks are free,
- * too, that were set aside for copies of shared ones: the refcount tree tells them.  What the kernel also takes back then,
- * removed files that were still open, is not looked for.
+ * its free space (AGF) and one for its inodes (AGI), are right once the log has been replayed.  Then also free
+ * is what the kernel takes back when it has done so: blocks that were set aside for copies of shared ones, which the refcount
+ * tree tells, and files that were removed and not yet freed, which are listed in the heads (those of their blocks that may
+ * be shared still count as used).
  */
 #include "xfs.h"
 
@@ -23,7 +24,7 @@ struct xfs_agf {
 };
 struct xfs_agi {
 	uint8_t magic[4];
-	be32 version, seqno, length, count, root, level, freecount;
+	be32 version, seqno, length, count, root, level, freecount, newino, dirino, unlinked[64];
 };
 #define AGF_CRC 216
 #define AGI_CRC 312
@@ -131,12 +132,34 @@ static int set_aside(struct xfs *x, uint32_t ag, const struct xfs_agf *f, uint64
 	return 0;
 }
 
+/* ---- files that were removed ---- */
+
+#define NO_INODE 0xffffffffu
+
+/* One of the lists: it ends where it cannot be followed, and each inode has a turn at most. */
+static void removed_add(struct xfs *x, uint32_t ag, uint32_t agino, uint64_t *left, struct sums *s)
+{
+	while (agino != NO_INODE && *left > 0) {
+		CLEANUP(xfs_inode_putp) struct xfs_inode *in = NULL;
+
+		(*left)--;
+		if (agino >> x->inop_bits >> x->ag_bits ||
+		    xfs_inode_get(x, (uint64_t)ag << (x->ag_bits + x->inop_bits) | agino, &in, NULL) < 0)
+			return;
+		s->ifree++;
+		if (!(in->flags2 & XFS_FLAG2_REFLINK))
+			s->fdblocks += MIN_OF(be64_get(in->d->nblocks), x->nblocks);
+		agino = be32_get(in->d->next_unlinked);
+	}
+}
+
 /* ---- all groups ---- */
 
 static int group_add(struct xfs *x, uint32_t ag, uint8_t *sector, struct sums *s, struct err *e)
 {
 	struct xfs_agf f;
 	struct xfs_agi i;
+	uint64_t left;
 	int rc = head_read(x, ag, 1, "XAGF", AGF_CRC, sector, e);
 
 	if (rc < 0)
@@ -149,7 +172,12 @@ static int group_add(struct xfs *x, uint32_t ag, uint8_t *sector, struct sums *s
 	s->fdblocks += (uint64_t)be32_get(f.freeblks) + be32_get(f.flcount) + be32_get(f.btreeblks);
 	s->icount += be32_get(i.count);
 	s->ifree += be32_get(i.freecount);
-	return x->reflink && x->over ? set_aside(x, ag, &f, &s->fdblocks, e) : 0;
+	if (!x->over)
+		return 0;
+	left = be32_get(i.count);
+	for (size_t k = 0; k < ARRAY_LEN(i.unlinked); k++)
+		removed_add(x, ag, be32_get(i.unlinked[k]), &left, s);
+	return x->reflink ? set_aside(x, ag, &f, &s->fdblocks, e) : 0;
 }
 
 static int groups_sum(struct xfs *x, struct sums *s, struct err *e)

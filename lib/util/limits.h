@@ -171,7 +171,7 @@
 #define LIMIT_XFS_LEVELS 12
 /* Kernel's depth of a tree of hashes. */
 #define LIMIT_XFS_DA_LEVELS 5
-/* Leaves of one hash, and of one inode's attributes: more than anybody has, as they may be linked in a circle. */
+/* Leaves of one inode's attributes, leaves and names of one hash: more than anybody has, as leaves may be linked in a circle. */
 #define LIMIT_XFS_LEAVES 65536
 /* Groups whose counters are added up: 4 TiB of the smallest, 1 EiB of the largest. */
 #define LIMIT_XFS_GROUPS (256 * 1024)
@@ -195,6 +195,8 @@
 #define LIMIT_XFS_TRANSACTIONS 1024
 /* Announced changes of maps and attributes that are not done: one for each transaction at most. */
 #define LIMIT_XFS_INTENTS 4096
+/* Steps of looking for both of these, in all: seconds.  A full log of 2 GiB with ten at once takes a tenth of it. */
+#define LIMIT_XFS_LOG_STEPS (1ULL << 30)
 
 /* The specification says 65536 entries of 32 bytes; some systems make more of FAT32's. */
 #define LIMIT_FAT_DIR_SIZE (64 * MiB)

@@ -849,3 +849,159 @@ raid_super()
 	put $raid_at "$(le32 0x64526d44) $(le32 1) $(le32 "$raid_n") $(le32 "$1") $(le64 "$2") $(le64 0)
 		ffffffffffffffff ffffffffffffffff $(le32 "$3") $(le32 "$4")"
 }
+
+# be16 N, be32 N, be64 N: big-endian digits for put.
+be16()
+{
+	printf %04x $(($1 & 0xffff))
+}
+be32()
+{
+	printf %08x $(($1 & 0xffffffff))
+}
+be64()
+{
+	printf %016x "$(($1))"
+}
+
+# xfs [OPTION...]: an XFS of 16 MiB, blocks of 1 KiB, version 5 (or -m crc=0), that holds a file "f" of 3 KiB, a file "g",
+# symlinks "short" and "long" (700 bytes), folders "few" (in its inode), "some" (one block), "many" (a leaf of hashes) and
+# "most" (a tree of hashes).
+xfs()
+{
+	img=image
+	xfs_kept=${broken_base-.}.xfs$(printf %s "$*" | tr -cd 'a-z0-9')
+	rm -f "$img"
+	if [ -e "$xfs_kept" ]; then
+		cp "$xfs_kept" "$img"
+		return
+	fi
+	head -c 3072 /dev/zero | tr '\0' w >words
+	xfs_fifos()
+	{
+		echo "$1 d--755 0 0"
+		seq -f "$1-%g p--644 0 0" "$2"
+		echo "\$"
+	}
+	{
+		printf '%s\n' / '0 0' 'd--755 0 0' 'f ---644 0 0 words' 'g ---644 0 0 words' 'short l--777 0 0 f'
+		echo "long l--777 0 0 $(head -c 700 /dev/zero | tr '\0' l)"
+		xfs_fifos few 2
+		xfs_fifos some 40
+		xfs_fifos many 200
+		xfs_fifos most 600
+		echo "\$"
+	} >proto
+	cut_at 0x1000000
+	# Small filesystems are only for who tests mkfs.xfs.
+	TEST_DIR=x TEST_DEV=x QA_CHECK_FS=x PATH=$PATH:/sbin:/usr/sbin mkfs.xfs -q -p proto -b size=1024 \
+		-m uuid=11111111-2222-3333-4444-555555555555 "$@" "$img"
+	rm words proto
+	[ -z "${broken_base-}" ] || cp "$img" "$xfs_kept"
+}
+
+# xdb COMMAND...: what xfs_db answers; changes are made too ("write -d" makes the checksum right again).
+xdb()
+{
+	for xdb_command; do
+		set -- "$@" -c "$xdb_command"
+		shift
+	done
+	PATH=$PATH:/sbin:/usr/sbin xfs_db -x "$@" "$img"
+}
+
+# xfs_at COMMAND...: the byte where what xfs_db then looks at lies.
+xfs_at()
+{
+	xdb "$@" stack | sed -n 's/.*byte offset \([0-9]*\), length.*/\1/p' | head -1
+}
+
+# xfs_sum AT LENGTH CRC-AT: a block of version 5 gets a right checksum.
+xfs_sum()
+{
+	put $(($1 + $3)) 00000000
+	put $(($1 + $3)) "$(crc32c_at "$1" "$2")"
+}
+
+# xfs_tree: the map of "f" becomes a tree of one leaf, which lies in the data of "g", at $node.
+xfs_tree()
+{
+	f=$(xfs_at "path /f") node=$(xfs_at "path /g" "dblock 0")
+	extent=$(od -An -v -tx1 -j $((f + 176)) -N 16 "$img")
+	put "$node" "424d4133 0000 0001 ffffffffffffffff ffffffffffffffff $(be64 $((node / 512))) 0000000000000000
+		11111111222233334444555555555555 $(be64 "$(xdb "path /f" "print v3.inumber" | sed 's/.* //')") 00000000 00000000
+		$extent"
+	xfs_sum "$node" 1024 64
+	# Room for (512 - 176 - 4) / 16 pairs.
+	put $((f + 176)) "0001 0001 $(be64 0)"
+	put $((f + 176 + 4 + 20 * 8)) "$(be64 "$(xdb "path /g" "dblock 0" fsblock | sed 's/[^0-9]*//')")"
+	put $((f + 5)) 03
+	xfs_sum "$f" 512 100
+}
+
+# xfs_long: the block of "long", which mkfs.xfs leaves without a head, at $long.
+xfs_long()
+{
+	long=$(xfs_at "path /long" "dblock 0")
+	put "$long" "58534c4d 00000000 $(be32 700) 00000000 11111111222233334444555555555555
+		$(be64 "$(xdb "path /long" "print v3.inumber" | sed 's/.* //')") $(be64 $((long / 512))) 0000000000000000"
+	text $((long + 56)) "$(head -c 700 /dev/zero | tr '\0' l)"
+	xfs_sum "$long" 1024 12
+}
+
+# xfs_log OPERATIONS [HEAD-OFFSET HEX]...: a record with these operations (hexadecimal digits, what is spoilt of it behind) lies
+# in the log behind that of mkfs.xfs.  x_op TID FLAGS HEX: one operation.  x_start, x_commit: those of transaction 7.
+xfs_log()
+{
+	log=$(($(od -An -td8 --endian=big -j 48 -N 8 "$img") * 1024))
+	log_body=$(printf %s "$1" | tr -cd 0-9a-f)
+	shift
+	log_ops=0 log_at=0 log_words='' log_len=$(((${#log_body} / 2 + 511) / 512 * 512))
+	while [ $((log_at * 2)) -lt ${#log_body} ]; do
+		log_ops=$((log_ops + 1))
+		log_at=$((log_at + 12 + 0x$(printf %s "$log_body" | cut -c $((log_at * 2 + 9))-$((log_at * 2 + 16)))))
+	done
+	put $((log + 1024 + 512)) "$log_body"
+	cut_at 0x1000000
+	log_at=0
+	while [ $log_at -lt $log_len ]; do
+		log_words="$log_words $(od -An -v -tx1 -j $((log + 1536 + log_at)) -N 4 "$img")"
+		put $((log + 1536 + log_at)) 00000001
+		log_at=$((log_at + 512))
+	done
+	put $((log + 1024)) "feedbabe 00000001 00000002 $(be32 $log_len) 0000000100000002 0000000100000002 00000000 00000000
+		$(be32 $log_ops) $log_words"
+	put $((log + 1024 + 300)) "00000001 11111111222233334444555555555555 00008000"
+	while [ $# -gt 0 ]; do
+		put $((log + 1024 + $1)) "$2"
+		shift 2
+	done
+}
+# xfs_log_sum: that record gets a right checksum, which in version 4 it need not have.
+xfs_log_sum()
+{
+	for log_at in "0 328" "512 $log_len"; do
+		dd if="$img" iflag=skip_bytes,count_bytes skip=$((log + 1024 + ${log_at% *})) count="${log_at#* }" bs=64k status=none
+	done >record
+	put $((log + 1024 + 32)) "$(img=record && crc32c_at 0 $((328 + log_len)))"
+	rm record
+}
+x_op()
+{
+	x_hex=$(printf %s "$3" | tr -cd 0-9a-f)
+	echo "$(be32 "$1") $(be32 $((${#x_hex} / 2))) 69 $2 0000 $x_hex"
+}
+x_start()
+{
+	x_op 7 01 ""
+	x_op 7 00 "4e415254 28000000 07000000 $(le32 "${1-1}")"
+}
+x_commit()
+{
+	x_op 7 02 ""
+}
+# x_buffer SECTOR SECTORS [FLAGS]: the format of a logged buffer, of whose chunks the first was.
+x_buffer()
+{
+	x_op 7 00 "3c12 0200 ${3-0000} $(le16 "$2") $(le64 "$1") 01000000 01000000"
+}
