@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 enum compress_how { COMPRESS_AUTO, COMPRESS_ZLIB, COMPRESS_ZSTD, COMPRESS_NONE };
+enum free_space_how { FREE_SPACE_COPY, FREE_SPACE_DROP };
 /* Stretches that are told about; a dead disk has many, and the sum of them is told in the end. */
 enum { TOLD_STRETCHES = 100 };
 static const char *const compress_words[] = { "auto", "zlib", "zstd", "none", NULL };
+static const char *const free_space_words[] = { "copy", "drop", NULL };
 
 struct convert_args {
 	struct image_how how; /* of the sources */
@@ -25,7 +27,7 @@ struct convert_args {
 	uint64_t sparse, rate, threads;
 	int compress; /* enum compress_how */
 	bool bitmaps, skip_broken, resume, verify, keep, target_is_zero, salvage, offload, json, quiet;
-	int progress;
+	int progress, free_space; /* free_space: enum free_space_how */
 	uint64_t given_up; /* stretches that --salvage has told about */
 	struct salvage_map map;
 };
@@ -112,6 +114,12 @@ static int judge(const struct convert_args *a, size_t nsources, const struct dry
 		return cmd_usage("convert", "--sparse: %" PRIu64 " is no multiple of 512", a->sparse);
 	if (a->salvage_map && a->resume)
 		return cmd_usage("convert", "--salvage-map is of one pass, and so not for --resume");
+	if (a->free_space == FREE_SPACE_DROP && nsources > 1)
+		return cmd_usage("convert", "--free-space=drop goes with one source");
+	if (a->free_space == FREE_SPACE_DROP && backing)
+		return cmd_usage("convert", "--free-space=drop does not go with a backing file, which would show there");
+	if (a->free_space == FREE_SPACE_DROP && a->how.force_share)
+		return cmd_usage("convert", "--free-space=drop is not for a disk that is being written to (-U)");
 	if (a->threads > 64)
 		return cmd_usage("convert", "--threads: at most 64");
 	return EXIT_DONE;
@@ -133,11 +141,57 @@ static bool is_stream(const char *target)
 	return strcmp(target, "-") == 0;
 }
 
-static int report(const struct convert_args *a, const char *target, const struct dry_convert_result *r)
+/* What became of the free space of each volume. */
+static void report_free_space(const struct dry_free_space *f, struct json *j)
+{
+	size_t n;
+	const struct dry_free_volume *v = dry_free_space_volumes(f, &n);
+
+	json_array(j, "free_space");
+	for (size_t i = 0; i < n; i++) {
+		json_object(j, NULL);
+		json_str(j, "volume", v[i].name);
+		if (v[i].type)
+			json_str(j, "type", v[i].type);
+		json_u64(j, "size", v[i].size);
+		json_u64(j, "free", v[i].free);
+		if (v[i].why)
+			json_str(j, "copied_whole", v[i].why);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
+static void print_free_space(const struct dry_free_space *f, struct strbuf *out)
+{
+	char free_size[16], size[16];
+	size_t n;
+	const struct dry_free_volume *v = dry_free_space_volumes(f, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		text_quote(out, v[i].name, strlen(v[i].name));
+		if (v[i].type) {
+			strbuf_puts(out, " (");
+			text_quote(out, v[i].type, strlen(v[i].type));
+			strbuf_putc(out, ')');
+		}
+		if (v[i].why) {
+			strbuf_puts(out, ": copied whole: ");
+			text_quote(out, v[i].why, strlen(v[i].why));
+			strbuf_putc(out, '\n');
+		} else {
+			strbuf_printf(out, ": %s of %s are free, and left out\n", text_size(v[i].free, free_size, sizeof free_size),
+				      text_size(v[i].size, size, sizeof size));
+		}
+	}
+}
+
+static int report(const struct convert_args *a, const char *target, const struct dry_convert_result *r,
+		  const struct dry_free_space *free_space)
 {
 	CLEANUP(strbuf_free) struct strbuf out = STRBUF_INIT;
 	struct json j = JSON_INIT(&out, true);
-	char human[16], of[16], shared[16];
+	char human[16], of[16], shared[16], dropped[16];
 	int status;
 
 	if (a->json) {
@@ -155,13 +209,21 @@ static int report(const struct convert_args *a, const char *target, const struct
 			json_str(&j, a->hash, r->digest);
 		if (a->verify)
 			json_bool(&j, "verified", true);
+		if (free_space) {
+			json_u64(&j, "dropped", r->dropped);
+			report_free_space(free_space, &j);
+		}
 		json_object_end(&j);
 		strbuf_putc(&out, '\n');
 	} else if (!a->quiet && !is_stream(target)) {
+		if (free_space)
+			print_free_space(free_space, &out);
 		text_quote(&out, target, strlen(target));
 		strbuf_printf(&out, ": %s of data", text_size(r->copied, human, sizeof human));
 		if (r->shared)
 			strbuf_printf(&out, " copied and %s shared", text_size(r->shared, shared, sizeof shared));
+		if (r->dropped)
+			strbuf_printf(&out, ", %s left out", text_size(r->dropped, dropped, sizeof dropped));
 		strbuf_printf(&out, " on a disk of %s\n", text_size(r->size, of, sizeof of));
 	}
 	if (a->hash && !a->json)
@@ -184,10 +246,31 @@ static uint64_t total_of(const struct sources *s)
 	return total;
 }
 
+static void free_spacep(struct dry_free_space **f)
+{
+	dry_free_space_free(*f);
+}
+
+/* A resumed conversion must be told from one that copies all. */
+static int find_free_space(const struct convert_args *a, struct dry_image *source, struct dry_free_space **out, char **note)
+{
+	struct dry_error e;
+
+	if (dry_free_space_find(source, out, &e) < 0)
+		return cmd_fail(&e);
+	*note = alloc_printf("free space left out, %s", a->how.snapshot ? a->how.snapshot : "");
+	if (*note)
+		return EXIT_DONE;
+	cmd_warn("out of memory");
+	return EXIT_FAILED;
+}
+
 static int convert(struct convert_args *a, char *const names[], size_t nsources, const char *target, struct dry_opts *opts)
 {
 	CLEANUP(sources_free) struct sources sources = { NULL, 0 };
 	CLEANUP(image_secretsp) struct dry_secrets *secrets = NULL;
+	CLEANUP(free_spacep) struct dry_free_space *free_space = NULL;
+	CLEANUP(free_ptr) char *note = NULL;
 	struct dry_convert how = {
 		.target = target,
 		.format = a->format,
@@ -199,7 +282,6 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 			 (a->offload ? DRY_CONVERT_OFFLOAD : 0) | (is_stream(target) ? DRY_CONVERT_STREAM : 0) |
 			 (a->verify ? DRY_CONVERT_VERIFY : 0) | (a->bitmaps ? DRY_CONVERT_BITMAPS : 0) |
 			 (a->skip_broken ? DRY_CONVERT_SKIP_BROKEN : 0) | (a->resume ? DRY_CONVERT_RESUME : 0),
-		.resume_note = a->how.snapshot,
 		.hash = a->hash,
 		.out_fd = STDOUT_FILENO,
 		.sparse = a->sparse,
@@ -219,6 +301,8 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 	rc = image_secrets_of(&a->how, &secrets);
 	if (rc == EXIT_DONE)
 		rc = open_sources(a, names, nsources, &sources);
+	if (rc == EXIT_DONE && a->free_space == FREE_SPACE_DROP)
+		rc = find_free_space(a, sources.items[0], &free_space, &note);
 	if (rc == EXIT_DONE && a->salvage_map)
 		rc = salvage_map_begin(&a->map, a->salvage_map);
 	if (rc != EXIT_DONE)
@@ -226,6 +310,8 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 	how.secrets = secrets;
 	how.sources = sources.items;
 	how.nsources = sources.n;
+	how.free_space = free_space;
+	how.resume_note = note ? note : a->how.snapshot;
 	progress_begin(&p, (enum progress_mode)a->progress);
 	how.progress = progress_watch(&p);
 	rc = dry_convert(&how, &result, &e);
@@ -235,7 +321,7 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 		return progress_stopped();
 	if (rc < 0)
 		return cmd_fail(&e);
-	rc = report(a, target, &result);
+	rc = report(a, target, &result, free_space);
 	return rc == EXIT_DONE ? status : rc;
 }
 
@@ -286,6 +372,8 @@ int cmd_convert(int argc, char **argv)
 		OPT_FLAG('C', "offload", &a.offload, "let the host copy what it can, without a look at the data"),
 		OPT_FLAG(0, "salvage", &a.salvage, "go on over what cannot be read: it becomes zeros"),
 		OPT_STRING(0, "salvage-map", "FILE", &a.salvage_map, "--salvage, with a map of what is bad, as ddrescue reads it"),
+		OPT_CHOICE(0, "free-space", "HOW", &a.free_space, free_space_words,
+			   "drop: leave out what the guest's filesystems call free (copy)"),
 		OPT_FLAG(0, "resume", &a.resume, "keep a journal, and go on where an interrupted conversion was"),
 		OPT_FLAG(0, "verify", &a.verify, "read the copy back and compare"),
 		OPT_STRING(0, "hash", "ALG", &a.hash, "print the digest of the disk's content: sha256, sha512, sha1 ..."),

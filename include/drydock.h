@@ -433,6 +433,24 @@ enum {
 };
 #define DRY_SPARSE_DEFAULT 4096
 
+/*
+ * What the filesystems on a disk call free: stretches that hold nothing which their guest will miss.  Only filesystems
+ * that were shut down well, in partitions or on the whole disk, are believed; a guest that runs must not be asked.
+ */
+struct dry_free_space;
+struct dry_free_volume {
+	const char *name, *type; /* "/dev/sda1"; "ext4", NULL: not known */
+	uint64_t size, free;	 /* bytes */
+	const char *why;	 /* why its free space is not known ("it needs recovery"); NULL: it is */
+};
+/*
+ * Reads the filesystems in a process of its own that is confined to this image.  *out is dry_free_space_free()d by the
+ * caller.  A volume that cannot be read is no error, but tells why.
+ */
+DRY_API int dry_free_space_find(struct dry_image *image, struct dry_free_space **out, struct dry_error *error);
+DRY_API const struct dry_free_volume *dry_free_space_volumes(const struct dry_free_space *f, size_t *n); /* lent */
+DRY_API void dry_free_space_free(struct dry_free_space *f); /* NULL is fine */
+
 struct dry_convert {
 	struct dry_image *const *sources; /* put one behind the other */
 	size_t nsources;
@@ -454,6 +472,11 @@ struct dry_convert {
 	const char *resume_note; /* RESUME: what tells this conversion from another of the same files (a snapshot); or NULL */
 	const char *hash; /* "sha256", "sha512" ...: the digest of the sources' content, as a guest sees it; NULL: none */
 	const struct dry_secrets *secrets; /* of the target; NULL: none */
+	/*
+	 * Of the only source: it is not read, and zeros in the copy (and so for the digest).  Not with a backing file.  NULL: all
+	 * is copied.
+	 */
+	const struct dry_free_space *free_space;
 };
 
 /* Where a conversion failed, for those who phrase it themselves. */
@@ -475,6 +498,7 @@ struct dry_convert_result {
 	uint64_t unread;      /* SALVAGE: bytes given up */
 	uint64_t size;	      /* of the sources together; after a success */
 	uint64_t resumed;     /* RESUME: all before it had been copied already */
+	uint64_t dropped;     /* bytes of data that lay in free space, and are not in the copy */
 	char digest[129];     /* hexadecimal, if `hash` asked for it; after a success */
 };
 /*

@@ -5,6 +5,7 @@
 
 #include "api.h"
 #include "block.h"
+#include "copy.h"
 #include "secret.h"
 
 struct dry_opts {
@@ -41,6 +42,8 @@ void image_forget_lists(struct dry_image *img);
 struct block_policy image_policy(const struct dry_policy *p);
 /* BLOCK_* for a cache mode. */
 unsigned image_cache_flags(enum dry_cache cache);
+/* What was found of a disk's free space, lent; none for NULL. */
+void image_free_ranges(const struct dry_free_space *f, const struct copy_range **ranges, size_t *n);
 /* NULL for NULL. */
 static inline const struct dict *image_dict(const struct dry_opts *o)
 {

@@ -113,6 +113,7 @@ static void fill_copy_job(const struct dry_convert *how, struct block *const *so
 		.unreadable = how->unreadable,
 		.unreadable_arg = how->unreadable_arg,
 	};
+	image_free_ranges(how->free_space, &job->unused, &job->nunused);
 }
 
 int dry_convert(const struct dry_convert *how, struct dry_convert_result *result, struct dry_error *error)
@@ -148,6 +149,8 @@ int dry_convert(const struct dry_convert *how, struct dry_convert_result *result
 		rc = err_nomem(e);
 	else if (!how->format && !job.keep)
 		rc = err_set(e, ERR_USAGE, "the format of the new image is not given");
+	else if (how->free_space && (how->nsources != 1 || (how->opts && dry_opts_get(how->opts, "backing_file"))))
+		rc = err_set(e, ERR_USAGE, "free space is left out of one source, into a target without a backing file");
 	for (size_t i = 0; rc == 0 && i < how->nsources; i++)
 		sources[i] = how->sources[i]->block;
 	if (rc == 0) {
@@ -159,7 +162,8 @@ int dry_convert(const struct dry_convert *how, struct dry_convert_result *result
 	if (result)
 		*result = (struct dry_convert_result){
 			.stage = (enum dry_stage)r.stage, .off = r.copy.off, .copied = r.copy.copied, .shared = r.copy.shared,
-			.unread = r.copy.unread, .size = r.copy.total, .resumed = r.resumed
+			.unread = r.copy.unread, .size = r.copy.total, .resumed = r.resumed,
+			.dropped = r.copy.dropped
 		};
 	if (result && rc == 0 && how->hash)
 		for (size_t i = 0; i < hash_size(alg); i++)

@@ -341,7 +341,7 @@ static int convert_into(const struct convert *how, struct convert_result *result
 	struct block_open open = { .format = how->format, .opts = how->opts, .flags = BLOCK_WRITE | how->open_flags,
 				   .policy = how->policy, .secrets = how->secrets };
 	CLEANUP(block_unrefp) struct block *target = NULL;
-	struct copy_job job = how->copy;
+	struct copy_job job = job_of(how);
 	struct stat at;
 	int rc;
 

@@ -2,8 +2,8 @@
 /*
  * convert_verify.c - what was written is read back, from the disk where the host lets us, and compared.
  *
- * A source that can be read again is compared with the target; else (a stream, several sources, one with bad places)
- * the digest of what was copied is compared with that of the target.
+ * A source that can be read again is compared with the target; else (a stream, several sources, bad places, free space that
+ * is left out) the digest of what was copied is compared with that of the target.
  */
 #include "convert_internal.h"
 
@@ -16,7 +16,7 @@
 
 bool convert_verifies_by_hash(const struct convert *how)
 {
-	return how->copy.nsources != 1 || how->copy.salvage || block_size(how->copy.sources[0]) == 0;
+	return how->copy.nsources != 1 || how->copy.salvage || how->copy.nunused || block_size(how->copy.sources[0]) == 0;
 }
 
 /* What is not in memory must come from the disk.  A hint: pages that are not stable stay. */

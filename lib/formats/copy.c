@@ -192,7 +192,8 @@ int copy_run(const struct copy_job *job, struct copy_result *result, struct err 
 	if (rc < 0)
 		return rc;
 	*result = (struct copy_result){ .stage = c.stage, .off = c.failed_off, .total = c.stream ? c.end : c.total,
-					.copied = atomic_load(&c.copied), .shared = atomic_load(&c.shared), .unread = c.unread };
+					.copied = atomic_load(&c.copied), .shared = atomic_load(&c.shared), .unread = c.unread,
+					.dropped = c.dropped };
 	if (c.failed) {
 		if (e)
 			*e = c.err;

@@ -15,6 +15,9 @@
 
 enum copy_stage { COPY_MAP, COPY_READ, COPY_WRITE };
 
+struct copy_range {
+	uint64_t off, len; /* bytes */
+};
 struct copy_job {
 	/* One behind the other.  A stream (stream.h) comes alone and is read to its end, in whole sectors. */
 	struct block *const *sources;
@@ -28,6 +31,12 @@ struct copy_job {
 	 */
 	bool over_backing;
 	struct block *base;
+	/*
+	 * Of a single source what nobody will miss, in order and apart from each other: it is not read, and zeros in the
+	 * target.  Not with over_backing.
+	 */
+	const struct copy_range *unused;
+	size_t nunused;
 	bool compress;	 /* write clusters compressed */
 	bool in_order;	 /* written front to back, so that an image is laid out alike whatever the threads do */
 	/*
@@ -61,6 +70,7 @@ struct copy_result {
 	uint64_t total;	 /* of the sources, to whole sectors */
 	uint64_t copied; /* bytes written as data */
 	uint64_t shared; /* bytes that the target's files share with those of the sources since */
+	uint64_t dropped; /* bytes of data that were in unused */
 	uint64_t unread; /* salvage: bytes given up */
 	uint8_t digest[HASH_MAX]; /* if it was asked for */
 };

@@ -47,6 +47,8 @@ struct copy {
 	uint64_t pos;	      /* planned up to here */
 	size_t source;	      /* the source that pos lies in, and where it begins in the target */
 	uint64_t source_start;
+	size_t unused;	    /* of the job's: the first that ends behind pos */
+	uint64_t dropped;
 	struct segment run; /* what the map said last; len 0: nothing yet */
 	struct err err;	    /* the first failure */
 	int failed;	    /* its code, negative */

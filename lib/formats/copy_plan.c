@@ -21,6 +21,28 @@ static enum segment_kind kind_of(const struct copy_job *job, const struct extent
 	return SEGMENT_DATA;
 }
 
+/* Ends the run where what is unused begins, or makes it one without data as far as that goes. */
+static void leave_out_unused(struct copy *c)
+{
+	const struct copy_job *job = c->job;
+	const struct copy_range *u;
+
+	while (c->unused < job->nunused && job->unused[c->unused].off + job->unused[c->unused].len <= c->pos)
+		c->unused++;
+	if (c->unused == job->nunused)
+		return;
+	u = &job->unused[c->unused];
+	if (u->off > c->pos) {
+		c->run.len = MIN_OF(c->run.len, u->off - c->pos);
+		return;
+	}
+	c->run.len = MIN_OF(c->run.len, u->off + u->len - c->pos);
+	if (c->run.kind == SEGMENT_DATA)
+		c->dropped += c->run.len;
+	c->run.kind = SEGMENT_ZERO;
+	c->run.host = NULL;
+}
+
 /* Makes c->run the run that c->pos lies in, of whatever length it comes. */
 static int find_run(struct copy_worker *w)
 {
@@ -54,6 +76,7 @@ static int find_run(struct copy_worker *w)
 		c->run.host = x.host;
 		c->run.host_off = x.host_off;
 	}
+	leave_out_unused(c);
 	return 0;
 }
 

@@ -117,6 +117,11 @@ static int ext_op_statfs(struct fs *fs, struct fs_usage *out, struct err *e)
 	return ext_statfs(fs->state, out, e);
 }
 
+static int ext_op_free_extents(struct fs *fs, int (*fn)(void *, uint64_t, uint64_t, struct err *), void *arg, struct err *e)
+{
+	return ext_free_extents(fs->state, fn, arg, e);
+}
+
 static int ext_op_stat(struct fs *fs, uint64_t ino, struct fs_stat *out, struct err *e)
 {
 	CLEANUP(ext_inode_putp) struct ext_inode *in = NULL;
@@ -190,6 +195,7 @@ const struct fs_driver fs_ext = {
 	.open = ext_open,
 	.close = ext_close,
 	.statfs = ext_op_statfs,
+	.free_extents = ext_op_free_extents,
 	.stat = ext_op_stat,
 	.lookup = ext_op_lookup,
 	.readdir = ext_op_readdir,

@@ -131,6 +131,12 @@ int ext_statfs(struct ext *x, struct fs_usage *out, struct err *e);
 /* Fills x->patches from the journal of an open filesystem whose needs_recovery is set. */
 int ext_journal_replay(struct ext *x, char *notice, size_t notice_size, struct err *e);
 
+/* ---- ext_free.c ---- */
+
+/* As fs_free_extents(). */
+int ext_free_extents(struct ext *x, int (*fn)(void *arg, uint64_t off, uint64_t len, struct err *e), void *arg,
+		     struct err *e);
+
 /* ---- ext_inode.c ---- */
 
 /* A reference to the inode.  internal: reserved inodes are allowed. */

@@ -177,6 +177,13 @@ int fs_statfs(struct fs *fs, struct fs_usage *out, struct err *e)
 	return fs->drv->statfs(fs, out, e);
 }
 
+int fs_free_extents(struct fs *fs, int (*fn)(void *, uint64_t, uint64_t, struct err *), void *arg, struct err *e)
+{
+	if (!fs->drv->free_extents)
+		return err_set(e, ERR_UNSUPPORTED, "free space of %s is not read", fs->id.type);
+	return fs->drv->free_extents(fs, fn, arg, e);
+}
+
 int fs_stat(struct fs *fs, uint64_t ino, struct fs_stat *out, struct err *e)
 {
 	memset(out, 0, sizeof *out);

@@ -61,6 +61,14 @@ struct fs_usage {
 };
 int fs_statfs(struct fs *fs, struct fs_usage *out, struct err *e);
 
+/*
+ * Calls fn for the stretches of the device, in bytes and in order, that the filesystem calls free, until it returns
+ * non-zero, which is then returned.  ERR_UNSUPPORTED: nobody knows how to ask this kind, or it was not shut down well.  After
+ * a failure nothing that was told is to be believed.
+ */
+int fs_free_extents(struct fs *fs, int (*fn)(void *arg, uint64_t off, uint64_t len, struct err *e), void *arg,
+		    struct err *e);
+
 struct fs_time {
 	int64_t sec;
 	uint32_t nsec;

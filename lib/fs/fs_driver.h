@@ -33,6 +33,8 @@ struct fs_driver {
 	int (*subvolumes)(struct fs *fs, int (*fn)(void *, uint64_t, const char *, struct err *), void *arg,
 			  struct err *e);
 	int (*statfs)(struct fs *fs, struct fs_usage *out, struct err *e);
+	/* NULL: its free space cannot be told. */
+	int (*free_extents)(struct fs *fs, int (*fn)(void *, uint64_t, uint64_t, struct err *), void *arg, struct err *e);
 	int (*stat)(struct fs *fs, uint64_t ino, struct fs_stat *out, struct err *e);
 	int (*lookup)(struct fs *fs, uint64_t dir, const char *name, uint64_t *ino, struct err *e);
 	int (*readdir)(struct fs *fs, uint64_t dir, int (*fn)(void *, const struct fs_dirent *, struct err *), void *arg,

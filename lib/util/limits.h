@@ -120,6 +120,8 @@
 
 /* Group descriptors are held in memory: 128 TiB in blocks of 4 KiB. */
 #define LIMIT_EXT_GDT_BYTES (64 * MiB)
+/* Stretches of free space that a copy leaves out: 32 MiB of memory; with more of them the shortest are copied. */
+#define LIMIT_FREE_RANGES (2 * 1024 * 1024)
 /* Kernel's depth of an extent tree. */
 #define LIMIT_EXT_DEPTH 5
 /* e2fsprogs makes journals of at most 10240000 blocks; what a replay remembers of each is 24 bytes. */

@@ -121,6 +121,62 @@ START_TEST(what_a_target_held_before_does_not_shine_through)
 }
 END_TEST
 
+/* Random stretches of random data that nobody misses, over piece borders too, against a model. */
+static void copy_without_unused(unsigned seed)
+{
+	enum { SIZE = 24 << 20, N = 300 };
+	struct block *src = new_raw("src", SIZE), *dst = new_raw("dst", SIZE);
+	struct copy_range unused[N];
+	struct copy_job job = { .sources = &src, .nsources = 1, .target = dst, .sparse = 4096, .target_is_zero = seed & 1,
+				.unused = unused, .hashes = seed & 2, .hash = HASH_SHA256 };
+	unsigned char *want = malloc(SIZE), *got = malloc(SIZE);
+	uint64_t at = 0, sum = 0;
+	struct copy_result r;
+	struct hash_work hash;
+	uint8_t digest[HASH_MAX];
+
+	srand(seed);
+	memset(want, 0x5a, SIZE);
+	ok(block_pwrite(src, want, SIZE, 0, &e));
+	if (!job.target_is_zero)
+		put(dst, 0, SIZE, 0xee);
+	while (job.nunused < N) {
+		uint64_t len = 512 * (1 + (uint64_t)rand() % (rand() % 10 ? 40 : 8000));
+
+		at += 512 * (1 + (uint64_t)rand() % 100);
+		if (at + len > SIZE)
+			break;
+		unused[job.nunused++] = (struct copy_range){ at, len };
+		memset(want + at, 0, len);
+		at += len;
+		sum += len;
+	}
+	ck_assert_uint_gt(job.nunused, 10);
+	ok(copy_run(&job, &r, &e));
+	ck_assert_uint_le(r.dropped, sum);
+	/* But for crumbs in pieces of too many parts. */
+	ck_assert_uint_gt(r.dropped, sum / 2);
+	ok(block_pread(dst, got, SIZE, 0, &e));
+	ck_assert_int_eq(memcmp(want, got, SIZE), 0);
+	if (job.hashes) {
+		hash_start(&hash, HASH_SHA256);
+		hash_add(&hash, want, SIZE);
+		hash_end(&hash, digest);
+		ck_assert_int_eq(memcmp(digest, r.digest, hash_size(HASH_SHA256)), 0);
+	}
+	free(want);
+	free(got);
+	block_unref(src);
+	block_unref(dst);
+}
+
+START_TEST(what_is_unused_is_not_read_and_is_zeros)
+{
+	for (unsigned i = 0; i < 8; i++)
+		copy_without_unused(i);
+}
+END_TEST
+
 START_TEST(sources_lie_one_behind_the_other)
 {
 	struct block *srcs[3] = { new_raw("s0", 5 * 512), new_raw("s1", 0), new_raw("s2", 3 * MiB + 512) };
@@ -392,7 +448,8 @@ START_TEST(compressed_clusters_lie_front_to_back_too)
 END_TEST
 
 TEST_MAIN("copy", a_copy_has_the_same_bytes_and_no_more_of_them, sparse_of_zero_stores_everything,
-	  what_a_target_held_before_does_not_shine_through, sources_lie_one_behind_the_other,
+	  what_a_target_held_before_does_not_shine_through, what_is_unused_is_not_read_and_is_zeros,
+	  sources_lie_one_behind_the_other,
 	  short_runs_of_zeros_are_stored_long_ones_are_not, a_read_that_fails_says_where_and_stops,
 	  salvage_gives_up_only_what_cannot_be_read, a_write_that_fails_is_told, the_caller_can_stop_a_slow_copy,
 	  running_out_of_memory_is_an_error,
