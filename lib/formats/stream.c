@@ -42,6 +42,14 @@ int stream_temporary(struct err *e)
 	return fd;
 }
 
+/* What the kernel lets any user have.  Both ends then run longer before they must wait for the other; a hint. */
+static void widen_pipe(int fd)
+{
+	enum { PIPE_BYTES = 1 << 20 };
+
+	(void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
+}
+
 /* ---- what comes ---- */
 
 struct stream_state {
@@ -201,6 +209,7 @@ int block_stream_open(int fd, const struct block_open *how, struct block **out, 
 		return err_sys(e, errno, "standard input");
 	if ((S_ISREG(st.st_mode) && lseek(fd, 0, SEEK_CUR) == 0) || S_ISBLK(st.st_mode))
 		return open_descriptor(fd, how, "standard input", out, e);
+	widen_pipe(fd);
 	rc = new_stream(fd, &b, e);
 	if (rc == 0)
 		rc = is_raw(b, how->format, e);
@@ -279,6 +288,7 @@ int block_pipe_open(int fd, uint64_t size, struct block **out, struct err *e)
 		return err_nomem(e);
 	s = b->state;
 	s->fd = fd;
+	widen_pipe(fd);
 	if (pthread_mutex_init(&s->lock, NULL) != 0)
 		return err_nomem(e);
 	if (pthread_cond_init(&s->moved, NULL) != 0) {
