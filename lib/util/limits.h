@@ -118,7 +118,7 @@
 /* The value of one extended attribute and the list of names, as Linux limits them. */
 #define LIMIT_XATTR_SIZE (64 * KiB)
 
-/* Group descriptors are held in memory: 128 TiB in blocks of 4 KiB. */
+/* Group descriptors, all of which df adds up: 128 TiB in blocks of 4 KiB. */
 #define LIMIT_EXT_GDT_BYTES (64 * MiB)
 /* Kernel's depth of an extent tree. */
 #define LIMIT_EXT_DEPTH 5

@@ -22,6 +22,8 @@ static const char *const layouts[] = {
 	"-t ext4 -b 1024 -O bigalloc -C 8192 -N 1024",
 	"-t ext4 -b 1024 -O ea_inode,large_dir,mmp,quota,project,casefold,verity,metadata_csum_seed",
 	"-t ext4 -b 1024 -O sparse_super2,^flex_bg",
+	"-t ext4 -b 1024 -g 256 -N 1024 -O meta_bg,^resize_inode,^flex_bg,^has_journal",
+	"-t ext4 -b 1024 -g 256 -N 1024 -O meta_bg,^resize_inode,^flex_bg,^has_journal,^metadata_csum,uninit_bg",
 	"-t ext4 -b 1024 -I 512 -O inline_data", /* last: mke2fs -d with it cuts a file's last hole off */
 };
 #define NLAYOUTS ((int)(sizeof layouts / sizeof *layouts))
@@ -303,7 +305,7 @@ END_TEST
 /* A file with an extent tree of one level below the inode, without checksums: its index entry names leaf[]. */
 static uint64_t make_deep_file(void)
 {
-	run("mkdir t; for i in $(seq 0 2 60); do printf z | dd of=t/f bs=1024 seek=$i conv=notrunc; done");
+	run("mkdir -p t; for i in $(seq 0 2 60); do printf z | dd of=t/f bs=1024 seek=$i conv=notrunc; done");
 	make_fs("8M", "-t ext4 -b 1024 -O ^metadata_csum,^has_journal");
 	return inode_off("/f") + 40;
 }
@@ -469,6 +471,41 @@ START_TEST(names_are_folded_only_where_a_directory_says_so)
 }
 END_TEST
 
+/* How many reads of the image "d" it takes to open it and then, where there is one, to find a path. */
+static unsigned long reads_to_find(const char *path)
+{
+	const struct block_open how = { .format = "raw" };
+	struct fault_plan plan = { .fail_read_at = 0 };
+	struct block *file = NULL, *b = NULL;
+	struct fs *fs = NULL;
+	struct vfs *v = NULL;
+	struct fs_stat st;
+
+	ok(block_open("d", &how, &file, &e));
+	ok(block_fault(file, &plan, &b, &e));
+	ok(fs_open(b, &fs, &e));
+	ok(vfs_new(&v, &e));
+	ok(vfs_mount(v, fs, "/", &e));
+	if (path)
+		ok(vfs_stat(v, path, true, &st, &e));
+	vfs_free(v);
+	block_unref(b);
+	block_unref(file);
+	return atomic_load(&plan.nreads);
+}
+
+START_TEST(opening_costs_no_more_with_many_groups)
+{
+	unsigned long few;
+
+	run("mkdir t");
+	make_fs("4M", "-t ext4 -b 1024 -g 256 -N 64");
+	few = reads_to_find(NULL);
+	make_fs("1G", "-t ext4 -b 1024 -g 256 -N 65536");
+	ck_assert_uint_le(reads_to_find(NULL), few);
+}
+END_TEST
+
 START_TEST(every_failing_read_is_an_error_and_the_next_attempt_works)
 {
 	const struct block_open how = { .format = "raw" };
@@ -532,6 +569,7 @@ int main(void)
 	tcase_add_test(t, a_walk_leaves_a_directory_that_contains_itself);
 	tcase_add_test(t, encrypted_files_and_directories_are_refused_in_one_sentence);
 	tcase_add_test(t, names_are_folded_only_where_a_directory_says_so);
+	tcase_add_test(t, opening_costs_no_more_with_many_groups);
 	tcase_add_test(t, every_failing_read_is_an_error_and_the_next_attempt_works);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
