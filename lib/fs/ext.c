@@ -47,7 +47,7 @@ static void forget_inodes(struct ext *x)
 	}
 }
 
-/* Superblock judged, descriptors loaded. */
+/* The superblock judged. */
 static int load(struct ext *x, struct block *dev, struct err *e)
 {
 	int rc;
@@ -68,9 +68,7 @@ static int load(struct ext *x, struct block *dev, struct err *e)
 	ext_io_init(&x->io, dev, x->bs);
 	x->io.patches = &x->patches;
 	x->block = alloc_bytes(x->bs);
-	if (!x->block)
-		return err_nomem(e);
-	return ext_open_lib(x, e);
+	return x->block ? 0 : err_nomem(e);
 }
 
 static int ext_open(struct fs *fs, struct err *e)
@@ -106,7 +104,6 @@ static void ext_close(struct fs *fs)
 	struct ext *x = fs->state;
 
 	forget_inodes(x);
-	ext_close_lib(x);
 	ext_io_free(&x->io);
 	free(x->patches.items);
 	free(x->block);

@@ -2,9 +2,9 @@
 /*
  * ext.h - the parts of the ext2/3/4 reader to each other.
  *
- * libext2fs opens the filesystem over our own I/O manager (ext_io.c) and keeps the group descriptors; it also has the
- * hashes of names and the checksums.  Inodes, block maps, directories and attributes are read here: a reader needs
- * runs of blocks rather than single ones, and every field of a stranger's filesystem judged before it is used.
+ * libext2fs has the format's structs, the hashes of names, the tables that fold case, and the checksums.  What lies on the
+ * disk is read here: a reader needs runs of blocks rather than single ones, group descriptors one by one rather than all,
+ * and every field of a stranger's filesystem judged before it is used.
  *
  * Layout, in short (the kernel's Documentation/filesystems/ext4): the superblock at byte 1024; the disk in groups of
  * s_blocks_per_group blocks, each with a part of the inode table; an inode names its data by an extent tree, by
@@ -50,7 +50,6 @@ struct ext_io {
 	const struct ext_patches *patches; /* NULL: none */
 	struct ext_line lines[EXT_CACHE_LINES];
 	uint64_t clock;
-	struct err err; /* of the last request that libext2fs made and that failed */
 };
 
 void ext_io_init(struct ext_io *io, struct block *dev, unsigned bs);
@@ -59,9 +58,6 @@ void ext_io_free(struct ext_io *io);
 int ext_io_read(struct ext_io *io, void *buf, size_t len, uint64_t off, struct err *e);
 /* Through a small cache: for metadata. */
 int ext_io_read_meta(struct ext_io *io, void *buf, size_t len, uint64_t off, struct err *e);
-/* The manager for ext2fs_open2(), and the name that leads it to io; buf of at least 32 bytes. */
-io_manager ext_io_manager(void);
-const char *ext_io_name(struct ext_io *io, char *buf, size_t size);
 
 /* ---- the filesystem ---- */
 
@@ -96,7 +92,6 @@ struct ext_inode {
 #define EXT_OPEN_INODES 8
 struct ext {
 	struct ext_io io;
-	ext2_filsys e2;
 	struct ext_patches patches;
 	struct ext2_super_block sb; /* as on the disk */
 	uint32_t compat, incompat, ro_compat;
@@ -118,13 +113,22 @@ struct ext {
 int ext_super_read(struct ext *x, struct err *e);
 /* "ext2", "ext3", "ext4" or "jbd", by the features as blkid tells them apart. */
 const char *ext_type(const struct ext2_super_block *sb);
-/* Opens by libext2fs; frees what a former open left. */
-int ext_open_lib(struct ext *x, struct err *e);
-void ext_close_lib(struct ext *x);
-/* A number of libext2fs in words, with context; the I/O manager's own words where it failed. */
-int ext_lib_error(struct ext *x, errcode_t code, const char *what, struct err *e);
 /* As the kernel's ext4_statfs. */
 int ext_statfs(struct ext *x, struct fs_usage *out, struct err *e);
+
+/* ---- ext_group.c ---- */
+
+struct ext_group {
+	uint64_t block_bitmap, inode_bitmap, inode_table; /* not judged */
+	uint32_t block_bitmap_sum; /* its upper half is there with descriptors of 64 bytes */
+	unsigned flags;
+	uint32_t free_clusters, free_inodes;
+	bool sound; /* its checksum matches, or there are none */
+};
+int ext_group_get(struct ext *x, uint32_t group, struct ext_group *out, struct err *e);
+bool ext_group_has_super(const struct ext *x, uint32_t group);
+/* Is the group's descriptor in a block of its own meta group? */
+bool ext_group_in_meta(const struct ext *x, uint32_t group);
 
 /* ---- ext_journal.c ---- */
 

@@ -310,7 +310,9 @@ static int dx_search(struct ext *x, struct ext_inode *in, uint8_t *block, struct
 		version += 3;
 	for (size_t i = 0; i < ARRAY_LEN(seed); i++)
 		seed[i] = EXT_LE32(x->sb.s_hash_seed[i]);
-	if (ext2fs_dirhash2((int)version, s->name, (int)strlen(s->name), NULL, 0, seed, &hash, &minor))
+	/* The hash of a name that is folded is that of all its spellings. */
+	if (ext2fs_dirhash2((int)version, s->name, (int)strlen(s->name), s->fold, s->fold ? EXT4_CASEFOLD_FL : 0, seed, &hash,
+			    &minor))
 		return DX_UNDECIDED;
 
 	/* One step for each level, then the leaf. */
@@ -353,8 +355,11 @@ static int dx_search(struct ext *x, struct ext_inode *in, uint8_t *block, struct
 			break;
 	}
 	rc = entries_show(x, block, x->bs, search_entry, s, e);
-	if (rc != 0)
+	if (rc != 0 || s->folded_ino)
 		return rc < 0 ? rc : DX_FOUND;
+	/* Whoever wrote the directory may have folded by other tables of Unicode. */
+	if (s->fold)
+		return DX_UNDECIDED;
 	/* Equal hashes may go on in the next leaf, whose hash then has its lowest bit set. */
 	return (next_hash & 1) && (next_hash & ~1u) == hash ? DX_UNDECIDED : DX_NOT_THERE;
 }
@@ -369,7 +374,7 @@ int ext_lookup(struct ext *x, struct ext_inode *in, const char *name, uint64_t *
 		return rc;
 	if (in->flags & EXT4_CASEFOLD_FL)
 		s.fold = x->casefold;
-	if ((in->flags & EXT2_INDEX_FL) && (x->compat & EXT2_FEATURE_COMPAT_DIR_INDEX) && !s.fold &&
+	if ((in->flags & EXT2_INDEX_FL) && (x->compat & EXT2_FEATURE_COMPAT_DIR_INDEX) &&
 	    !(in->flags & EXT4_INLINE_DATA_FL) && strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
 		block = alloc_bytes(x->bs);
 		if (!block)

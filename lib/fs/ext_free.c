@@ -64,38 +64,61 @@ static int compare_owns(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* The descriptors, and what lies with them, of a group that has some: blocks behind `first`. */
+static uint64_t desc_blocks(const struct ext *x, uint32_t group)
+{
+	bool meta = x->incompat & EXT2_FEATURE_INCOMPAT_META_BG;
+	uint32_t per_block = x->bs / x->desc_size;
+
+	if (ext_group_in_meta(x, group))
+		return group % per_block == 0 || group % per_block == 1 || group % per_block == per_block - 1;
+	if (!ext_group_has_super(x, group))
+		return 0;
+	return meta ? EXT_LE32(x->sb.s_first_meta_bg)
+		    : div_round_up(x->ngroups, per_block) + (uint64_t)EXT_LE16(x->sb.s_reserved_gdt_blocks);
+}
+
+enum own_kind { OWN_SUPER, OWN_BLOCK_BITMAP, OWN_INODE_BITMAP, OWN_INODE_TABLE, OWN_KINDS };
+
+static int own_of(struct ext *x, uint32_t g, enum own_kind kind, struct owns *o, struct err *e)
+{
+	uint64_t first = x->first_block + (uint64_t)g * x->blocks_per_group;
+	struct ext_group group;
+	int rc = ext_group_get(x, g, &group, e);
+
+	if (rc < 0)
+		return rc;
+	if (!group.sound)
+		return err_set(e, ERR_CORRUPT, "the checksum of group descriptor %" PRIu32 " does not match", g);
+	switch (kind) {
+	case OWN_BLOCK_BITMAP:
+		return owns_add(x, o, group.block_bitmap, 1, e);
+	case OWN_INODE_BITMAP:
+		return owns_add(x, o, group.inode_bitmap, 1, e);
+	case OWN_INODE_TABLE:
+		return owns_add(x, o, group.inode_table, div_round_up((uint64_t)x->inodes_per_group * x->inode_size, x->bs), e);
+	default:
+		/* Where blocks of 1 KiB are counted from 0, the first superblock is in block 1. */
+		if (first == 0 && x->bs == 1024)
+			first++;
+		return owns_add(x, o, first, ext_group_has_super(x, g) + desc_blocks(x, g), e);
+	}
+}
+
 /* All of them, in order.  Each kind by itself, since those of one kind often follow each other. */
 static int collect_owns(struct ext *x, struct owns *o, struct err *e)
 {
-	uint64_t itable = div_round_up((uint64_t)x->inodes_per_group * x->inode_size, x->bs);
-	int rc = 0;
+	for (unsigned kind = 0; kind < OWN_KINDS; kind++) {
+		for (uint32_t g = 0; g < x->ngroups; g++) {
+			int rc = own_of(x, g, (enum own_kind)kind, o, e);
 
-	for (dgrp_t g = 0; rc == 0 && g < x->ngroups; g++)
-		rc = owns_add(x, o, ext2fs_block_bitmap_loc(x->e2, g), 1, e);
-	for (dgrp_t g = 0; rc == 0 && g < x->ngroups; g++)
-		rc = owns_add(x, o, ext2fs_inode_bitmap_loc(x->e2, g), 1, e);
-	for (dgrp_t g = 0; rc == 0 && g < x->ngroups; g++)
-		rc = owns_add(x, o, ext2fs_inode_table_loc(x->e2, g), itable, e);
-	for (dgrp_t g = 0; rc == 0 && g < x->ngroups; g++) {
-		blk64_t super, old_desc, new_desc;
-		blk_t used;
-
-		if (ext2fs_super_and_bgd_loc2(x->e2, g, &super, &old_desc, &new_desc, &used))
-			return err_set(e, ERR_CORRUPT, "group %u has no place for its descriptors", g);
-		/* The first group's superblock is block 0 where that is a block like others. */
-		if (super || (g == 0 && x->first_block == 0))
-			rc = owns_add(x, o, super, 1, e);
-		if (rc == 0 && old_desc)
-			rc = owns_add(x, o, old_desc,
-				      x->incompat & EXT2_FEATURE_INCOMPAT_META_BG
-					      ? EXT_LE32(x->sb.s_first_meta_bg)
-					      : x->e2->desc_blocks + (uint64_t)EXT_LE16(x->sb.s_reserved_gdt_blocks), e);
-		if (rc == 0 && new_desc)
-			rc = owns_add(x, o, new_desc, 1, e);
+			if (rc < 0)
+				return rc;
+		}
 	}
 	if (o->n)
 		qsort(o->items, o->n, sizeof *o->items, compare_owns);
-	return rc;
+	return 0;
 }
 
 /* ---- runs of free blocks, on their way to who asked ---- */
@@ -164,7 +187,8 @@ static bool bit(const uint8_t *bitmap, uint32_t i)
 	return bitmap[i / 8] >> i % 8 & 1;
 }
 
-static int walk_bitmap(struct walk *w, dgrp_t g, const uint8_t *bitmap, uint64_t first, uint64_t end, struct err *e)
+static int walk_bitmap(struct walk *w, uint32_t g, uint32_t told, const uint8_t *bitmap, uint64_t first, uint64_t end,
+		       struct err *e)
 {
 	struct ext *x = w->x;
 	uint32_t n = (uint32_t)div_round_up(end - first, 1ULL << x->cluster_bits), found = 0;
@@ -189,29 +213,41 @@ static int walk_bitmap(struct walk *w, dgrp_t g, const uint8_t *bitmap, uint64_t
 		if (rc)
 			return rc;
 	}
-	if (found != ext2fs_bg_free_blocks_count(x->e2, g))
-		return err_set(e, ERR_CORRUPT, "group %u has %" PRIu32 " free blocks in its bitmap, and %" PRIu32 " as it says", g,
-			       found, (uint32_t)ext2fs_bg_free_blocks_count(x->e2, g));
+	if (found != told)
+		return err_set(e, ERR_CORRUPT, "group %" PRIu32 " has %" PRIu32 " free blocks in its bitmap, and %" PRIu32
+			       " as it says", g, found, told);
 	return 0;
 }
 
-static int walk_group(struct walk *w, dgrp_t g, uint8_t *bitmap, struct err *e)
+/* As many bytes as a whole group has clusters in eights, also of the last group. */
+static bool sum_matches(const struct ext *x, const struct ext_group *group, const uint8_t *bitmap)
+{
+	uint32_t mask = x->desc_size >= EXT2_MIN_DESC_SIZE_64BIT ? UINT32_MAX : 0xffff;
+	uint32_t sum = ext2fs_crc32c_le(x->seed, bitmap, (size_t)(x->blocks_per_group >> x->cluster_bits) / 8);
+
+	return !x->csum || (sum & mask) == (group->block_bitmap_sum & mask);
+}
+
+static int walk_group(struct walk *w, uint32_t g, uint8_t *bitmap, struct err *e)
 {
 	struct ext *x = w->x;
 	uint64_t first = x->first_block + (uint64_t)g * x->blocks_per_group;
 	uint64_t end = MIN_OF(first + x->blocks_per_group, x->nblocks);
-	int rc;
+	bool sums = x->csum || x->ro_compat & EXT4_FEATURE_RO_COMPAT_GDT_CSUM;
+	struct ext_group group;
+	int rc = ext_group_get(x, g, &group, e);
 
-	/* The flag counts only where descriptors have checksums, as it does for the kernel. */
-	if (ext2fs_has_group_desc_csum(x->e2) && ext2fs_bg_flags_test(x->e2, g, EXT2_BG_BLOCK_UNINIT))
-		return add_free(w, first, end, true, e);
-	rc = ext_io_read_meta(&x->io, bitmap, x->bs, ext2fs_block_bitmap_loc(x->e2, g) << x->bs_bits, e);
 	if (rc < 0)
-		return err_in(e, rc, "the block bitmap of group %u", g);
-	/* As many bytes as the checksum is of: those of a whole group. */
-	if (!ext2fs_block_bitmap_csum_verify(x->e2, g, (char *)bitmap, (int)(x->blocks_per_group >> x->cluster_bits) / 8))
-		return err_set(e, ERR_CORRUPT, "the checksum of the block bitmap of group %u does not match", g);
-	return walk_bitmap(w, g, bitmap, first, end, e);
+		return rc;
+	/* The flag counts only where descriptors have checksums, as it does for the kernel. */
+	if (sums && group.flags & EXT2_BG_BLOCK_UNINIT)
+		return add_free(w, first, end, true, e);
+	rc = ext_io_read_meta(&x->io, bitmap, x->bs, group.block_bitmap << x->bs_bits, e);
+	if (rc < 0)
+		return err_in(e, rc, "the block bitmap of group %" PRIu32, g);
+	if (!sum_matches(x, &group, bitmap))
+		return err_set(e, ERR_CORRUPT, "the checksum of the block bitmap of group %" PRIu32 " does not match", g);
+	return walk_bitmap(w, g, group.free_clusters, bitmap, first, end, e);
 }
 
 /* Only what was shut down well, and is without known errors, is believed. */
@@ -243,7 +279,7 @@ int ext_free_extents(struct ext *x, int (*fn)(void *arg, uint64_t off, uint64_t 
 	bitmap = alloc_bytes(x->bs);
 	if (!bitmap)
 		return err_nomem(e);
-	for (dgrp_t g = 0; rc == 0 && g < x->ngroups; g++)
+	for (uint32_t g = 0; rc == 0 && g < x->ngroups; g++)
 		rc = walk_group(&w, g, bitmap, e);
 	return rc ? rc : tell(&w, e);
 }

@@ -60,16 +60,19 @@ static bool checksum_matches(const struct ext *x, const struct ext_inode *in)
 static int inode_read(struct ext *x, struct ext_inode *in, struct err *e)
 {
 	uint32_t group = (in->ino - 1) / x->inodes_per_group, index = (in->ino - 1) % x->inodes_per_group;
-	uint64_t table = ext2fs_inode_table_loc(x->e2, group);
 	uint64_t blocks = div_round_up((uint64_t)x->inodes_per_group * x->inode_size, x->bs);
 	uint32_t ino_le = ext2fs_cpu_to_le32(in->ino);
-	int rc;
+	struct ext_group g;
+	int rc = ext_group_get(x, group, &g, e);
 
-	if (!ext2fs_group_desc_csum_verify(x->e2, group))
+	if (rc < 0)
+		return rc;
+	if (!g.sound)
 		return err_set(e, ERR_CORRUPT, "the checksum of group descriptor %" PRIu32 " does not match", group);
-	if (table <= x->first_block || !range_in(table, blocks, x->nblocks))
-		return err_set(e, ERR_CORRUPT, "the inode table of group %" PRIu32 " lies at block %" PRIu64, group, table);
-	rc = ext_io_read_meta(&x->io, in->raw, x->inode_size, table * x->bs + (uint64_t)index * x->inode_size, e);
+	if (g.inode_table <= x->first_block || !range_in(g.inode_table, blocks, x->nblocks))
+		return err_set(e, ERR_CORRUPT, "the inode table of group %" PRIu32 " lies at block %" PRIu64, group,
+			       g.inode_table);
+	rc = ext_io_read_meta(&x->io, in->raw, x->inode_size, g.inode_table * x->bs + (uint64_t)index * x->inode_size, e);
 	if (rc < 0)
 		return rc;
 	in->mode = EXT_LE16(in->d->i_mode);

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * ext_io.c - the bytes beneath ext2/3/4: a struct block, with the journal's blocks in place of the stale ones.
- *
- * libext2fs reads through an io_manager; ours bounds every request and refuses every write.  Its open() is handed
- * only a name, so the name is the address of our struct ext_io.
  */
 #include "ext.h"
 
 #include "alloc.h"
 #include "checked.h"
-#include "limits.h"
-#include "text.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 /* A multiple of every block size, small enough that 64 of them are nothing. */
 #define LINE_MIN 16384u
@@ -141,120 +135,5 @@ int ext_io_read_meta(struct ext_io *io, void *buf, size_t len, uint64_t off, str
 		off += n;
 		len -= n;
 	}
-	return 0;
-}
-
-/* ---- the io_manager ---- */
-
-static errcode_t io_open(const char *name, int flags, io_channel *out);
-
-static errcode_t io_close(io_channel ch)
-{
-	if (--ch->refcount > 0)
-		return 0;
-	free(ch->name);
-	free(ch);
-	return 0;
-}
-
-static errcode_t io_set_blksize(io_channel ch, int size)
-{
-	if (size < 1024 || size > 65536)
-		return EXT2_ET_INVALID_ARGUMENT;
-	ch->block_size = size;
-	return 0;
-}
-
-/* count < 0: that many bytes. */
-static errcode_t io_read_blk64(io_channel ch, unsigned long long block, int count, void *data)
-{
-	struct ext_io *io = ch->private_data;
-	uint64_t len = count < 0 ? (uint64_t)-(int64_t)count : (uint64_t)count * (unsigned)ch->block_size;
-	uint64_t off;
-
-	if (len > LIMIT_EXT_GDT_BYTES || !checked_mul(block, (unsigned)ch->block_size, &off))
-		return EXT2_ET_INVALID_ARGUMENT;
-	err_clear(&io->err);
-	return ext_io_read_meta(io, data, (size_t)len, off, &io->err) < 0 ? EXT2_ET_SHORT_READ : 0;
-}
-
-static errcode_t io_read_blk(io_channel ch, unsigned long block, int count, void *data)
-{
-	return io_read_blk64(ch, block, count, data);
-}
-
-static errcode_t io_write_blk64(io_channel ch, unsigned long long block, int count, const void *data)
-{
-	(void)ch, (void)block, (void)count, (void)data;
-	return EXT2_ET_RO_FILSYS;
-}
-
-static errcode_t io_write_blk(io_channel ch, unsigned long block, int count, const void *data)
-{
-	(void)ch, (void)block, (void)count, (void)data;
-	return EXT2_ET_RO_FILSYS;
-}
-
-static errcode_t io_flush(io_channel ch)
-{
-	(void)ch;
-	return 0;
-}
-
-static errcode_t io_set_option(io_channel ch, const char *option, const char *arg)
-{
-	(void)ch, (void)option, (void)arg;
-	return EXT2_ET_INVALID_ARGUMENT;
-}
-
-/* libext2fs takes a pointer to a table that may be written, and never writes to it. */
-static const struct struct_io_manager manager = {
-	.magic = EXT2_ET_MAGIC_IO_MANAGER,
-	.name = "drydock",
-	.open = io_open,
-	.close = io_close,
-	.set_blksize = io_set_blksize,
-	.read_blk = io_read_blk,
-	.write_blk = io_write_blk,
-	.flush = io_flush,
-	.set_option = io_set_option,
-	.read_blk64 = io_read_blk64,
-	.write_blk64 = io_write_blk64,
-};
-
-io_manager ext_io_manager(void)
-{
-	return (io_manager)(uintptr_t)&manager;
-}
-
-const char *ext_io_name(struct ext_io *io, char *buf, size_t size)
-{
-	snprintf(buf, size, "0x%" PRIxPTR, (uintptr_t)io);
-	return buf;
-}
-
-static errcode_t io_open(const char *name, int flags, io_channel *out)
-{
-	uint64_t address;
-	io_channel ch;
-
-	if (flags & IO_FLAG_RW)
-		return EXT2_ET_RO_FILSYS;
-	if (!text_parse_u64(name, &address))
-		return EXT2_ET_BAD_DEVICE_NAME;
-	ch = alloc_zero(sizeof *ch);
-	if (!ch)
-		return EXT2_ET_NO_MEMORY;
-	ch->name = alloc_strdup(name);
-	if (!ch->name) {
-		free(ch);
-		return EXT2_ET_NO_MEMORY;
-	}
-	ch->magic = EXT2_ET_MAGIC_IO_CHANNEL;
-	ch->manager = ext_io_manager();
-	ch->block_size = 1024;
-	ch->refcount = 1;
-	ch->private_data = (struct ext_io *)(uintptr_t)address;
-	*out = ch;
 	return 0;
 }

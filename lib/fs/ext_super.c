@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * ext_super.c - the superblock: every claim judged before libext2fs or anything else computes with it.
+ * ext_super.c - the superblock: every claim judged before anything computes with it.
  */
 #include "ext.h"
 
@@ -65,6 +65,13 @@ static int judge_features(struct ext *x, struct err *e)
 		return err_set(e, ERR_UNSUPPORTED, "unknown incompatible feature 0x%" PRIx32, unknown);
 	if (EXT_LE32(x->sb.s_rev_level) > EXT2_DYNAMIC_REV)
 		return err_set(e, ERR_UNSUPPORTED, "revision %" PRIu32, EXT_LE32(x->sb.s_rev_level));
+	x->casefold = NULL;
+	if (x->incompat & EXT4_FEATURE_INCOMPAT_CASEFOLD) {
+		x->casefold = ext2fs_load_nls_table(EXT_LE16(x->sb.s_encoding));
+		if (!x->casefold)
+			return err_set(e, ERR_UNSUPPORTED, "names are folded by an unknown encoding, number %u",
+				       EXT_LE16(x->sb.s_encoding));
+	}
 	return 0;
 }
 
@@ -202,75 +209,14 @@ int ext_super_read(struct ext *x, struct err *e)
 	return 0;
 }
 
-int ext_lib_error(struct ext *x, errcode_t code, const char *what, struct err *e)
-{
-	static const struct {
-		errcode_t code;
-		enum err_code ours;
-		const char *text;
-	} known[] = {
-		{ EXT2_ET_NO_MEMORY, ERR_NOMEM, "out of memory" },
-		{ EXT2_ET_BAD_MAGIC, ERR_CORRUPT, "wrong magic in the superblock" },
-		{ EXT2_ET_CORRUPT_SUPERBLOCK, ERR_CORRUPT, "the superblock contradicts itself" },
-		{ EXT2_ET_SB_CSUM_INVALID, ERR_CORRUPT, "the checksum of the superblock does not match" },
-		{ EXT2_ET_UNSUPP_FEATURE, ERR_UNSUPPORTED, "a feature that libext2fs does not read" },
-		{ EXT2_ET_REV_TOO_HIGH, ERR_UNSUPPORTED, "a revision that libext2fs does not read" },
-		{ EXT2_ET_UNKNOWN_CSUM, ERR_UNSUPPORTED, "an unknown kind of checksum" },
-		{ EXT2_ET_BAD_DESC_SIZE, ERR_CORRUPT, "an impossible size of group descriptors" },
-		{ EXT2_ET_GDESC_READ, ERR_CORRUPT, "the group descriptors cannot be read" },
-	};
-
-	if (x->io.err.code) {
-		if (e)
-			*e = x->io.err;
-		return err_in(e, -(int)x->io.err.code, "%s", what);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (known[i].code == code)
-			return err_set(e, known[i].ours, "%s: %s", what, known[i].text);
-	if (code > 0 && code < 4096)
-		return err_sys(e, (int)code, "%s", what);
-	return err_set(e, ERR_CORRUPT, "%s: libext2fs error %ld", what, (long)code);
-}
-
-int ext_open_lib(struct ext *x, struct err *e)
-{
-	char name[32];
-	errcode_t rc;
-
-	ext_close_lib(x);
-	err_clear(&x->io.err);
-	/* The block size of the superblock that was judged, so that a second read cannot find another one unnoticed. */
-	rc = ext2fs_open2(ext_io_name(&x->io, name, sizeof name), NULL, EXT2_FLAG_64BITS | EXT2_FLAG_SKIP_MMP, 0, x->bs,
-			  ext_io_manager(), &x->e2);
-	if (rc) {
-		x->e2 = NULL;
-		return ext_lib_error(x, rc, "opening", e);
-	}
-	if (x->e2->group_desc_count != x->ngroups || x->e2->blocksize != x->bs)
-		return err_set(e, ERR_CORRUPT, "the superblock changed while it was read");
-	if (x->incompat & EXT4_FEATURE_INCOMPAT_CASEFOLD)
-		x->casefold = ext2fs_load_nls_table(EXT_LE16(x->sb.s_encoding));
-	return 0;
-}
-
-void ext_close_lib(struct ext *x)
-{
-	/* Opened for reading and never marked dirty: nothing is written back. */
-	if (x->e2)
-		ext2fs_free(x->e2);
-	x->e2 = NULL;
-}
-
 /* ---- statfs ---- */
 
 /* Blocks that group descriptors take in a group that holds a copy of them. */
 static uint64_t group_desc_blocks(const struct ext *x, uint32_t group, bool has_super)
 {
-	uint32_t per_block = x->bs / x->desc_size;
-	uint32_t metagroup = group / per_block, first = metagroup * per_block;
+	uint32_t per_block = x->bs / x->desc_size, first = group / per_block * per_block;
 
-	if ((x->incompat & EXT2_FEATURE_INCOMPAT_META_BG) && metagroup >= EXT_LE32(x->sb.s_first_meta_bg))
+	if (ext_group_in_meta(x, group))
 		return group == first || group == first + 1 || group == first + per_block - 1;
 	if (!has_super)
 		return 0;
@@ -296,7 +242,7 @@ static int overhead_clusters(struct ext *x, uint64_t *out, struct err *e)
 		return 0;
 	}
 	for (uint32_t g = 0; g < x->ngroups; g++) {
-		bool has_super = ext2fs_bg_has_super(x->e2, g);
+		bool has_super = ext_group_has_super(x, g);
 		uint64_t blocks = has_super + group_desc_blocks(x, g, has_super) + itable + 2;
 
 		if (has_super && !x->cluster_bits)
@@ -324,8 +270,13 @@ int ext_statfs(struct ext *x, struct fs_usage *out, struct err *e)
 	if (rc < 0)
 		return rc;
 	for (uint32_t g = 0; g < x->ngroups; g++) {
-		free_clusters += ext2fs_bg_free_blocks_count(x->e2, g);
-		free_inodes += ext2fs_bg_free_inodes_count(x->e2, g);
+		struct ext_group group;
+
+		rc = ext_group_get(x, g, &group, e);
+		if (rc < 0)
+			return rc;
+		free_clusters += group.free_clusters;
+		free_inodes += group.free_inodes;
 	}
 	/* The kernel keeps 2 % or 4096 clusters back so that delayed extents can always be written. */
 	if (x->incompat & EXT3_FEATURE_INCOMPAT_EXTENTS)

@@ -118,7 +118,7 @@
 /* The value of one extended attribute and the list of names, as Linux limits them. */
 #define LIMIT_XATTR_SIZE (64 * KiB)
 
-/* Group descriptors are held in memory: 128 TiB in blocks of 4 KiB. */
+/* Group descriptors, all of which df adds up: 128 TiB in blocks of 4 KiB. */
 #define LIMIT_EXT_GDT_BYTES (64 * MiB)
 /* Stretches of free space that a copy leaves out: 32 MiB of memory; with more of them the shortest are copied. */
 #define LIMIT_FREE_RANGES (2 * 1024 * 1024)

@@ -481,5 +481,6 @@ static int lvm_assemble(struct volume_list *l, const struct volume_how *how, boo
 
 const struct volume_stack volume_lvm = {
 	.name = "lvm",
+	.holds_tables = true,
 	.assemble = lvm_assemble,
 };

@@ -3,7 +3,7 @@
  * md.h - Linux software RAID (MD), shared by md*.c.
  *
  * md_super.c reads a member's superblock into host values, md_geo.c knows where an array's bytes lie on its members,
- * md_parity.c computes what a missing member held, md_block.c is the array as a block, and md.c finds members that belong
+ * md_block.c is the array as a block, which computes what a missing member held, and md.c finds members that belong
  * together and decides which of them can be believed.
  */
 #ifndef DRYDOCK_MD_H
@@ -131,16 +131,6 @@ struct md_stripe {
 struct md_stripe md_stripe_at(const struct md_geo *g, uint64_t off);
 /* Can all bytes be read where only these disks are there? */
 bool md_enough(const struct md_geo *g, const bool *there);
-
-/* ---- parity ---- */
-
-void md_xor(uint8_t *to, const uint8_t *from, size_t len);
-/* Each byte times 2, in the field of RAID 6 (polynomial 0x11d). */
-void md_double(uint8_t *p, size_t len);
-/* Each byte times factor. */
-void md_multiply(uint8_t *p, size_t len, uint8_t factor);
-uint8_t md_power(unsigned exponent); /* 2 to that */
-uint8_t md_inverse(uint8_t x);	     /* x is not 0 */
 
 /* ---- the array as a block ---- */
 

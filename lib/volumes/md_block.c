@@ -13,6 +13,7 @@
 #include "block_driver.h"
 #include "checked.h"
 #include "limits.h"
+#include "parity.h"
 
 #include <inttypes.h>
 
@@ -144,7 +145,7 @@ static int sum_p(struct part *p, uint8_t *buf, uint8_t *tmp, struct err *e)
 		rc = part_read(p, i, tmp, e);
 		if (rc != 0)
 			return rc;
-		md_xor(buf, tmp, p->len);
+		parity_add(buf, tmp, p->len);
 	}
 	return 0;
 }
@@ -164,17 +165,17 @@ static int sum_q(struct part *p, uint8_t *buf, uint8_t *tmp, struct err *e)
 		bool parity = disk == p->stripe.p || disk == p->stripe.q;
 
 		if (!parity || p->stripe.by_number)
-			md_double(buf, p->len);
+			parity_double(buf, p->len);
 		if (parity || is_lost(p, disk))
 			continue;
 		rc = part_read(p, disk, tmp, e);
 		if (rc != 0)
 			return rc;
-		md_xor(buf, tmp, p->len);
+		parity_add(buf, tmp, p->len);
 	}
 	rc = part_read(p, p->stripe.q, tmp, e);
 	if (rc == 0)
-		md_xor(buf, tmp, p->len);
+		parity_add(buf, tmp, p->len);
 	return rc;
 }
 
@@ -184,11 +185,11 @@ static int sum_q(struct part *p, uint8_t *buf, uint8_t *tmp, struct err *e)
  */
 static void solve_two(const struct part *p, unsigned other, uint8_t *a, const uint8_t *b)
 {
-	uint8_t i = md_power(number_in_q(p, p->wanted)), j = md_power(number_in_q(p, other));
+	uint8_t i = parity_power(number_in_q(p, p->wanted)), j = parity_power(number_in_q(p, other));
 
-	md_multiply(a, p->len, j);
-	md_xor(a, b, p->len);
-	md_multiply(a, p->len, md_inverse(i ^ j));
+	parity_multiply(a, p->len, j);
+	parity_add(a, b, p->len);
+	parity_multiply(a, p->len, parity_inverse(i ^ j));
 }
 
 /* buf, tmp and more have room for the part.  1: a further disk was lost, try again. */
@@ -211,7 +212,7 @@ static int solve(struct part *p, uint8_t *buf, uint8_t *tmp, uint8_t *more, stru
 	if (other == p->stripe.p) {
 		rc = sum_q(p, buf, tmp, e);
 		if (rc == 0)
-			md_multiply(buf, p->len, md_inverse(md_power(number_in_q(p, p->wanted))));
+			parity_multiply(buf, p->len, parity_inverse(parity_power(number_in_q(p, p->wanted))));
 		return rc;
 	}
 	memset(more, 0, p->len);

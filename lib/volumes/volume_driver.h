@@ -35,7 +35,7 @@ int volume_add(struct volume_list *l, const struct volume_disk *disk, const char
 /* A kind of volume that is made of others. */
 struct volume_stack {
 	const char *name;
-	bool holds_tables; /* partition tables are looked for in it, as the kernel does */
+	bool holds_tables; /* partition tables are looked for in it, as the kernel does in MD, and kpartx in what dm makes */
 	/*
 	 * Looks at the items for which volume_is_leaf(), and appends what they make up with volume_add_made().  Called again
 	 * whenever there are new items.  What lacks a part waits until `last`, when no more will come: then it is made

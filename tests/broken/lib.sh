@@ -225,12 +225,6 @@ ext_dirty()
 }
 ext_super=0x400
 
-# le16 N.  be32 N and be64 N, for what is stored in both orders, are printf's %08x and %016x.
-le16()
-{
-	byte $(($1 & 255)); byte $(($1 >> 8 & 255))
-}
-
 # squash: a squashfs of 4 KiB without any compression that holds a file "f" of 18 bytes; its tables in order.
 sq_data=0x60 sq_inodes=0x80 sq_root=0x82 sq_file=0xa2 sq_dir=0x100 sq_ids=0x140 sq_id_index=0x150
 squash()

@@ -3,8 +3,9 @@
  * extents.c - lists where the files of a tree have data, as the kernel tells it (SEEK_DATA, SEEK_HOLE) or as drydock does,
  * one file a line, so that the two can be compared with diff.
  *
- * usage: extents kernel DIR
- *        extents guest DEVICE IMAGE...    the filesystem on DEVICE ("/dev/sda") of these disks
+ * usage: extents [--sums] kernel DIR
+ *        extents [--sums] guest DEVICE IMAGE...    the filesystem on DEVICE ("/dev/sda") of these disks
+ *   --sums   and a sum of what is there: holes are not read, however large they are
  */
 #include <drydock.h>
 
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <fts.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,30 +32,83 @@ static void print_name(const char *path)
 		printf(*path > ' ' && *path < 127 ? "%c" : "\\%02x", (unsigned char)*path);
 }
 
+/* ---- sums ---- */
+
+static bool sums;
+static unsigned char chunk[1 << 20];
+
+/* FNV-1a over words of 8 bytes; what is behind the last one counts as zeros. */
+static uint64_t sum_add(uint64_t sum, size_t len)
+{
+	memset(chunk + len, 0, (8 - len % 8) % 8);
+	for (size_t i = 0; i < len; i += 8) {
+		uint64_t word;
+
+		memcpy(&word, chunk + i, 8);
+		sum = (sum ^ word) * 0x100000001b3;
+	}
+	return sum;
+}
+
+/* Prints the run and, if they are wanted, its sum; read_at() fills chunk. */
+static void print_run(uint64_t at, uint64_t len, void (*read_at)(void *arg, size_t len, uint64_t at), void *arg)
+{
+	uint64_t sum = 0xcbf29ce484222325;
+
+	printf(" %" PRIu64 "+%" PRIu64, at, len);
+	if (!sums)
+		return;
+	while (len > 0) {
+		size_t n = len < sizeof chunk ? (size_t)len : sizeof chunk;
+
+		read_at(arg, n, at);
+		sum = sum_add(sum, n);
+		at += n;
+		len -= n;
+	}
+	printf("=%016" PRIx64, sum);
+}
+
+/* ---- the kernel ---- */
+
 static int by_name(const FTSENT **a, const FTSENT **b)
 {
 	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
+static void kernel_read(void *arg, size_t len, uint64_t at)
+{
+	if (pread(*(int *)arg, chunk, len, (off_t)at) != (ssize_t)len)
+		die("read", strerror(errno));
+}
+
+/* All is asked before anything is read: what reading ahead leaves in the cache of an unwritten extent would be data. */
 static void kernel_file(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_NOFOLLOW);
 	off_t at = 0, end;
+	uint64_t *runs = NULL;
+	size_t n = 0;
 
 	if (fd < 0)
 		die(path, strerror(errno));
-	for (;;) {
-		at = lseek(fd, at, SEEK_DATA);
-		if (at < 0)
-			break;
+	while ((at = lseek(fd, at, SEEK_DATA)) >= 0) {
 		end = lseek(fd, at, SEEK_HOLE);
 		if (end < 0)
 			die(path, strerror(errno));
-		printf(" %jd+%jd", (intmax_t)at, (intmax_t)(end - at));
+		if (n % 1024 == 0)
+			runs = realloc(runs, (n + 1024) * 2 * sizeof *runs);
+		if (!runs)
+			die(path, strerror(errno));
+		runs[n * 2] = (uint64_t)at;
+		runs[n++ * 2 + 1] = (uint64_t)(end - at);
 		at = end;
 	}
 	if (errno != ENXIO)
 		die(path, strerror(errno));
+	for (size_t i = 0; i < n; i++)
+		print_run(runs[i * 2], runs[i * 2 + 1], kernel_read, &fd);
+	free(runs);
 	close(fd);
 }
 
@@ -76,9 +131,28 @@ static int kernel_tree(char *dir)
 	return 0;
 }
 
+/* ---- drydock ---- */
+
+struct file {
+	struct dry_guest *g;
+	const struct dry_entry *ent;
+};
+
+static void guest_read(void *arg, size_t len, uint64_t at)
+{
+	const struct file *f = arg;
+	struct dry_error e;
+	size_t got;
+
+	if (dry_node_read(f->g, f->ent->node, chunk, len, at, &got, &e) < 0)
+		die(f->ent->path, e.msg);
+	if (got != len)
+		die(f->ent->path, "it ends early");
+}
+
 static int guest_file(void *arg, const struct dry_entry *ent)
 {
-	struct dry_guest *g = arg;
+	struct file f = { .g = arg, .ent = ent };
 	struct dry_error e;
 	uint64_t len;
 	bool hole;
@@ -87,12 +161,12 @@ static int guest_file(void *arg, const struct dry_entry *ent)
 		return DRY_WALK_ON;
 	print_name(ent->path);
 	for (uint64_t at = 0; at < ent->stat.size; at += len) {
-		if (dry_node_extent(g, ent->node, at, &len, &hole, &e) < 0)
+		if (dry_node_extent(f.g, ent->node, at, &len, &hole, &e) < 0)
 			die(ent->path, e.msg);
 		if (len == 0)
 			die(ent->path, "an empty run");
 		if (!hole)
-			printf(" %" PRIu64 "+%" PRIu64, at, len);
+			print_run(at, len, guest_read, &f);
 	}
 	putchar('\n');
 	return DRY_WALK_ON;
@@ -119,10 +193,16 @@ static int guest_tree(const char *device, char **images, int n)
 
 int main(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], "--sums") == 0) {
+		sums = true;
+		argv[1] = argv[0];
+		argc--;
+		argv++;
+	}
 	if (argc == 3 && strcmp(argv[1], "kernel") == 0)
 		return kernel_tree(argv[2]);
 	if (argc >= 4 && strcmp(argv[1], "guest") == 0)
 		return guest_tree(argv[2], argv + 3, argc - 3);
-	fprintf(stderr, "usage: extents kernel DIR | extents guest DEVICE IMAGE...\n");
+	fprintf(stderr, "usage: extents [--sums] kernel DIR | extents [--sums] guest DEVICE IMAGE...\n");
 	return 2;
 }

@@ -12,6 +12,9 @@
 #   mounts TYPE                 does this kernel mount filesystems of TYPE?
 #   start                       a folder of its own, removed at the end; then it is the current one
 #   compile_tree_list           ./tree_list, from tree_list.c
+#   compile_extents             ./extents, from extents.c
+#   compile_torture_tree        ./torture_tree, from torture_tree.c
+#   list_guest GUEST-ARGUMENTS...         our view, as tree_list prints the kernel's; list_guest_plain: without checksums
 #   compare NAME OFFSET RAW GUEST-ARGUMENTS...   the kernel's view of the filesystem at OFFSET of RAW against ours;
 #                               MOUNT_OPTS are further options of the mount; LIST_EDIT is a sed script for both listings,
 #                               where both cannot be equal; its reason stands where it is set
@@ -106,10 +109,29 @@ compile_tree_list()
 		{ cat cc.log; result 1 "the lister compiles"; finish; }
 }
 
+compile_extents()
+{
+	"${CC:-cc}" -std=c11 -D_GNU_SOURCE -O2 -I"$top/include" -o extents "$guests/extents.c" -L"$BUILD" -ldrydock \
+		"-Wl,-rpath,$BUILD" ${SAN:+-fsanitize=$SAN} 2>cc.log ||
+		{ cat cc.log; result 1 "the lister of extents compiles"; finish; }
+}
+
+compile_torture_tree()
+{
+	"${CC:-cc}" -std=c11 -D_GNU_SOURCE -O2 -o torture_tree "$guests/torture_tree.c" 2>cc.log ||
+		{ cat cc.log; result 1 "the maker of the torture tree compiles"; finish; }
+}
+
 # one entry a line, as tree_list prints them; filesystems are counted in the order in which they are met
 list_guest()
 {
-	"$DRYDOCK" ls -R --json --xattrs --checksum=sha256 "$@" >guest.json &&
+	list_guest_plain --checksum=sha256 "$@"
+}
+
+# the same without checksums, as tree_list --no-sums
+list_guest_plain()
+{
+	"$DRYDOCK" ls -R --json --xattrs "$@" >guest.json &&
 		sed -e 's/{"path": /\n&/g' guest.json | grep '"type": ' | sed -e 's/, $//' -e 's/]}]$//' |
 		awk 'match($0, /"filesystem": [0-9]+,/) {
 			dev = substr($0, RSTART, RLENGTH)

@@ -3,8 +3,9 @@
  * tree_list.c - lists a tree as the kernel shows it, in the words of "drydock ls -R --json --xattrs --checksum=sha256",
  * one entry a line, so that the two can be compared with diff.
  *
- * usage: tree_list [--copy] DIR
- *   --copy   only what a copy keeps: no inodes, access times, change times, allocation; not the folder itself
+ * usage: tree_list [--copy | --no-sums] DIR
+ *   --copy      only what a copy keeps: no inodes, access times, change times, allocation; not the folder itself
+ *   --no-sums   no checksums of contents
  */
 #include "digest.h"
 #include "json.h"
@@ -140,11 +141,14 @@ static const char *type_word(unsigned mode)
 				: "socket";
 }
 
-static void put_entry(const char *path, const char *shown, bool copy, unsigned *mode)
+enum what { ALL, COPY, NO_SUMS };
+
+static void put_entry(const char *path, const char *shown, enum what what, unsigned *mode)
 {
 	struct strbuf out = STRBUF_INIT;
 	struct json j = JSON_INIT(&out, false);
 	struct statx st;
+	bool copy = what == COPY;
 	char text[8192];
 
 	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
@@ -185,7 +189,7 @@ static void put_entry(const char *path, const char *shown, bool copy, unsigned *
 		text[n] = '\0';
 		put_guest(&j, "target", text);
 	}
-	if (S_ISREG(st.stx_mode))
+	if (S_ISREG(st.stx_mode) && what != NO_SUMS)
 		put_checksum(&j, path);
 	put_xattrs(&j, path);
 	json_object_end(&j);
@@ -204,7 +208,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 }
 
 /* Paths grow beyond PATH_MAX: so each folder is entered. */
-static void list(const char *shown, bool copy)
+static void list(const char *shown, enum what what)
 {
 	struct dirent **names;
 	int n = scandir(".", &names, not_a_dot, by_name);
@@ -216,11 +220,11 @@ static void list(const char *shown, bool copy)
 		unsigned mode;
 
 		strbuf_printf(&path, "%s/%s", shown, names[i]->d_name);
-		put_entry(names[i]->d_name, path.s, copy, &mode);
+		put_entry(names[i]->d_name, path.s, what, &mode);
 		if (S_ISDIR(mode)) {
 			if (chdir(names[i]->d_name) < 0)
 				die(path.s);
-			list(path.s, copy);
+			list(path.s, what);
 			if (chdir("..") < 0)
 				die(path.s);
 		}
@@ -232,17 +236,19 @@ static void list(const char *shown, bool copy)
 
 int main(int argc, char **argv)
 {
-	bool copy = argc == 3 && strcmp(argv[1], "--copy") == 0;
+	enum what what = ALL;
 	unsigned mode;
 
-	if (argc != 2 + copy) {
-		fprintf(stderr, "usage: tree_list [--copy] DIR\n");
+	if (argc == 3)
+		what = strcmp(argv[1], "--copy") == 0 ? COPY : strcmp(argv[1], "--no-sums") == 0 ? NO_SUMS : ALL;
+	if (argc != 2 + (what != ALL)) {
+		fprintf(stderr, "usage: tree_list [--copy | --no-sums] DIR\n");
 		return 2;
 	}
 	if (chdir(argv[argc - 1]) < 0)
 		die(argv[argc - 1]);
-	if (!copy)
-		put_entry(".", "/", copy, &mode);
-	list("", copy);
+	if (what != COPY)
+		put_entry(".", "/", what, &mode);
+	list("", what);
 	return 0;
 }

@@ -22,6 +22,8 @@ static const char *const layouts[] = {
 	"-t ext4 -b 1024 -O bigalloc -C 8192 -N 1024",
 	"-t ext4 -b 1024 -O ea_inode,large_dir,mmp,quota,project,casefold,verity,metadata_csum_seed",
 	"-t ext4 -b 1024 -O sparse_super2,^flex_bg",
+	"-t ext4 -b 1024 -g 256 -N 1024 -O meta_bg,^resize_inode,^flex_bg,^has_journal",
+	"-t ext4 -b 1024 -g 256 -N 1024 -O meta_bg,^resize_inode,^flex_bg,^has_journal,^metadata_csum,uninit_bg",
 	"-t ext4 -b 1024 -I 512 -O inline_data", /* last: mke2fs -d with it cuts a file's last hole off */
 };
 #define NLAYOUTS ((int)(sizeof layouts / sizeof *layouts))
@@ -303,7 +305,7 @@ END_TEST
 /* A file with an extent tree of one level below the inode, without checksums: its index entry names leaf[]. */
 static uint64_t make_deep_file(void)
 {
-	run("mkdir t; for i in $(seq 0 2 60); do printf z | dd of=t/f bs=1024 seek=$i conv=notrunc; done");
+	run("mkdir -p t; for i in $(seq 0 2 60); do printf z | dd of=t/f bs=1024 seek=$i conv=notrunc; done");
 	make_fs("8M", "-t ext4 -b 1024 -O ^metadata_csum,^has_journal");
 	return inode_off("/f") + 40;
 }
@@ -365,6 +367,70 @@ START_TEST(extent_trees_that_loop_or_lie_are_refused)
 	run("cp good d");
 	poke32(iblock + 12, 5);
 	map_refused("overlaps its neighbours");
+}
+END_TEST
+
+/* An index node of one entry. */
+static void make_index(uint64_t block, unsigned depth, uint64_t next)
+{
+	poke16(block * 1024, 0xf30a);
+	poke16(block * 1024 + 2, 1);
+	poke16(block * 1024 + 4, 84);
+	poke16(block * 1024 + 6, (uint16_t)depth);
+	poke32(block * 1024 + 8, 0);
+	poke32(block * 1024 + 12, 0);
+	poke32(block * 1024 + 16, (uint32_t)next);
+	poke32(block * 1024 + 20, 0);
+}
+
+/* Between the root and the leaf come blocks of another file, one for each level more. */
+START_TEST(extent_trees_of_every_depth_are_read)
+{
+	uint64_t iblock, leaf, spare;
+	struct vfs *v;
+
+	run("mkdir t; head -c 8192 /dev/urandom > t/spare");
+	iblock = make_deep_file();
+	ck_assert_uint_eq(peek16(iblock + 6), 1);
+	leaf = peek32(iblock + 16);
+	spare = debugfs_number("blocks /spare");
+	for (unsigned depth = 2; depth <= 5; depth++) {
+		make_index(spare + depth, depth - 1, leaf);
+		leaf = spare + depth;
+		poke16(iblock + 6, (uint16_t)depth);
+		poke32(iblock + 16, (uint32_t)leaf);
+		v = open_tree();
+		reads_as(v, "/f", "t/f");
+		vfs_free(v);
+	}
+	make_index(spare, 5, leaf);
+	poke16(iblock + 6, 6);
+	poke32(iblock + 16, (uint32_t)spare);
+	map_refused("depth 6");
+}
+END_TEST
+
+/* Its Merkle tree lies behind the end, from the next 64 KiB on. */
+START_TEST(the_content_of_a_verity_file_ends_at_its_size)
+{
+	struct vfs *v;
+	struct vfs_node n;
+	struct fs_stat st;
+	uint64_t len;
+	bool hole;
+
+	run("mkdir t; head -c 100000 /dev/urandom > want; cp want t/f; truncate -s 131072 t/f; head -c 8192 /dev/urandom >> t/f");
+	make_fs("8M", "-t ext4 -b 1024 -O verity,^metadata_csum");
+	run("debugfs -w -R 'sif /f flags 0x180000' d; debugfs -w -R 'sif /f size 100000' d");
+	v = open_tree();
+	reads_as(v, "/f", "want");
+	ok(vfs_stat(v, "/f", true, &st, &e));
+	ck_assert_uint_eq(st.size, 100000);
+	ok(vfs_lookup(v, "/f", true, &n, &e));
+	ok(fs_extent(n.fs, n.ino, 0, &len, &hole, &e));
+	ck_assert(!hole);
+	ck_assert_uint_eq(len, 100000);
+	vfs_free(v);
 }
 END_TEST
 
@@ -469,6 +535,63 @@ START_TEST(names_are_folded_only_where_a_directory_says_so)
 }
 END_TEST
 
+/* How many reads of the image "d" it takes to open it and then, where there is one, to find a path. */
+static unsigned long reads_to_find(const char *path)
+{
+	const struct block_open how = { .format = "raw" };
+	struct fault_plan plan = { .fail_read_at = 0 };
+	struct block *file = NULL, *b = NULL;
+	struct fs *fs = NULL;
+	struct vfs *v = NULL;
+	struct fs_stat st;
+
+	ok(block_open("d", &how, &file, &e));
+	ok(block_fault(file, &plan, &b, &e));
+	ok(fs_open(b, &fs, &e));
+	ok(vfs_new(&v, &e));
+	ok(vfs_mount(v, fs, "/", &e));
+	if (path)
+		ok(vfs_stat(v, path, true, &st, &e));
+	vfs_free(v);
+	block_unref(b);
+	block_unref(file);
+	return atomic_load(&plan.nreads);
+}
+
+/* e2fsck builds the tree of hashes, of names that are folded. */
+START_TEST(folded_names_are_found_by_their_hash)
+{
+	struct vfs *v;
+	struct fs_stat st;
+	char path[100];
+
+	run("mkdir -p t/fold; cd t/fold; seq -f '\303\204-Name-long-enough-that-there-are-many-blocks-of-them-%g' 5000 |"
+	    " xargs -d '\\n' touch");
+	make_fs("32M", "-t ext4 -b 1024 -O casefold -N 6000");
+	run("debugfs -w -R 'sif /fold flags 0x40080000' d; e2fsck -fyD d || [ $? = 1 ]; e2fsck -fn d");
+	v = open_tree();
+	for (unsigned i = 1; i <= 5000; i += 7) {
+		snprintf(path, sizeof path, "/fold/\303\244-NAME-Long-enough-that-there-are-many-blocks-of-THEM-%u", i);
+		ok(vfs_stat(v, path, true, &st, &e));
+	}
+	fails(vfs_stat(v, "/fold/no such name", true, &st, &e), ERR_NOT_FOUND);
+	vfs_free(v);
+	ck_assert_uint_lt(reads_to_find(path), reads_to_find(NULL) + 8);
+}
+END_TEST
+
+START_TEST(opening_costs_no_more_with_many_groups)
+{
+	unsigned long few;
+
+	run("mkdir t");
+	make_fs("4M", "-t ext4 -b 1024 -g 256 -N 64");
+	few = reads_to_find(NULL);
+	make_fs("1G", "-t ext4 -b 1024 -g 256 -N 65536");
+	ck_assert_uint_le(reads_to_find(NULL), few);
+}
+END_TEST
+
 START_TEST(every_failing_read_is_an_error_and_the_next_attempt_works)
 {
 	const struct block_open how = { .format = "raw" };
@@ -532,6 +655,10 @@ int main(void)
 	tcase_add_test(t, a_walk_leaves_a_directory_that_contains_itself);
 	tcase_add_test(t, encrypted_files_and_directories_are_refused_in_one_sentence);
 	tcase_add_test(t, names_are_folded_only_where_a_directory_says_so);
+	tcase_add_test(t, extent_trees_of_every_depth_are_read);
+	tcase_add_test(t, the_content_of_a_verity_file_ends_at_its_size);
+	tcase_add_test(t, folded_names_are_found_by_their_hash);
+	tcase_add_test(t, opening_costs_no_more_with_many_groups);
 	tcase_add_test(t, every_failing_read_is_an_error_and_the_next_attempt_works);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -5,25 +5,39 @@
 
 #include <string.h>
 
-START_TEST(powers_of_two_are_those_of_the_field)
+/* a * b, the long way. */
+static uint8_t times(uint8_t a, uint8_t b)
 {
-	ck_assert_uint_eq(parity_power(0), 1);
-	ck_assert_uint_eq(parity_power(7), 0x80);
-	ck_assert_uint_eq(parity_power(8), 0x1d);
-	ck_assert_uint_eq(parity_power(9), 0x3a);
-	ck_assert_uint_eq(parity_power(255), 1);
-	ck_assert_uint_eq(parity_power(254), parity_inverse(2));
+	unsigned product = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		if (b >> i & 1)
+			product ^= (unsigned)a << i;
+	for (int i = 14; i >= 8; i--)
+		if (product >> i & 1)
+			product ^= 0x11du << (i - 8);
+	return (uint8_t)product;
 }
-END_TEST
 
-START_TEST(a_number_times_its_inverse_is_one)
+START_TEST(the_field_of_256_is_that_of_raid6)
 {
-	for (unsigned x = 1; x < 256; x++) {
-		uint8_t p = (uint8_t)x;
+	uint8_t buf[37], copy[37], power = 1;
 
-		parity_multiply(&p, 1, parity_inverse((uint8_t)x));
-		ck_assert_uint_eq(p, 1);
+	for (unsigned i = 0; i < 300; i++, power = times(power, 2))
+		ck_assert_uint_eq(parity_power(i), power);
+	for (unsigned x = 1; x < 256; x++)
+		ck_assert_uint_eq(times((uint8_t)x, parity_inverse((uint8_t)x)), 1);
+	for (size_t i = 0; i < sizeof buf; i++)
+		buf[i] = (uint8_t)(i * 7 + 100);
+	memcpy(copy, buf, sizeof buf);
+	parity_double(buf, sizeof buf);
+	parity_multiply(copy, sizeof copy, 0x53);
+	for (size_t i = 0; i < sizeof buf; i++) {
+		ck_assert_uint_eq(buf[i], times((uint8_t)(i * 7 + 100), 2));
+		ck_assert_uint_eq(copy[i], times((uint8_t)(i * 7 + 100), 0x53));
 	}
+	parity_add(buf, buf, sizeof buf);
+	ck_assert(buf[0] == 0 && buf[36] == 0);
 }
 END_TEST
 
@@ -54,5 +68,4 @@ START_TEST(two_lost_data_come_back_from_p_and_q)
 }
 END_TEST
 
-TEST_MAIN("parity", powers_of_two_are_those_of_the_field, a_number_times_its_inverse_is_one,
-	  two_lost_data_come_back_from_p_and_q)
+TEST_MAIN("parity", the_field_of_256_is_that_of_raid6, two_lost_data_come_back_from_p_and_q)

@@ -235,44 +235,6 @@ START_TEST(which_disks_are_enough)
 }
 END_TEST
 
-/* ---- arithmetic, the long way ---- */
-
-static uint8_t times(uint8_t a, uint8_t b)
-{
-	unsigned product = 0;
-
-	for (unsigned i = 0; i < 8; i++)
-		if (b >> i & 1)
-			product ^= (unsigned)a << i;
-	for (int i = 14; i >= 8; i--)
-		if (product >> i & 1)
-			product ^= 0x11du << (i - 8);
-	return (uint8_t)product;
-}
-
-START_TEST(the_field_of_256_is_that_of_raid6)
-{
-	uint8_t buf[37], copy[37], power = 1;
-
-	for (unsigned i = 0; i < 300; i++, power = times(power, 2))
-		ck_assert_uint_eq(md_power(i), power);
-	for (unsigned x = 1; x < 256; x++)
-		ck_assert_uint_eq(times((uint8_t)x, md_inverse((uint8_t)x)), 1);
-	for (size_t i = 0; i < sizeof buf; i++)
-		buf[i] = (uint8_t)(i * 7 + 100);
-	memcpy(copy, buf, sizeof buf);
-	md_double(buf, sizeof buf);
-	md_multiply(copy, sizeof copy, 0x53);
-	for (size_t i = 0; i < sizeof buf; i++) {
-		ck_assert_uint_eq(buf[i], times((uint8_t)(i * 7 + 100), 2));
-		ck_assert_uint_eq(copy[i], times((uint8_t)(i * 7 + 100), 0x53));
-	}
-	md_xor(buf, buf, sizeof buf);
-	ck_assert(buf[0] == 0 && buf[36] == 0);
-}
-END_TEST
-
 TEST_MAIN("md_geo", chunks_lie_where_the_drawings_have_them, raid0_of_disks_of_several_sizes_has_zones_in_either_layout,
 	  raid0_that_does_not_tell_its_layout_is_read_where_both_are_the_same, linear_disks_follow_each_other,
-	  forms_that_make_no_sense_are_refused, sizes_that_overflow_are_refused, which_disks_are_enough,
-	  the_field_of_256_is_that_of_raid6)
+	  forms_that_make_no_sense_are_refused, sizes_that_overflow_are_refused, which_disks_are_enough)
