@@ -38,6 +38,9 @@ struct guest_ref {
 	const char **formats; /* NULL: all as the option says */
 	size_t nimages;
 	struct dry_guest *guest; /* NULL: could not be opened, and that was said */
+	struct dry_guest **more; /* the same guest again, as often as the set's `handles` says */
+	size_t nmore;
+	struct guest_lane *lane; /* guest_run.h: where what is printed goes; NULL: straight out */
 	bool mounted, failed;
 };
 /* One operand. */
@@ -52,8 +55,11 @@ struct guest_set {
 	size_t nitems;
 	char **texts; /* pieces of operands */
 	size_t ntexts;
+	unsigned handles; /* for threads that work on one guest: it is opened so many times; 0: once */
 };
 void guest_set_free(struct guest_set *s); /* for CLEANUP */
+/* Closes all handles of one guest. */
+void guest_close(struct guest_ref *g);
 
 /*
  * Operands that are images: each a guest of its own, or with -a none.  Operands that are IMAGE[:/PATH], or with -a
@@ -92,8 +98,14 @@ struct guest_confine {
 int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct guest_set *s, bool *fatal);
 /* Mounts what is asked for, once; NULL with a sentence printed (the first time) when it cannot be. */
 struct dry_guest *guest_ready(const struct guest_opts *o, struct guest_set *s, size_t guest);
-/* "drydock: LABEL: message", returns EXIT_FAILED. */
+/* "drydock: LABEL: " and a sentence on stderr, when it is the guest's turn. */
+__attribute__((format(printf, 2, 3))) void guest_say(const struct guest_ref *g, const char *fmt, ...);
+/* The same with the error's message; returns EXIT_FAILED. */
 int guest_fail(const struct guest_ref *g, const struct dry_error *e);
+/* The same with the path of the file of which the message does not tell the name. */
+int guest_fail_file(const struct guest_ref *g, const char *path, const struct dry_error *e);
+/* Mounts in one handle of the guest what is asked for: 0, or < 0 with *e filled. */
+int guest_mount_asked(const struct guest_opts *o, struct dry_guest *g, struct dry_error *e);
 /* The guest's warnings, and with -v its notes; without, volumes that the keys which were given do not open. */
 void guest_notes(const struct guest_opts *o, const struct guest_ref *g);
 
