@@ -41,6 +41,9 @@ int cmd_snapshot(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_volumes(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
+int cmd_find(int argc, char **argv);
+int cmd_hash(int argc, char **argv);
+int cmd_tar(int argc, char **argv);
 
 /* Prints "drydock: MESSAGE" on stderr and returns EXIT_FAILED (EXIT_USAGE for DRY_USAGE). */
 int cmd_fail(const struct dry_error *e);

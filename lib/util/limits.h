@@ -238,4 +238,7 @@
 #define LIMIT_LUKS2_JSON_VALUES 16384
 #define LIMIT_LUKS2_JSON_DEPTH 32
 
+/* Runs of data of one file that an archive tells apart: 16 bytes of memory and up to 40 of the archive each. */
+#define LIMIT_TAR_RUNS (256 * 1024)
+
 #endif
