@@ -255,6 +255,7 @@ int cmd_cp(int argc, char **argv)
 	const struct usage u = { "cp", "[options] IMAGE:/PATH... TARGET", "Copies files and trees out of guests." };
 	const struct opt opts[] = {
 		GUEST_OPTS(&c.guest),
+		GUEST_OPT_DOMAIN(&c.guest, 'd'),
 		GUEST_OPT_MOUNT(&c.guest),
 		OPT_FLAG('R', "recursive", &c.recursive, "copy directories with all that is in them"),
 		OPT_FLAG(0, "no-preserve", &c.no_preserve, "keep no modes, times, owners, extended attributes"),

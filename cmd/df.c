@@ -186,6 +186,7 @@ int cmd_df(int argc, char **argv)
 	const struct usage u = { "df", "[options] IMAGE...", "Shows how full the filesystems of guests are." };
 	const struct opt opts[] = {
 		GUEST_OPTS(&c.guest),
+		GUEST_OPT_DOMAIN(&c.guest, 'd'),
 		OPT_FLAG('h', "human-readable", &c.human, "sizes with K, M, G ... (powers of 1024)"),
 		OPT_FLAG('i', "inodes", &c.inodes, "count inodes, not blocks"),
 		OPT_FLAG(0, "json", &c.json, "print JSON"),

@@ -462,6 +462,7 @@ int cmd_find(int argc, char **argv)
 	const struct usage u = { "find", "[options] IMAGE[:/PATH]...", "Looks for files of guests." };
 	const struct opt opts[] = {
 		GUEST_OPTS(&c.guest),
+		GUEST_OPT_DOMAIN(&c.guest, 'd'),
 		GUEST_OPT_MOUNT(&c.guest),
 		OPT_LIST('n', "name", "PATTERN", &c.names, "the name matches, as in a shell"),
 		OPT_LIST(0, "iname", "PATTERN", &c.inames, "the same, upper and lower case alike"),

@@ -2,6 +2,7 @@
 #include "guest_opts.h"
 
 #include "alloc.h"
+#include "domain.h"
 #include "guest_run.h"
 #include "limits.h"
 #include "text.h"
@@ -25,6 +26,7 @@ void guest_opts_free(struct guest_opts *o)
 {
 	opt_list_free(&o->images);
 	opt_list_free(&o->mounts);
+	opt_list_free(&o->domains);
 	image_how_free(&o->image);
 	guest_keys_free(&o->keys);
 }
@@ -139,8 +141,49 @@ static int set_of_add(const struct guest_opts *o, struct guest_set *s)
 	return set_add_guest(s, o->images.items, o->images.n) ? 0 : nomem();
 }
 
+int guest_set_domain(struct guest_set *s, const struct domain *d)
+{
+	CLEANUP(free_ptr) const char **images = alloc_array(d->ndisks + 1, sizeof *images);
+	CLEANUP(free_ptr) const char **formats = alloc_array(d->ndisks + 1, sizeof *formats);
+
+	if (!images || !formats)
+		return nomem();
+	if (!d->ndisks) {
+		cmd_warn("%s: the domain has no disk that can be read", d->name);
+		return EXIT_FAILED;
+	}
+	for (size_t i = 0; i < d->ndisks; i++) {
+		images[i] = set_text(s, d->disks[i].path, strlen(d->disks[i].path));
+		formats[i] = d->disks[i].format ? set_text(s, d->disks[i].format, strlen(d->disks[i].format)) : NULL;
+		if (!images[i] || (d->disks[i].format && !formats[i]))
+			return nomem();
+	}
+	if (guest_set_add(s, images, formats, d->ndisks))
+		return EXIT_FAILED;
+	s->guests[s->nguests - 1].label = set_text(s, d->name, strlen(d->name));
+	return s->guests[s->nguests - 1].label ? 0 : nomem();
+}
+
+static int set_of_domains(const char *verb, const struct guest_opts *o, struct guest_set *s)
+{
+	int rc = 0;
+
+	if (o->images.n)
+		return cmd_usage(verb, "a guest is given with -a or with --domain, not with both");
+	for (size_t i = 0; i < o->domains.n && !rc; i++) {
+		struct domain d;
+		struct dry_error e = { .code = DRY_OK };
+
+		rc = domain_load(o->domains.items[i], o->uri, &d, &e) < 0 ? cmd_fail(&e) : guest_set_domain(s, &d);
+		domain_free(&d);
+	}
+	return rc;
+}
+
 int guest_set_images(const char *verb, const struct guest_opts *o, int argc, char **argv, struct guest_set *s)
 {
+	if (o->domains.n)
+		return argc ? cmd_usage(verb, "with --domain there is no operand \"%s\"", argv[0]) : set_of_domains(verb, o, s);
 	if (o->images.n) {
 		if (argc)
 			return cmd_usage(verb, "with -a there is no operand \"%s\"", argv[0]);
@@ -176,8 +219,14 @@ static int set_add_operand(const char *operand, struct guest_set *s)
 
 int guest_set_paths(const char *verb, const struct guest_opts *o, int argc, char **argv, struct guest_set *s)
 {
-	int rc = o->images.n ? set_of_add(o, s) : 0;
+	int rc = o->domains.n ? set_of_domains(verb, o, s) : o->images.n ? set_of_add(o, s) : 0;
 
+	if (o->domains.n) {
+		for (size_t g = 0; g < s->nguests && !rc; g++)
+			for (int i = 0; i < MAX_OF(argc, 1) && !rc; i++)
+				rc = set_add_item(s, g, argc ? argv[i] : NULL);
+		return rc;
+	}
 	if (!o->images.n && !argc)
 		return cmd_usage(verb, "name an image, as in IMAGE:/path");
 	for (int i = 0; i < argc && !rc; i++)

@@ -11,7 +11,8 @@
 #include "image.h"
 
 struct guest_opts {
-	struct opt_list images, mounts;
+	struct opt_list images, mounts, domains;
+	const char *uri; /* of libvirt; NULL: where it looks by itself */
 	struct image_how image;
 	struct guest_keys keys;
 	int confine; /* enum dry_confinement */
@@ -29,11 +30,16 @@ extern const char *const confine_words[]; /* in the order of enum dry_confinemen
 #define GUEST_OPT_MOUNT(o)                                                                                             \
 	OPT_LIST('m', "mount", "DEV[:DIR[:OPTS[:TYPE]]]", &(o)->mounts, "mount this; nothing is mounted by itself then")
 
+/* For commands whose own -d is another option: LETTER is 0 then. */
+#define GUEST_OPT_DOMAIN(o, letter)                                                                                    \
+	OPT_LIST(letter, "domain", "DOMAIN", &(o)->domains, "a libvirt domain, by name or UUID, or a file of its XML"), \
+	OPT_STRING('c', "connect", "URI", &(o)->uri, "the libvirt that knows the domains")
+
 void guest_opts_free(struct guest_opts *o); /* for CLEANUP */
 
-/* One guest: an operand's image, or all of -a. */
+/* One guest: an operand's image, all of -a, or a domain's disks. */
 struct guest_ref {
-	const char *label; /* its (first) image, as the user wrote it */
+	const char *label; /* its (first) image, as the user wrote it; the domain's name */
 	const char **images;
 	const char **formats; /* NULL: all as the option says */
 	size_t nimages;
@@ -62,13 +68,16 @@ void guest_set_free(struct guest_set *s); /* for CLEANUP */
 void guest_close(struct guest_ref *g);
 
 /*
- * Operands that are images: each a guest of its own, or with -a none.  Operands that are IMAGE[:/PATH], or with -a
- * paths.  Return 0, or the exit status with a sentence printed.
+ * Operands that are images: each a guest of its own, or with -a and -d none.  Operands that are IMAGE[:/PATH], or with -a
+ * and -d paths, in each of the domains.  Return 0, or the exit status with a sentence printed.
  */
 int guest_set_images(const char *verb, const struct guest_opts *o, int argc, char **argv, struct guest_set *s);
 int guest_set_paths(const char *verb, const struct guest_opts *o, int argc, char **argv, struct guest_set *s);
 /* One guest of those images and formats (NULL: guess), copied.  0, or EXIT_FAILED with a sentence printed. */
 int guest_set_add(struct guest_set *s, const char *const *images, const char *const *formats, size_t n);
+/* Adds the guest that a domain is: 0, or EXIT_FAILED with a sentence printed. */
+struct domain;
+int guest_set_domain(struct guest_set *s, const struct domain *d);
 /* Splits "IMAGE:/path" or "IMAGE:path": the length of IMAGE, or 0 when it is an image alone. */
 size_t guest_split(const char *operand);
 

@@ -198,7 +198,7 @@ int guest_run(struct guest_run *r)
 	struct queue q = { .run = r };
 	CLEANUP(free_ptr) struct unit *units = units_of(r->set, &q.nunits);
 	const struct guest_keys *keys = &r->opts->keys;
-	unsigned n = MIN_OF(pool_threads(), THREADS_MAX);
+	unsigned n = MIN_OF(r->threads ? r->threads : pool_threads(), THREADS_MAX);
 	struct err e = ERR_INIT;
 
 	if (!units) {

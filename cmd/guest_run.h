@@ -24,6 +24,7 @@ struct guest_run {
 	 */
 	int (*work)(void *arg, struct guest_ref *g, const struct guest_item *items, size_t nitems);
 	void *arg;
+	unsigned threads; /* at most; 0: as many as there are cores */
 	bool printed; /* afterwards: something was, on standard output */
 };
 /*

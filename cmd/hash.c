@@ -402,6 +402,7 @@ int cmd_hash(int argc, char **argv)
 	const struct usage u = { "hash", "[options] IMAGE[:/PATH]...", "Prints checksums of all files of guests." };
 	const struct opt opts[] = {
 		GUEST_OPTS(&c.guest),
+		GUEST_OPT_DOMAIN(&c.guest, 'd'),
 		GUEST_OPT_MOUNT(&c.guest),
 		OPT_STRING('A', "algorithm", "ALG", &c.algorithm, "sha256 (the default), sha1, sha224, sha384, sha512, md5, crc"),
 		OPT_LIST(0, "exclude", "PATTERN", &c.exclude, "leave out what has such a name, or with / such a path"),

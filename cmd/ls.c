@@ -243,6 +243,7 @@ int cmd_ls(int argc, char **argv)
 	const struct usage u = { "ls", "[options] IMAGE[:/PATH]...", "Lists files of guests." };
 	const struct opt opts[] = {
 		GUEST_OPTS(&c.guest),
+		GUEST_OPT_DOMAIN(&c.guest, 0),
 		GUEST_OPT_MOUNT(&c.guest),
 		OPT_FLAG('l', "long", &c.long_lines, "mode, links, owner, size, date, name, target"),
 		OPT_FLAG('R', "recursive", &c.recursive, "the whole tree, one path a line"),

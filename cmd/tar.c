@@ -112,6 +112,7 @@ int cmd_tar(int argc, char **argv)
 	const struct usage u = { "tar", "[options] IMAGE[:/PATH]", "Writes a tree of a guest as a tar archive." };
 	const struct opt opts[] = {
 		GUEST_OPTS(&c.guest),
+		GUEST_OPT_DOMAIN(&c.guest, 'd'),
 		GUEST_OPT_MOUNT(&c.guest),
 		OPT_STRING('o', "output", "FILE", &c.output, "write here and not to standard output"),
 		OPT_LIST(0, "exclude", "PATTERN", &c.exclude, "leave out what has such a name, or with / such a path"),

@@ -343,6 +343,7 @@ int cmd_volumes(int argc, char **argv)
 				 "Lists the partitions, logical volumes and filesystems of images." };
 	const struct opt opts[] = {
 		GUEST_OPTS(&guest),
+		GUEST_OPT_DOMAIN(&guest, 'd'),
 		OPT_FLAG('b', "bytes", &c.bytes, "sizes in bytes"),
 		OPT_FLAG(0, "json", &c.json, "print JSON"),
 		OPT_END,

@@ -83,7 +83,7 @@ images()
 @test "more guests than a process may have open files by itself" {
 	mapfile -t all < <(images)
 	(
-		ulimit -Sn 24
+		ulimit -Sn 12
 		drydock df "${all[@]}" | sed 1d >out
 	)
 	[ "$(wc -l <out)" = 24 ]
