@@ -63,9 +63,11 @@ int cmd_qemu_img(int argc, char **argv);
 int cmd_qemu_io(int argc, char **argv);
 
 /* One per peer's name: cmd/virt_NAME.c. */
+int virt_alignment_scan(int argc, char **argv);
 int virt_cat(int argc, char **argv);
 int virt_df(int argc, char **argv);
 int virt_filesystems(int argc, char **argv);
+int virt_index_validate(int argc, char **argv);
 int virt_ls(int argc, char **argv);
 
 #endif

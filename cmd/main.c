@@ -44,9 +44,11 @@ static const struct command commands[] = {
 static const struct compat compats[] = {
 	{ "qemu-img", cmd_qemu_img },
 	{ "qemu-io", cmd_qemu_io },
+	{ "virt-alignment-scan", virt_alignment_scan },
 	{ "virt-cat", virt_cat },
 	{ "virt-df", virt_df },
 	{ "virt-filesystems", virt_filesystems },
+	{ "virt-index-validate", virt_index_validate },
 	{ "virt-ls", virt_ls },
 	{ NULL, NULL },
 };

@@ -11,9 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The release of the peers whose options and output these tools follow. */
-#define VIRT_VERSION "1.48.2"
-
 void virt_free(struct virt *v)
 {
 	dry_guest_close(v->guest);

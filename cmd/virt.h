@@ -14,6 +14,9 @@
 
 #include <getopt.h>
 
+/* The release of the peers whose options and output these tools follow. */
+#define VIRT_VERSION "1.48.2"
+
 /* The long options that come without a letter; each tool's own begin at VIRT_OWN. */
 enum {
 	VIRT_HELP = 256,

@@ -242,6 +242,9 @@
 #define LIMIT_DOMAIN_XML (4 * MiB)
 #define LIMIT_DOMAIN_DISKS 1024
 
+/* virt-builder's own index has some hundred KiB. */
+#define LIMIT_BUILDER_INDEX (16 * MiB)
+
 /* Runs of data of one file that an archive tells apart: 16 bytes of memory and up to 40 of the archive each. */
 #define LIMIT_TAR_RUNS (256 * 1024)
 
