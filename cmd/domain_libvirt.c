@@ -63,8 +63,8 @@ static int load(struct libvirt *v, struct dry_error *e)
 	v->library = dlopen(LIBVIRT, RTLD_NOW | RTLD_LOCAL);
 	if (!v->library)
 		return domain_fail(e, DRY_UNSUPPORTED,
-				   "libvirt's client library (" LIBVIRT ") is not installed: name the disks with -a, or give a file of "
-				   "domain XML to -d");
+				   "libvirt's client library (" LIBVIRT ") is not installed: name the disks with -a, or "
+				   "give a file of domain XML to -d");
 	for (size_t i = 0; i < ARRAY_LEN(symbols); i++) {
 		void *p = dlsym(v->library, symbols[i].name);
 

@@ -10,8 +10,11 @@
 #include "text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Fewer zeros than this are not worth a map. */
 #define HOLES_MIN 4096
@@ -40,6 +43,65 @@ static int stop(struct guest_tar *t, const char *why)
 		cmd_warn("%s: %s", t->fd_name, why);
 	t->stopped = true;
 	return EXIT_FAILED;
+}
+
+/* ---- the file ---- */
+
+static int open_failed(const struct guest_tar *t)
+{
+	cmd_warn("%s: %s", t->fd_name, strerror(errno));
+	return EXIT_FAILED;
+}
+
+int guest_tar_open(struct guest_tar *t, const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	CLEANUP(free_ptr) char *folder = NULL;
+	struct stat st;
+
+	t->stopped = true; /* until something is written */
+	if (strcmp(file, "-") == 0) {
+		t->fd = STDOUT_FILENO;
+		t->fd_name = "standard output";
+		return 0;
+	}
+	t->fd_name = file;
+	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode)) {
+		t->fd = open(file, O_WRONLY | O_CLOEXEC);
+		return t->fd < 0 ? open_failed(t) : 0;
+	}
+	folder = !slash ? alloc_strdup(".") : alloc_strndup(file, (size_t)(slash - file) + 1);
+	t->name = slash ? slash + 1 : file;
+	if (!folder) {
+		cmd_warn("out of memory");
+		return EXIT_FAILED;
+	}
+	t->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->folder < 0)
+		return open_failed(t);
+	snprintf(t->temporary, sizeof t->temporary, ".%.200s.drydock-%ld", t->name, (long)getpid());
+	t->fd = openat(t->folder, t->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	return t->fd < 0 ? open_failed(t) : 0;
+}
+
+int guest_tar_close(struct guest_tar *t)
+{
+	int status = EXIT_DONE;
+
+	if (t->fd >= 0 && t->folder >= 0) {
+		if (!t->stopped && (fsync(t->fd) < 0 || renameat(t->folder, t->temporary, t->folder, t->name) < 0)) {
+			open_failed(t);
+			t->stopped = true;
+		}
+		if (t->stopped) {
+			unlinkat(t->folder, t->temporary, 0);
+			status = EXIT_FAILED;
+		}
+	}
+	if (t->fd != STDOUT_FILENO)
+		close_fd(&t->fd);
+	close_fd(&t->folder);
+	return status;
 }
 
 /* ---- writing ---- */
@@ -169,7 +231,7 @@ static void attributes_free(struct attributes *a)
 
 static int attributes_of(struct guest_tar *t, const struct dry_entry *ent, struct attributes *a, struct dry_error *e)
 {
-	int rc = t->no_xattrs ? 0 : entry_xattrs(t->guest, ent->node, &a->all, e);
+	int rc = t->no_xattrs && t->no_acls && t->no_selinux ? 0 : entry_xattrs(t->guest, ent->node, &a->all, e);
 
 	if (rc < 0 || !a->all.n)
 		return rc;
@@ -181,10 +243,14 @@ static int attributes_of(struct guest_tar *t, const struct dry_entry *ent, struc
 	for (size_t i = 0; i < a->all.n; i++) {
 		const struct entry_xattr *x = &a->all.items[i];
 
-		if (strcmp(x->name, "system.posix_acl_access") == 0 && tar_acl_text(&a->acl, x->value, x->len))
+		if (text_starts(x->name, "system.posix_acl_", NULL)) {
+			bool access = strcmp(x->name, "system.posix_acl_access") == 0;
+
+			if (t->no_acls || tar_acl_text(access ? &a->acl : &a->default_acl, x->value, x->len))
+				continue;
+		} else if (strcmp(x->name, "security.selinux") == 0 ? t->no_selinux : t->no_xattrs) {
 			continue;
-		if (strcmp(x->name, "system.posix_acl_default") == 0 && tar_acl_text(&a->default_acl, x->value, x->len))
-			continue;
+		}
 		if (!t->ntfs_xattrs && text_starts(x->name, "system.ntfs_", NULL))
 			continue;
 		a->kept[a->nkept++] = (struct tar_xattr){ x->name, x->value, x->len };
@@ -369,6 +435,7 @@ int guest_tar(struct guest_tar *t, const char *path)
 	};
 	struct dry_error e = { .code = DRY_OK };
 
+	t->stopped = false;
 	t->out = (struct strbuf)STRBUF_INIT;
 	t->buf = alloc_bytes(GUEST_FILE_CHUNK);
 	if (!t->buf)

@@ -10,13 +10,16 @@
 struct guest_tar {
 	struct guest_ref *ref;
 	struct dry_guest *guest;
-	int fd; /* written to */
-	const char *fd_name;
-	bool no_xattrs;	 /* neither extended attributes nor ACLs */
+	bool no_xattrs, no_acls, no_selinux; /* what is not kept: extended attributes other than the two others, ACLs, labels */
 	bool ntfs_xattrs; /* system.ntfs_* too, which only NTFS has */
 	bool times;	 /* when files were read and changed, too */
 	bool one_fs;
 	const struct opt_list *exclude; /* patterns; see guest_tar_excluded() */
+	/* where it goes: a file has a temporary name in its folder until it is whole */
+	int fd;
+	const char *fd_name, *name;
+	int folder; /* -1: written in place */
+	char temporary[300];
 	/* inside */
 	struct links links;
 	struct strbuf out;
@@ -26,6 +29,18 @@ struct guest_tar {
 	bool stopped; /* what was written is no whole archive; that was told */
 };
 
+#define GUEST_TAR_INIT { .fd = -1, .folder = -1 }
+
+/*
+ * Before confinement: opens the file that is written to, "-" for standard output.  Its folder is t->folder, for the
+ * confinement.  0, or EXIT_FAILED with a sentence told.
+ */
+int guest_tar_open(struct guest_tar *t, const char *file);
+/*
+ * Afterwards: a whole archive gets its name, another goes away; closes all.  What could not be read was told, and is no reason
+ * to lose the rest.  The exit status of this.
+ */
+int guest_tar_close(struct guest_tar *t);
 /*
  * Writes the archive of what lies at path and below: members "./" and below, or for a single file its name.  Names are in the
  * order of their bytes, so that one tree gives one archive.  Sockets are left out.  The exit status.

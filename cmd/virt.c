@@ -249,7 +249,7 @@ char *virt_guest_name(const struct virt *v, bool uuid)
 
 int virt_open_set(struct virt *v, struct guest_set *set, bool *fatal)
 {
-	const struct guest_confine confine = { .write_dir = -1, .trust_backing = true };
+	const struct guest_confine confine = { .write_dir = v->writes ? v->write_dir : -1, .trust_backing = true };
 
 	v->opts.verbose = v->verbose;
 	/* Guests that are running are looked into as well, as the peers do. */

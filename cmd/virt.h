@@ -50,6 +50,8 @@ struct virt {
 	const char *format; /* for the images that follow */
 	bool format_unused, format_given;
 	bool verbose;
+	int write_dir; /* with `writes`: a folder that files are made in */
+	bool writes;
 	struct dry_guest *guest;
 };
 

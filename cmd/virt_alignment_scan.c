@@ -53,7 +53,7 @@ struct scan {
 	struct virt virt;
 	bool quiet, uuid;
 	uint64_t threads; /* 0: not told */
-	struct guest_set *set;
+	struct guest_set set;
 	atomic_int worst; /* EXIT_DONE, EXIT_BELOW_64K, EXIT_BELOW_4K */
 };
 
@@ -101,7 +101,7 @@ static int scan_guest(void *arg, struct guest_ref *g, const struct guest_item *i
 {
 	struct scan *s = arg;
 	/* Only where there may be several is each named. */
-	const struct domain *d = s->virt.nimages ? NULL : &s->virt.domains[g - s->set->guests];
+	const struct domain *d = s->virt.nimages ? NULL : &s->virt.domains[g - s->set.guests];
 	CLEANUP(strbuf_free) struct strbuf out = STRBUF_INIT;
 	struct dry_error e = { .code = DRY_OK };
 	const struct dry_volume *v;
@@ -126,17 +126,15 @@ static int scan_guest(void *arg, struct guest_ref *g, const struct guest_item *i
 
 static int scan(struct scan *s)
 {
-	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
-	struct guest_run run = { .opts = &s->virt.opts, .set = &set, .work = scan_guest, .arg = s,
+	struct guest_run run = { .opts = &s->virt.opts, .set = &s->set, .work = scan_guest, .arg = s,
 				 .threads = (unsigned)MIN_OF(s->threads, 1024u) };
 	bool fatal;
-	int rc = s->virt.nimages ? virt_set_of_images(&s->virt, &set) : virt_set_of_all_domains(&s->virt, &set);
+	int rc = s->virt.nimages ? virt_set_of_images(&s->virt, &s->set) : virt_set_of_all_domains(&s->virt, &s->set);
 	int status = EXIT_DONE;
 
-	s->set = &set;
 	if (rc != VIRT_GO_ON)
 		return rc;
-	if (virt_open_set(&s->virt, &set, &fatal) != VIRT_GO_ON)
+	if (virt_open_set(&s->virt, &s->set, &fatal) != VIRT_GO_ON)
 		status = EXIT_FAILED;
 	if (!fatal)
 		status |= guest_run(&run);
@@ -178,6 +176,7 @@ int virt_alignment_scan(int argc, char **argv)
 		rc = virt_usage(&s.virt);
 	if (rc == VIRT_GO_ON)
 		rc = scan(&s);
+	guest_set_free(&s.set);
 	virt_free(&s.virt);
 	return rc;
 }

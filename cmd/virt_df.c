@@ -59,7 +59,7 @@ struct df {
 	struct virt virt;
 	bool csv, human, inodes, uuid;
 	uint64_t threads; /* 0: not told */
-	struct guest_set *set;
+	struct guest_set set;
 	char *name; /* of the one guest that was named; NULL: they are v->domains */
 };
 
@@ -147,7 +147,7 @@ static void told(const struct guest_ref *g, const char *sentence)
 static int show_guest(void *arg, struct guest_ref *g, const struct guest_item *items, size_t nitems)
 {
 	struct df *d = arg;
-	const struct domain *domain = d->name ? NULL : &d->virt.domains[g - d->set->guests];
+	const struct domain *domain = d->name ? NULL : &d->virt.domains[g - d->set.guests];
 	const char *name = d->name ? d->name : d->uuid && domain->uuid ? domain->uuid : domain->name, *warning;
 	struct dry_error e = { .code = DRY_OK };
 	CLEANUP(strbuf_free) struct strbuf out = STRBUF_INIT;
@@ -185,23 +185,21 @@ static int show_guest(void *arg, struct guest_ref *g, const struct guest_item *i
 /* The guest that was named, or all of libvirt's. */
 static int show(struct df *d)
 {
-	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
-	struct guest_run run = { .opts = &d->virt.opts, .set = &set, .work = show_guest, .arg = d,
+	struct guest_run run = { .opts = &d->virt.opts, .set = &d->set, .work = show_guest, .arg = d,
 				 .threads = (unsigned)MIN_OF(d->threads, 1024u) };
 	bool fatal = true;
 	int rc, status = EXIT_DONE;
 
-	d->set = &set;
 	if (d->virt.nimages) {
 		d->name = virt_guest_name(&d->virt, d->uuid);
-		rc = d->name ? virt_set_of_images(&d->virt, &set) : EXIT_FAILED;
+		rc = d->name ? virt_set_of_images(&d->virt, &d->set) : EXIT_FAILED;
 	} else {
-		rc = virt_set_of_all_domains(&d->virt, &set);
+		rc = virt_set_of_all_domains(&d->virt, &d->set);
 	}
 	if (rc != VIRT_GO_ON)
 		return rc;
 	print_title(d);
-	if (virt_open_set(&d->virt, &set, &fatal) != VIRT_GO_ON)
+	if (virt_open_set(&d->virt, &d->set, &fatal) != VIRT_GO_ON)
 		status = EXIT_FAILED;
 	return fatal ? status : status | guest_run(&run);
 }
@@ -258,6 +256,7 @@ int virt_df(int argc, char **argv)
 	if (rc == VIRT_GO_ON)
 		rc = show(&d);
 	free(d.name);
+	guest_set_free(&d.set);
 	virt_free(&d.virt);
 	return rc;
 }

@@ -119,7 +119,9 @@ __attribute__((format(printf, 2, 3))) static void incompatible(struct validate *
 static void section_end(struct validate *v)
 {
 	if (v->section && v->compat_0 && !v->has_sig)
-		incompatible(v, "section [%.80s] is missing a \xe2\x80\x98sig\xe2\x80\x99 field which will not work with virt-builder 1.24.0",
+		incompatible(v,
+			     "section [%.80s] is missing a \xe2\x80\x98sig\xe2\x80\x99 field which will not work with "
+			     "virt-builder 1.24.0",
 			     v->section);
 	v->has_sig = false;
 }
@@ -128,13 +130,17 @@ static void judge_field(struct validate *v, const char *name, const char *part)
 {
 	v->has_sig |= strcmp(name, "sig") == 0;
 	if (v->compat_0 && *part)
-		incompatible(v, "section [%.80s], field \"%.80s[%.40s]\": virt-builder 1.24.0 does not know square brackets", v->section,
-			     name, part);
+		incompatible(v, "section [%.80s], field \"%.80s[%.40s]\": "
+			     "virt-builder 1.24.0 does not know square brackets",
+			     v->section, name, part);
 	if (v->compat_1 && strchr(name, '.'))
-		incompatible(v, "section [%.80s], field \"%.80s\": virt-builder 1.24.1 does not know a period in a name", v->section, name);
+		incompatible(v,
+			     "section [%.80s], field \"%.80s\": virt-builder 1.24.1 does not know a period in a name",
+			     v->section, name);
 	if (v->compat_1 && strchr(part, ','))
-		incompatible(v, "section [%.80s], field \"%.80s[%.40s]\": virt-builder 1.24.1 does not know a comma there", v->section, name,
-			     part);
+		incompatible(v, "section [%.80s], field \"%.80s[%.40s]\": "
+			     "virt-builder 1.24.1 does not know a comma there",
+			     v->section, name, part);
 }
 
 /* false: such a line has no place here. */
@@ -238,7 +244,8 @@ static int validate(struct validate *v, char *text)
 	if (!complete)
 		return syntax_error(v, number);
 	if (v->has_comment && v->compat_1) {
-		fprintf(stderr, "virt-index-validate: %s contains comments which will not work with virt-builder 1.24.1\n", v->file);
+		fprintf(stderr, "virt-index-validate: %s contains comments which will not work with virt-builder 1.24.1\n",
+			v->file);
 		return EXIT_FAILED;
 	}
 	if (*v->incompatible) {
@@ -270,7 +277,8 @@ static char *read_index(const char *file)
 	}
 	err = io_read(fd, text, LIMIT_BUILDER_INDEX + 1, &len);
 	if (err || len > LIMIT_BUILDER_INDEX) {
-		fprintf(stderr, "virt-index-validate: %s: %s\n", file, err ? strerror(err) : "an index of more than 16 MiB");
+		fprintf(stderr, "virt-index-validate: %s: %s\n", file,
+			err ? strerror(err) : "an index of more than 16 MiB");
 		return NULL;
 	}
 	/* The peer lets a value hold one; anywhere else it is no character of a line. */

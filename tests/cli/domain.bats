@@ -131,7 +131,7 @@ libvirt()
 		echo '<!ENTITY a0 "0123456789">'
 		for i in {1..20}; do
 			printf '<!ENTITY a%d "' "$i"
-			for k in {1..10}; do printf '&a%d;' $((i - 1)); done
+			printf "&a$((i - 1));%.0s" {1..10}
 			echo '">'
 		done
 		echo ']>'

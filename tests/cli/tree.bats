@@ -113,9 +113,9 @@ members()
 	run ! grep -q '\^\[' lines
 	grep -q 'new\\nline' lines
 	[ "$(drydock find --json --name=hosts tree.fs | json -r '.[0].image, .[0].path, .[0].entries[].path' | xargs)" = "tree.fs / /etc/hosts" ]
-	drydock ls -R --json tree.fs:/odd | json -c '.[0].entries[] | select(.type == "file") | del(.accessed)' | sort >ls
-	drydock find -t f --json tree.fs:/odd | json -c '.[0].entries[] | del(.accessed)' | sort >find
-	same ls find
+	drydock ls -R --json tree.fs:/odd | json -c '.[0].entries[] | select(.type == "file") | del(.accessed)' | sort >listed
+	drydock find -t f --json tree.fs:/odd | json -c '.[0].entries[] | del(.accessed)' | sort >found
+	same listed found
 }
 
 @test "find refuses what makes no sense" {
@@ -237,7 +237,7 @@ members()
 	drydock convert -q -f raw -O qcow2 tree.fs tree.qcow2
 	drydock tar -o three tree.qcow2:/odd/../deep
 	same one three
-	[ -z "$(ls -A | grep drydock- || :)" ]
+	[ -z "$(find . -maxdepth 1 -name '*drydock-*')" ]
 	[ "$(($(size_of one) % 10240))" = 0 ]
 }
 
@@ -262,7 +262,7 @@ members()
 	fails_with 2 "one tree" drydock tar tree.fs:/etc tree.fs:/odd
 	fails_with 1 "no/folder" drydock tar -o no/folder/x tree.fs
 	[ ! -e out.tar ]
-	[ -z "$(ls -A | grep drydock- || :)" ]
+	[ -z "$(find . -maxdepth 1 -name '*drydock-*')" ]
 	echo old >out.tar
 	drydock tar -o out.tar tree.fs:/etc
 	tar tf out.tar | grep -qx ./hosts
