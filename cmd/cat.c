@@ -44,7 +44,7 @@ int cmd_cat(int argc, char **argv)
 	struct guest_opts o = { .verbose = false };
 	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
 	const struct usage u = { "cat", "[options] IMAGE:/PATH...", "Prints files of guests." };
-	const struct opt opts[] = { GUEST_OPTS(&o), GUEST_OPT_MOUNT(&o), OPT_END };
+	const struct opt opts[] = { GUEST_OPTS(&o), GUEST_OPT_DOMAIN(&o, 'd'), GUEST_OPT_MOUNT(&o), OPT_END };
 	const struct guest_confine confine = { .write_dir = -1 };
 	bool fatal;
 	int status = EXIT_USAGE;

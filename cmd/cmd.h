@@ -41,6 +41,9 @@ int cmd_snapshot(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_volumes(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
+int cmd_find(int argc, char **argv);
+int cmd_hash(int argc, char **argv);
+int cmd_tar(int argc, char **argv);
 
 /* Prints "drydock: MESSAGE" on stderr and returns EXIT_FAILED (EXIT_USAGE for DRY_USAGE). */
 int cmd_fail(const struct dry_error *e);
@@ -60,9 +63,11 @@ int cmd_qemu_img(int argc, char **argv);
 int cmd_qemu_io(int argc, char **argv);
 
 /* One per peer's name: cmd/virt_NAME.c. */
+int virt_alignment_scan(int argc, char **argv);
 int virt_cat(int argc, char **argv);
 int virt_df(int argc, char **argv);
 int virt_filesystems(int argc, char **argv);
+int virt_index_validate(int argc, char **argv);
 int virt_ls(int argc, char **argv);
 
 #endif

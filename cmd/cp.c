@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -214,17 +213,6 @@ static int open_target(struct cp *c, const char *target, size_t nsources, const 
 	return 0;
 }
 
-static void many_files(void)
-{
-	struct rlimit l;
-
-	/* A descriptor for each folder on the way down. */
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
-		l.rlim_cur = l.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &l);
-	}
-}
-
 static int run(struct cp *c, int argc, char **argv)
 {
 	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
@@ -255,7 +243,6 @@ static int run(struct cp *c, int argc, char **argv)
 	c->target.ntfs_xattrs = c->target.user_xattrs && c->all_xattrs;
 	c->target.setuid = c->setuid;
 	c->target.devices = (enum cp_devices)c->devices;
-	many_files();
 	cp_target_begin(&c->target);
 	confine.write_dir = c->target.base;
 	status = guest_set_open(&c->guest, &confine, &set, &fatal);
@@ -268,6 +255,7 @@ int cmd_cp(int argc, char **argv)
 	const struct usage u = { "cp", "[options] IMAGE:/PATH... TARGET", "Copies files and trees out of guests." };
 	const struct opt opts[] = {
 		GUEST_OPTS(&c.guest),
+		GUEST_OPT_DOMAIN(&c.guest, 'd'),
 		GUEST_OPT_MOUNT(&c.guest),
 		OPT_FLAG('R', "recursive", &c.recursive, "copy directories with all that is in them"),
 		OPT_FLAG(0, "no-preserve", &c.no_preserve, "keep no modes, times, owners, extended attributes"),

@@ -61,11 +61,7 @@ void cp_target_begin(struct cp_target *t)
 
 void cp_target_forget(struct cp_target *t)
 {
-	for (size_t i = 0; i < t->cap_links; i++)
-		free(t->links[i].path);
-	free(t->links);
-	t->links = NULL;
-	t->nlinks = t->cap_links = 0;
+	links_free(&t->links);
 	/* A walk that was stopped has not left its folders. */
 	while (t->nfolders)
 		close(t->folders[--t->nfolders]);
@@ -187,63 +183,18 @@ static int put_attributes(struct cp_target *t, int fd, const struct dry_entry *e
 
 /* ---- files of several names ---- */
 
-static size_t link_place(const struct cp_target *t, uint64_t dev, uint64_t ino)
-{
-	size_t mask = t->cap_links - 1;
-	size_t i = (size_t)((ino * 0x9e3779b97f4a7c15u ^ dev) >> 20) & mask;
-
-	/* Ends: the table is never full. */
-	while (t->links[i].path && (t->links[i].dev != dev || t->links[i].ino != ino))
-		i = (i + 1) & mask;
-	return i;
-}
-
-static const char *link_find(const struct cp_target *t, const struct dry_stat *st)
-{
-	return t->cap_links ? t->links[link_place(t, st->dev, st->ino)].path : NULL;
-}
-
-static bool links_grow(struct cp_target *t)
-{
-	size_t was = t->cap_links;
-	struct cp_link *old = t->links;
-
-	t->links = alloc_array(was ? was * 2 : 64, sizeof *t->links);
-	if (!t->links) {
-		t->links = old;
-		return false;
-	}
-	t->cap_links = was ? was * 2 : 64;
-	for (size_t i = 0; i < was; i++)
-		if (old[i].path)
-			t->links[link_place(t, old[i].dev, old[i].ino)] = old[i];
-	free(old);
-	return true;
-}
-
 /* Remembers under which name a file of several was made. */
 static int link_add(struct cp_target *t, const struct dry_stat *st, const char *name, struct dry_error *e)
 {
-	struct cp_link *l;
+	CLEANUP(free_ptr) char *path = st->nlink > 1 ? alloc_printf("%s%s", t->path, name) : NULL;
 
-	if (st->nlink < 2)
-		return 0;
-	if (2 * t->nlinks >= t->cap_links && !links_grow(t))
-		return fail_nomem(e);
-	l = &t->links[link_place(t, st->dev, st->ino)];
-	if (l->path)
-		return 0;
-	*l = (struct cp_link){ .dev = st->dev, .ino = st->ino, .path = alloc_printf("%s%s", t->path, name) };
-	if (!l->path)
-		return fail_nomem(e);
-	t->nlinks++;
-	return 0;
+	return st->nlink > 1 && (!path || !links_add(&t->links, st, path)) ? fail_nomem(e) : 0;
 }
 
 /* 1: the file is there already under another name and now has this one too; 0: it is not. */
 static int put_link(struct cp_target *t, const char *name, const struct dry_entry *ent, struct dry_error *e)
 {
-	const char *first = ent->stat.nlink > 1 ? link_find(t, &ent->stat) : NULL;
+	const char *first = links_find(&t->links, &ent->stat);
 	char tmp[TEMPORARY_NAME];
 	int dir = present(t), rc = 1;
 

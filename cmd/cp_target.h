@@ -9,15 +9,10 @@
 #ifndef DRYDOCK_CP_TARGET_H
 #define DRYDOCK_CP_TARGET_H
 
-#include "drydock.h"
+#include "links.h"
 
 enum cp_devices { CP_DEVICES_FAIL, CP_DEVICES_SKIP, CP_DEVICES_MAKE };
 extern const char *const cp_devices_words[];
-
-struct cp_link {
-	uint64_t dev, ino;
-	char *path; /* beneath base; NULL: a free place */
-};
 
 struct cp_target {
 	int base; /* the folder; ours */
@@ -34,9 +29,7 @@ struct cp_target {
 	int *folders;
 	size_t nfolders, cap_folders;
 	char *path; /* of the innermost folder beneath base, "" or ending in "/" */
-	/* files of several names that were copied: a table of 2^n places */
-	struct cp_link *links;
-	size_t nlinks, cap_links;
+	struct links links; /* files of several names that were copied, by their paths beneath base */
 	void *buf;
 	unsigned long temporary; /* the number in the next temporary name */
 	/* outcome */

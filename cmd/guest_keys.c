@@ -32,6 +32,7 @@ static void argument_wipe(const char *selector)
 
 int guest_keys_load(struct guest_keys *k, struct dry_error *e)
 {
+	pthread_mutex_init(&k->asking, NULL);
 	k->keys = dry_keys_new();
 	if (!k->keys) {
 		*e = (struct dry_error){ .code = DRY_NOMEM, .msg = "out of memory" };
@@ -64,7 +65,7 @@ static int ask_terminal(struct guest_keys *k, const char *image, const char *vol
 	return tty_ask(k->tty, prompt, k->echo, buf, size, len) && *len ? 1 : 0;
 }
 
-static int ask(void *arg, const char *image, const char *volume, const char *uuid, unsigned nth, char *buf, size_t size,
+static int ask_one(void *arg, const char *image, const char *volume, const char *uuid, unsigned nth, char *buf, size_t size,
 	       size_t *len)
 {
 	struct guest_keys *k = arg;
@@ -77,6 +78,19 @@ static int ask(void *arg, const char *image, const char *volume, const char *uui
 	else if (is_stdin && nth == 0)
 		rc = tty_read_line(STDIN_FILENO, buf, size, len);
 	k->failed |= rc == 0 && nth == 0;
+	return rc;
+}
+
+/* Guests are worked on side by side: one question at a time. */
+static int ask(void *arg, const char *image, const char *volume, const char *uuid, unsigned nth, char *buf, size_t size,
+	       size_t *len)
+{
+	struct guest_keys *k = arg;
+	int rc;
+
+	pthread_mutex_lock(&k->asking);
+	rc = ask_one(k, image, volume, uuid, nth, buf, size, len);
+	pthread_mutex_unlock(&k->asking);
 	return rc;
 }
 

@@ -5,6 +5,8 @@
 
 #include "cmd.h"
 
+#include <pthread.h>
+
 struct guest_keys {
 	struct opt_list selectors;
 	bool from_stdin, echo;
@@ -13,6 +15,7 @@ struct guest_keys {
 	struct dry_keys *keys;
 	bool has_tty;
 	int tty;
+	pthread_mutex_t asking;
 	bool failed; /* somebody was to be asked, and there was no answer */
 };
 

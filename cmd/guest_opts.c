@@ -2,11 +2,15 @@
 #include "guest_opts.h"
 
 #include "alloc.h"
+#include "domain.h"
+#include "guest_run.h"
 #include "limits.h"
 #include "text.h"
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +26,7 @@ void guest_opts_free(struct guest_opts *o)
 {
 	opt_list_free(&o->images);
 	opt_list_free(&o->mounts);
+	opt_list_free(&o->domains);
 	image_how_free(&o->image);
 	guest_keys_free(&o->keys);
 }
@@ -29,7 +34,7 @@ void guest_opts_free(struct guest_opts *o)
 void guest_set_free(struct guest_set *s)
 {
 	for (size_t i = 0; i < s->nguests; i++) {
-		dry_guest_close(s->guests[i].guest);
+		guest_close(&s->guests[i]);
 		free(s->guests[i].images);
 		free(s->guests[i].formats);
 	}
@@ -136,8 +141,49 @@ static int set_of_add(const struct guest_opts *o, struct guest_set *s)
 	return set_add_guest(s, o->images.items, o->images.n) ? 0 : nomem();
 }
 
+int guest_set_domain(struct guest_set *s, const struct domain *d)
+{
+	CLEANUP(free_ptr) const char **images = alloc_array(d->ndisks + 1, sizeof *images);
+	CLEANUP(free_ptr) const char **formats = alloc_array(d->ndisks + 1, sizeof *formats);
+
+	if (!images || !formats)
+		return nomem();
+	if (!d->ndisks) {
+		cmd_warn("%s: the domain has no disk that can be read", d->name);
+		return EXIT_FAILED;
+	}
+	for (size_t i = 0; i < d->ndisks; i++) {
+		images[i] = set_text(s, d->disks[i].path, strlen(d->disks[i].path));
+		formats[i] = d->disks[i].format ? set_text(s, d->disks[i].format, strlen(d->disks[i].format)) : NULL;
+		if (!images[i] || (d->disks[i].format && !formats[i]))
+			return nomem();
+	}
+	if (guest_set_add(s, images, formats, d->ndisks))
+		return EXIT_FAILED;
+	s->guests[s->nguests - 1].label = set_text(s, d->name, strlen(d->name));
+	return s->guests[s->nguests - 1].label ? 0 : nomem();
+}
+
+static int set_of_domains(const char *verb, const struct guest_opts *o, struct guest_set *s)
+{
+	int rc = 0;
+
+	if (o->images.n)
+		return cmd_usage(verb, "a guest is given with -a or with --domain, not with both");
+	for (size_t i = 0; i < o->domains.n && !rc; i++) {
+		struct domain d;
+		struct dry_error e = { .code = DRY_OK };
+
+		rc = domain_load(o->domains.items[i], o->uri, &d, &e) < 0 ? cmd_fail(&e) : guest_set_domain(s, &d);
+		domain_free(&d);
+	}
+	return rc;
+}
+
 int guest_set_images(const char *verb, const struct guest_opts *o, int argc, char **argv, struct guest_set *s)
 {
+	if (o->domains.n)
+		return argc ? cmd_usage(verb, "with --domain there is no operand \"%s\"", argv[0]) : set_of_domains(verb, o, s);
 	if (o->images.n) {
 		if (argc)
 			return cmd_usage(verb, "with -a there is no operand \"%s\"", argv[0]);
@@ -173,8 +219,14 @@ static int set_add_operand(const char *operand, struct guest_set *s)
 
 int guest_set_paths(const char *verb, const struct guest_opts *o, int argc, char **argv, struct guest_set *s)
 {
-	int rc = o->images.n ? set_of_add(o, s) : 0;
+	int rc = o->domains.n ? set_of_domains(verb, o, s) : o->images.n ? set_of_add(o, s) : 0;
 
+	if (o->domains.n) {
+		for (size_t g = 0; g < s->nguests && !rc; g++)
+			for (int i = 0; i < MAX_OF(argc, 1) && !rc; i++)
+				rc = set_add_item(s, g, argc ? argv[i] : NULL);
+		return rc;
+	}
 	if (!o->images.n && !argc)
 		return cmd_usage(verb, "name an image, as in IMAGE:/path");
 	for (int i = 0; i < argc && !rc; i++)
@@ -294,7 +346,25 @@ static int confine_last(const struct guest_opts *o, const struct guest_confine *
 	return 0;
 }
 
-static int open_one(struct guest_opts *o, const struct guest_confine *c, struct guest_ref *g)
+void guest_close(struct guest_ref *g)
+{
+	dry_guest_close(take(g->guest));
+	while (g->nmore)
+		dry_guest_close(g->more[--g->nmore]);
+	free(take(g->more));
+}
+
+/* The further handles of a guest.  What cannot be had is done without: each is for speed only. */
+static void open_more(const struct dry_guest_open *how, struct guest_ref *g, unsigned handles)
+{
+	struct dry_error e;
+
+	g->more = handles > 1 ? alloc_array(handles - 1, sizeof *g->more) : NULL;
+	while (g->more && g->nmore + 1 < handles && dry_guest_open(how, &g->more[g->nmore], &e) >= 0)
+		g->nmore++;
+}
+
+static int open_one(struct guest_opts *o, const struct guest_confine *c, struct guest_ref *g, unsigned handles)
 {
 	CLEANUP(free_ptr) struct dry_guest_image *images = alloc_array(g->nimages, sizeof *images);
 	struct dry_guest_open how = {
@@ -317,7 +387,22 @@ static int open_one(struct guest_opts *o, const struct guest_confine *c, struct 
 		g->failed = true;
 		return cmd_fail(&e); /* it names the image */
 	}
+	/* Nobody is asked for a passphrase twice, and none is worked out again and again. */
+	how.ask = (struct dry_ask){ .passphrase = NULL };
+	how.keys = NULL;
+	open_more(&how, g, handles);
 	return 0;
+}
+
+/* Hundreds of guests, each of several files, and a descriptor for each folder on cp's way down. */
+static void many_files(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
 }
 
 int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct guest_set *s, bool *fatal)
@@ -339,10 +424,11 @@ int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct g
 	if (guest_keys_load(&o->keys, &e) < 0)
 		return cmd_fail(&e);
 	tzset(); /* reads a file of the host's */
+	many_files();
 	if (confine_first(o, c, s))
 		return EXIT_FAILED;
 	for (size_t i = 0; i < s->nguests; i++)
-		if (open_one(o, c, &s->guests[i]))
+		if (open_one(o, c, &s->guests[i], s->handles))
 			status = EXIT_FAILED;
 	if (confine_last(o, c))
 		return EXIT_FAILED;
@@ -350,10 +436,32 @@ int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct g
 	return status;
 }
 
+void guest_say(const struct guest_ref *g, const char *fmt, ...)
+{
+	CLEANUP(strbuf_free) struct strbuf line = STRBUF_INIT;
+	va_list ap;
+
+	strbuf_printf(&line, "drydock: %s: ", g->label);
+	va_start(ap, fmt);
+	strbuf_vprintf(&line, fmt, ap);
+	va_end(ap);
+	strbuf_putc(&line, '\n');
+	guest_err(g, &line);
+}
+
 int guest_fail(const struct guest_ref *g, const struct dry_error *e)
 {
-	cmd_warn("%s: %s", g->label, e->msg);
+	guest_say(g, "%s", e->msg);
 	return e->code == DRY_USAGE ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int guest_fail_file(const struct guest_ref *g, const char *path, const struct dry_error *e)
+{
+	CLEANUP(strbuf_free) struct strbuf quoted = STRBUF_INIT;
+
+	text_quote(&quoted, path, strlen(path));
+	guest_say(g, "%s: %s", quoted.s, e->msg);
+	return EXIT_FAILED;
 }
 
 void guest_notes(const struct guest_opts *o, const struct guest_ref *g)
@@ -365,14 +473,25 @@ void guest_notes(const struct guest_opts *o, const struct guest_ref *g)
 	if (!g->guest)
 		return;
 	for (size_t i = 0; (note = dry_guest_warning(g->guest, i)); i++)
-		cmd_warn("%s: %s", g->label, note);
+		guest_say(g, "%s", note);
 	if (o->verbose)
 		for (size_t i = 0; (note = dry_guest_note(g->guest, i)); i++)
-			cmd_warn("%s: %s", g->label, note);
+			guest_say(g, "%s", note);
 	else if (dry_guest_volumes(g->guest, &v, &n, NULL) == 0)
 		for (size_t i = 0; i < n; i++)
 			if (v[i].wrong_key)
-				cmd_warn("%s: %s is encrypted, and no key that was given opens it", g->label, v[i].name);
+				guest_say(g, "%s is encrypted, and no key that was given opens it", v[i].name);
+}
+
+int guest_mount_asked(const struct guest_opts *o, struct dry_guest *g, struct dry_error *e)
+{
+	int rc = 0;
+
+	if (!o->mounts.n)
+		return dry_guest_mount_auto(g, true, e);
+	for (size_t i = 0; i < o->mounts.n && rc >= 0; i++)
+		rc = guest_mount_given(g, o->mounts.items[i], e);
+	return rc;
 }
 
 struct dry_guest *guest_ready(const struct guest_opts *o, struct guest_set *s, size_t guest)
@@ -380,14 +499,11 @@ struct dry_guest *guest_ready(const struct guest_opts *o, struct guest_set *s, s
 	struct guest_ref *g = &s->guests[guest];
 	struct dry_error e = { .code = DRY_OK };
 	struct dry_mount m;
-	int rc = 0;
+	int rc;
 
 	if (!g->guest || g->failed || g->mounted)
 		return g->failed ? NULL : g->guest;
-	for (size_t i = 0; i < o->mounts.n && rc >= 0; i++)
-		rc = guest_mount_given(g->guest, o->mounts.items[i], &e);
-	if (!o->mounts.n)
-		rc = dry_guest_mount_auto(g->guest, true, &e);
+	rc = guest_mount_asked(o, g->guest, &e);
 	guest_notes(o, g);
 	if (rc < 0) {
 		g->failed = true;
@@ -396,6 +512,6 @@ struct dry_guest *guest_ready(const struct guest_opts *o, struct guest_set *s, s
 	}
 	g->mounted = true;
 	for (size_t i = 0; o->verbose && dry_guest_mount_at(g->guest, i, &m); i++)
-		cmd_warn("%s: %s is mounted on %s", g->label, m.volume, m.path);
+		guest_say(g, "%s is mounted on %s", m.volume, m.path);
 	return g->guest;
 }

@@ -11,7 +11,8 @@
 #include "image.h"
 
 struct guest_opts {
-	struct opt_list images, mounts;
+	struct opt_list images, mounts, domains;
+	const char *uri; /* of libvirt; NULL: where it looks by itself */
 	struct image_how image;
 	struct guest_keys keys;
 	int confine; /* enum dry_confinement */
@@ -29,15 +30,23 @@ extern const char *const confine_words[]; /* in the order of enum dry_confinemen
 #define GUEST_OPT_MOUNT(o)                                                                                             \
 	OPT_LIST('m', "mount", "DEV[:DIR[:OPTS[:TYPE]]]", &(o)->mounts, "mount this; nothing is mounted by itself then")
 
+/* For commands whose own -d is another option: LETTER is 0 then. */
+#define GUEST_OPT_DOMAIN(o, letter)                                                                                    \
+	OPT_LIST(letter, "domain", "DOMAIN", &(o)->domains, "a libvirt domain, by name or UUID, or a file of its XML"), \
+	OPT_STRING('c', "connect", "URI", &(o)->uri, "the libvirt that knows the domains")
+
 void guest_opts_free(struct guest_opts *o); /* for CLEANUP */
 
-/* One guest: an operand's image, or all of -a. */
+/* One guest: an operand's image, all of -a, or a domain's disks. */
 struct guest_ref {
-	const char *label; /* its (first) image, as the user wrote it */
+	const char *label; /* its (first) image, as the user wrote it; the domain's name */
 	const char **images;
 	const char **formats; /* NULL: all as the option says */
 	size_t nimages;
 	struct dry_guest *guest; /* NULL: could not be opened, and that was said */
+	struct dry_guest **more; /* the same guest again, as often as the set's `handles` says */
+	size_t nmore;
+	struct guest_lane *lane; /* guest_run.h: where what is printed goes; NULL: straight out */
 	bool mounted, failed;
 };
 /* One operand. */
@@ -52,17 +61,23 @@ struct guest_set {
 	size_t nitems;
 	char **texts; /* pieces of operands */
 	size_t ntexts;
+	unsigned handles; /* for threads that work on one guest: it is opened so many times; 0: once */
 };
 void guest_set_free(struct guest_set *s); /* for CLEANUP */
+/* Closes all handles of one guest. */
+void guest_close(struct guest_ref *g);
 
 /*
- * Operands that are images: each a guest of its own, or with -a none.  Operands that are IMAGE[:/PATH], or with -a
- * paths.  Return 0, or the exit status with a sentence printed.
+ * Operands that are images: each a guest of its own, or with -a and -d none.  Operands that are IMAGE[:/PATH], or with -a
+ * and -d paths, in each of the domains.  Return 0, or the exit status with a sentence printed.
  */
 int guest_set_images(const char *verb, const struct guest_opts *o, int argc, char **argv, struct guest_set *s);
 int guest_set_paths(const char *verb, const struct guest_opts *o, int argc, char **argv, struct guest_set *s);
 /* One guest of those images and formats (NULL: guess), copied.  0, or EXIT_FAILED with a sentence printed. */
 int guest_set_add(struct guest_set *s, const char *const *images, const char *const *formats, size_t n);
+/* Adds the guest that a domain is: 0, or EXIT_FAILED with a sentence printed. */
+struct domain;
+int guest_set_domain(struct guest_set *s, const struct domain *d);
 /* Splits "IMAGE:/path" or "IMAGE:path": the length of IMAGE, or 0 when it is an image alone. */
 size_t guest_split(const char *operand);
 
@@ -92,8 +107,14 @@ struct guest_confine {
 int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct guest_set *s, bool *fatal);
 /* Mounts what is asked for, once; NULL with a sentence printed (the first time) when it cannot be. */
 struct dry_guest *guest_ready(const struct guest_opts *o, struct guest_set *s, size_t guest);
-/* "drydock: LABEL: message", returns EXIT_FAILED. */
+/* "drydock: LABEL: " and a sentence on stderr, when it is the guest's turn. */
+__attribute__((format(printf, 2, 3))) void guest_say(const struct guest_ref *g, const char *fmt, ...);
+/* The same with the error's message; returns EXIT_FAILED. */
 int guest_fail(const struct guest_ref *g, const struct dry_error *e);
+/* The same with the path of the file of which the message does not tell the name. */
+int guest_fail_file(const struct guest_ref *g, const char *path, const struct dry_error *e);
+/* Mounts in one handle of the guest what is asked for: 0, or < 0 with *e filled. */
+int guest_mount_asked(const struct guest_opts *o, struct dry_guest *g, struct dry_error *e);
 /* The guest's warnings, and with -v its notes; without, volumes that the keys which were given do not open. */
 void guest_notes(const struct guest_opts *o, const struct guest_ref *g);
 

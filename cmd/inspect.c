@@ -205,6 +205,7 @@ int cmd_inspect(int argc, char **argv)
 	const struct usage u = { "inspect", "[options] IMAGE...", "Tells which operating systems are in images." };
 	const struct opt opts[] = {
 		GUEST_OPTS(&c.guest),
+		GUEST_OPT_DOMAIN(&c.guest, 'd'),
 		OPT_FLAG(0, "packages", &c.packages, "list the packages that are installed, too"),
 		OPT_CHOICE(0, "sbom", "cyclonedx|spdx", &c.sbom, sbom_words, "print a bill of materials of one system"),
 		OPT_FLAG(0, "json", &c.json, "print JSON"),

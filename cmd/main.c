@@ -33,7 +33,10 @@ static const struct command commands[] = {
 	{ "df", "show how full the filesystems are", cmd_df },
 	{ "ls", "list files", cmd_ls },
 	{ "cat", "print files", cmd_cat },
+	{ "find", "look for files", cmd_find },
+	{ "hash", "print checksums of all files", cmd_hash },
 	{ "cp", "copy files out of a guest", cmd_cp },
+	{ "tar", "write a tree of a guest as a tar archive", cmd_tar },
 	{ "version", "print the version", cmd_version },
 };
 
@@ -41,9 +44,11 @@ static const struct command commands[] = {
 static const struct compat compats[] = {
 	{ "qemu-img", cmd_qemu_img },
 	{ "qemu-io", cmd_qemu_io },
+	{ "virt-alignment-scan", virt_alignment_scan },
 	{ "virt-cat", virt_cat },
 	{ "virt-df", virt_df },
 	{ "virt-filesystems", virt_filesystems },
+	{ "virt-index-validate", virt_index_validate },
 	{ "virt-ls", virt_ls },
 	{ NULL, NULL },
 };

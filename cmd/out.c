@@ -57,24 +57,41 @@ static size_t width_of(const char *s)
 	return n;
 }
 
-static void print_row(const char *const cells[], size_t ncols, const size_t widths[], const bool right[])
+static void put_row(struct strbuf *out, const char *const cells[], size_t ncols, const size_t widths[], const bool right[])
 {
 	for (size_t c = 0; c < ncols; c++) {
 		int pad = (int)(widths[c] - width_of(cells[c]));
 
 		if (c)
-			fputs("  ", stdout);
+			strbuf_puts(out, "  ");
 		if (right[c])
-			printf("%*s%s", pad, "", cells[c]);
-		else if (c + 1 < ncols)
-			printf("%s%*s", cells[c], pad, "");
-		else
-			fputs(cells[c], stdout);
+			strbuf_printf(out, "%*s", pad, "");
+		strbuf_puts(out, cells[c]);
+		if (!right[c] && c + 1 < ncols)
+			strbuf_printf(out, "%*s", pad, "");
 	}
-	putchar('\n');
+	strbuf_putc(out, '\n');
+}
+
+void table_move(struct table *to, struct table *from)
+{
+	strbuf_add(&to->cells, from->cells.s, from->cells.len);
+	to->cells.failed |= from->cells.failed;
+	to->ncells += from->ncells;
+	table_free(from);
 }
 
 int table_print(const struct table *t, unsigned flags)
+{
+	struct strbuf text = STRBUF_INIT;
+	int status = table_text(t, flags, &text);
+
+	status |= out_flush(&text);
+	strbuf_free(&text);
+	return status;
+}
+
+int table_text(const struct table *t, unsigned flags, struct strbuf *out)
 {
 	size_t widths[TABLE_COLUMNS] = { 0 }, ncols = 0;
 	bool right[TABLE_COLUMNS] = { false };
@@ -97,7 +114,7 @@ int table_print(const struct table *t, unsigned flags)
 		const char *p = t->cells.s;
 
 		if (pass && (flags & TABLE_TITLES))
-			print_row(t->titles, ncols, widths, right);
+			put_row(out, t->titles, ncols, widths, right);
 		for (size_t i = 0; i < t->ncells; i++) {
 			size_t c = i % ncols;
 
@@ -105,7 +122,7 @@ int table_print(const struct table *t, unsigned flags)
 			if (!pass)
 				widths[c] = MAX_OF(widths[c], width_of(row[c]));
 			else if (c + 1 == ncols)
-				print_row(row, ncols, widths, right);
+				put_row(out, row, ncols, widths, right);
 			p += strlen(p) + 1;
 		}
 	}

@@ -39,6 +39,10 @@ void table_add_guest(struct table *t, const char *cell);
 void table_free(struct table *t);
 /* Prints to standard output, columns two blanks apart; returns EXIT_DONE, or EXIT_FAILED when memory ran out. */
 int table_print(const struct table *t, unsigned flags);
+/* The same, appended to a text. */
+int table_text(const struct table *t, unsigned flags, struct strbuf *out);
+/* Moves the rows of one table behind those of another of the same columns. */
+void table_move(struct table *to, struct table *from);
 
 /* One CSV field: quoted where it holds a comma, quote, blank or newline. */
 void out_csv(struct strbuf *out, const char *field);

@@ -11,13 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The release of the peers whose options and output these tools follow. */
-#define VIRT_VERSION "1.48.2"
-
 void virt_free(struct virt *v)
 {
 	dry_guest_close(v->guest);
 	free(v->images);
+	for (size_t i = 0; i < v->ndomains; i++)
+		domain_free(&v->domains[i]);
+	free(v->domains);
 	opt_list_free(&v->mounts);
 	guest_opts_free(&v->opts);
 	*v = (struct virt){ .name = v->name };
@@ -29,10 +29,21 @@ int virt_usage(const struct virt *v)
 	return EXIT_FAILED;
 }
 
+static bool put_image(struct virt *v, struct virt_image image)
+{
+	struct virt_image *images = alloc_resize(v->images, v->nimages + 1, sizeof *images);
+
+	if (!images) {
+		fprintf(stderr, "%s: out of memory\n", v->name);
+		return false;
+	}
+	v->images = images;
+	v->images[v->nimages++] = image;
+	return true;
+}
+
 int virt_add_image(struct virt *v, const char *name)
 {
-	struct virt_image *images;
-
 	if (access(name, R_OK) < 0) {
 		fprintf(stderr, "%s: access: %s: %s\n", v->name, name, strerror(errno));
 		return EXIT_FAILED;
@@ -41,15 +52,42 @@ int virt_add_image(struct virt *v, const char *name)
 		fprintf(stderr, "%s: unknown image format \"%s\"\n", v->name, v->format);
 		return EXIT_FAILED;
 	}
-	images = alloc_resize(v->images, v->nimages + 1, sizeof *images);
-	if (!images) {
+	if (!put_image(v, (struct virt_image){ .name = name, .format = v->format }))
+		return EXIT_FAILED;
+	v->format_unused = false;
+	return VIRT_GO_ON;
+}
+
+/* The disks of a domain behind the images so far. */
+static int add_disks(struct virt *v, const char *which)
+{
+	struct domain *domains = alloc_resize(v->domains, v->ndomains + 1, sizeof *domains), *d;
+	struct dry_error e = { .code = DRY_OK };
+
+	if (!domains) {
 		fprintf(stderr, "%s: out of memory\n", v->name);
 		return EXIT_FAILED;
 	}
-	v->images = images;
-	v->images[v->nimages++] = (struct virt_image){ name, v->format };
-	v->format_unused = false;
+	v->domains = domains;
+	d = &v->domains[v->ndomains];
+	if (domain_load(which, v->uri, d, &e) < 0) {
+		fprintf(stderr, "%s: %s\n", v->name, e.msg);
+		return EXIT_FAILED;
+	}
+	v->ndomains++;
+	if (!d->ndisks) {
+		fprintf(stderr, "%s: libvirt domain has no disks: %s\n", v->name, d->name);
+		return EXIT_FAILED;
+	}
+	for (size_t i = 0; i < d->ndisks; i++)
+		if (!put_image(v, (struct virt_image){ .name = d->disks[i].path, .format = d->disks[i].format }))
+			return EXIT_FAILED;
 	return VIRT_GO_ON;
+}
+
+int virt_add_operand(struct virt *v, const char *name)
+{
+	return strchr(name, '/') || access(name, F_OK) == 0 ? virt_add_image(v, name) : add_disks(v, name);
 }
 
 static int refuse(const struct virt *v, const char *what)
@@ -103,8 +141,10 @@ int virt_option(struct virt *v, int option, const char *long_name)
 		v->mounts.items[v->mounts.n++] = optarg;
 		return VIRT_GO_ON;
 	case 'c':
+		v->uri = optarg;
+		return VIRT_GO_ON;
 	case 'd':
-		return refuse(v, "disks of libvirt domains cannot be looked up; name the disk images with -a");
+		return put_image(v, (struct virt_image){ .name = optarg, .domain = true }) ? VIRT_GO_ON : EXIT_FAILED;
 	case VIRT_KEY:
 		return opt_list_add(&v->opts.keys.selectors, optarg) ? VIRT_GO_ON : EXIT_FAILED;
 	case VIRT_KEYS_FROM_STDIN:
@@ -135,18 +175,28 @@ int virt_option(struct virt *v, int option, const char *long_name)
 
 int virt_options_end(struct virt *v)
 {
+	CLEANUP(free_ptr) struct virt_image *given = NULL;
+	size_t n = v->nimages;
+	int rc = VIRT_GO_ON;
+
 	if (v->format_unused)
 		return refuse(v, "--format parameter must appear before -a parameter");
-	return VIRT_GO_ON;
+	/* In the order in which they were given, as libvirt's URI may come behind the domain. */
+	given = take(v->images);
+	v->nimages = 0;
+	for (size_t i = 0; i < n && rc == VIRT_GO_ON; i++) {
+		if (given[i].domain)
+			rc = add_disks(v, given[i].name);
+		else
+			rc = put_image(v, given[i]) ? VIRT_GO_ON : EXIT_FAILED;
+	}
+	return rc;
 }
 
-int virt_open(struct virt *v)
+int virt_set_of_images(struct virt *v, struct guest_set *set)
 {
-	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
-	const struct guest_confine confine = { .write_dir = -1, .trust_backing = true };
 	CLEANUP(free_ptr) const char **names = alloc_array(v->nimages, sizeof *names);
 	CLEANUP(free_ptr) const char **formats = alloc_array(v->nimages, sizeof *formats);
-	bool fatal;
 
 	if (!names || !formats)
 		return refuse(v, "out of memory");
@@ -154,15 +204,72 @@ int virt_open(struct virt *v)
 		names[i] = v->images[i].name;
 		formats[i] = v->images[i].format;
 	}
-	if (guest_set_add(&set, names, formats, v->nimages))
+	return guest_set_add(set, names, formats, v->nimages) ? EXIT_FAILED : VIRT_GO_ON;
+}
+
+static void domain_failed(const struct dry_error *e)
+{
+	cmd_warn("%s", e->msg);
+}
+
+int virt_set_of_all_domains(struct virt *v, struct guest_set *set)
+{
+	struct dry_error e = { .code = DRY_OK };
+	size_t n, kept = 0;
+
+	if (domain_list(v->uri, &v->domains, &n, domain_failed, &e) < 0) {
+		fprintf(stderr, "%s: %s\n", v->name, e.msg);
 		return EXIT_FAILED;
+	}
+	v->ndomains = n;
+	for (size_t i = 0; i < n; i++) {
+		/* One without disks, as it may be installed over the network, has nothing to show. */
+		if (!v->domains[i].ndisks) {
+			domain_free(&v->domains[i]);
+			continue;
+		}
+		if (guest_set_domain(set, &v->domains[i]))
+			return EXIT_FAILED;
+		v->domains[kept] = v->domains[i];
+		if (kept++ != i)
+			v->domains[i] = (struct domain){ .name = NULL };
+	}
+	v->ndomains = kept;
+	return VIRT_GO_ON;
+}
+
+char *virt_guest_name(const struct virt *v, bool uuid)
+{
+	const char *slash = strrchr(v->images[0].name, '/');
+
+	if (v->ndomains)
+		return alloc_strdup(uuid && v->domains[0].uuid ? v->domains[0].uuid : v->domains[0].name);
+	return alloc_printf("%s%s", slash ? slash + 1 : v->images[0].name, v->nimages > 1 ? "+" : "");
+}
+
+int virt_open_set(struct virt *v, struct guest_set *set, bool *fatal)
+{
+	const struct guest_confine confine = { .write_dir = v->writes ? v->write_dir : -1, .trust_backing = true };
+
 	v->opts.verbose = v->verbose;
+	/* Guests that are running are looked into as well, as the peers do. */
+	v->opts.image.force_share = true;
 	v->opts.keys.peer = v->name;
 	v->opts.keys.ask |= v->opts.keys.echo;
-	if (guest_set_open(&v->opts, &confine, &set, &fatal))
-		return EXIT_FAILED;
-	v->guest = take(set.guests[0].guest);
-	return VIRT_GO_ON;
+	return guest_set_open(&v->opts, &confine, set, fatal) ? EXIT_FAILED : VIRT_GO_ON;
+}
+
+int virt_open(struct virt *v)
+{
+	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
+	bool fatal;
+	int rc = virt_set_of_images(v, &set);
+
+	if (rc == VIRT_GO_ON)
+		rc = virt_open_set(v, &set, &fatal);
+	if (rc == VIRT_GO_ON)
+		v->guest = take(set.guests[0].guest);
+	return rc;
 }
 
 int virt_open_asking(struct virt *v)

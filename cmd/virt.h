@@ -3,15 +3,19 @@
  * virt.h - what virt-ls, virt-cat, virt-df and virt-filesystems share: their common options, opening, mounting, and the
  * words in which they fail.
  *
- * A script that was written for one of them finds here the same options, output and exit status.  What needs libvirt
- * is refused in one sentence.
+ * A script that was written for one of them finds here the same options, output and exit status.  Domains are asked of libvirt
+ * where its client library is installed, and a file of domain XML is taken for one.
  */
 #ifndef DRYDOCK_VIRT_H
 #define DRYDOCK_VIRT_H
 
+#include "domain.h"
 #include "guest_opts.h"
 
 #include <getopt.h>
+
+/* The release of the peers whose options and output these tools follow. */
+#define VIRT_VERSION "1.48.2"
 
 /* The long options that come without a letter; each tool's own begin at VIRT_OWN. */
 enum {
@@ -28,6 +32,7 @@ enum {
 
 struct virt_image {
 	const char *name, *format;
+	bool domain; /* the name is a libvirt domain's, of -d: its disks come in its place */
 };
 struct virt {
 	const char *name; /* "virt-ls" */
@@ -37,11 +42,16 @@ struct virt {
 	const char *usage; /* the text of --help behind the name */
 	struct virt_image *images;
 	size_t nimages;
+	struct domain *domains; /* those of -d, to which images belong */
+	size_t ndomains;
+	const char *uri; /* of libvirt */
 	struct opt_list mounts;
 	struct guest_opts opts; /* what the commands of our own take: of these, the keys */
 	const char *format; /* for the images that follow */
 	bool format_unused, format_given;
 	bool verbose;
+	int write_dir; /* with `writes`: a folder that files are made in */
+	bool writes;
 	struct dry_guest *guest;
 };
 
@@ -50,13 +60,18 @@ enum { VIRT_GO_ON = -1 };
 void virt_free(struct virt *v); /* for CLEANUP */
 /* Handles an option that all tools have: VIRT_GO_ON, or the exit status.  '?' and the unknown are told. */
 int virt_option(struct virt *v, int option, const char *long_name);
-/* After the last option: VIRT_GO_ON, or the exit status. */
+/* After the last option: finds the disks of the domains.  VIRT_GO_ON, or the exit status. */
 int virt_options_end(struct virt *v);
 /* Adds an image in the present format. */
 int virt_add_image(struct virt *v, const char *name);
+/* An operand, as the tools once took their guests: an image where it is a path or there is such a file, else a domain. */
+int virt_add_operand(struct virt *v, const char *name);
 /* Says where help is; EXIT_FAILED. */
 int virt_usage(const struct virt *v);
-/* The lines of --help about keys. */
+/* The lines of --help about domains, and about keys. */
+#define VIRT_DOMAIN_HELP                                                                                               \
+	"  -c, --connect URI         the libvirt that knows the domain\n"                                               \
+	"  -d, --domain DOMAIN       the disks of a libvirt domain: its name, UUID, or a file of its XML\n"
 #define VIRT_KEYS_HELP                                                                                                 \
 	"      --key SELECTOR        key of an encrypted volume: DEVICE:key:PASSPHRASE, DEVICE:file:FILE,\n"            \
 	"                            DEVICE:header:FILE; DEVICE may be a UUID, or all\n"                               \
@@ -67,6 +82,14 @@ int virt_usage(const struct virt *v);
  * locked and nobody is asked, unless --echo-keys says how.
  */
 int virt_open(struct virt *v);
+/* The same for a set of guests; *fatal as guest_set_open() has it. */
+int virt_open_set(struct virt *v, struct guest_set *set, bool *fatal);
+/* Makes one guest of v's images in the set: VIRT_GO_ON or the exit status. */
+int virt_set_of_images(struct virt *v, struct guest_set *set);
+/* Makes all domains that libvirt knows guests of the set, and keeps them in v->domains in the same order. */
+int virt_set_of_all_domains(struct virt *v, struct guest_set *set);
+/* The name that stands for a guest of v's images: the domain's (or its UUID), else its first disk's; free() it. */
+char *virt_guest_name(const struct virt *v, bool uuid);
 /* The same for a tool that inspects: unless -m says what to mount, passphrases that are missing are asked for. */
 int virt_open_asking(struct virt *v);
 /*

@@ -30,6 +30,7 @@ static const char usage[] =
 	"Prints files of a guest.\n\n"
 	"  -a, --add DISK            a disk of the guest\n"
 	"      --blocksize[=N]       sector size of the disk, 512 or 4096\n"
+	VIRT_DOMAIN_HELP
 	"      --format[=FMT]        format of the disks behind it; without FMT it is found\n"
 	VIRT_KEYS_HELP
 	"  -m, --mount DEV[:DIR[:OPTIONS[:TYPE]]]\n"
@@ -70,7 +71,7 @@ int virt_cat(int argc, char **argv)
 		rc = virt_options_end(&v);
 	/* virt-cat DISK FILE..., as it once was */
 	if (rc == VIRT_GO_ON && !v.nimages && optind + 1 < argc)
-		rc = virt_add_image(&v, argv[optind++]);
+		rc = virt_add_operand(&v, argv[optind++]);
 	if (rc == VIRT_GO_ON && (!v.nimages || optind >= argc))
 		rc = virt_usage(&v);
 	if (rc == VIRT_GO_ON && !buf)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* virt_df.c - the program under the name virt-df. */
 #include "alloc.h"
+#include "guest_run.h"
 #include "out.h"
 #include "text.h"
 #include "virt.h"
@@ -35,10 +36,13 @@ static const struct option options[] = {
 static const char *const beyond[] = { "echo-keys", "key", "keys-from-stdin", NULL };
 
 static const char usage[] =
-	"usage: virt-df [options] -a DISK [-a DISK...]\n\n"
-	"Shows how full the filesystems of a guest are.\n\n"
+	"usage: virt-df [options]\n"
+	"       virt-df [options] -d DOMAIN\n"
+	"       virt-df [options] -a DISK [-a DISK...]\n\n"
+	"Shows how full the filesystems of a guest are; of all guests that libvirt knows, if none is named.\n\n"
 	"  -a, --add DISK            a disk of the guest\n"
 	"      --blocksize[=N]       sector size of the disk, 512 or 4096\n"
+	VIRT_DOMAIN_HELP
 	"      --csv                 comma separated values\n"
 	"      --format[=FMT]        format of the disks behind it; without FMT it is found\n"
 	"  -h, --human-readable      sizes with K, M, G\n"
@@ -53,7 +57,10 @@ static const char usage[] =
 
 struct df {
 	struct virt virt;
-	bool csv, human, inodes;
+	bool csv, human, inodes, uuid;
+	uint64_t threads; /* 0: not told */
+	struct guest_set set;
+	char *name; /* of the one guest that was named; NULL: they are v->domains */
 };
 
 static void print_title(const struct df *d)
@@ -74,14 +81,6 @@ static void print_title(const struct df *d)
 		printf("%-35s %10s %10s %10s %5s\n", "Filesystem", cols[0], cols[1], cols[2], cols[3]);
 }
 
-/* The name that stands for the guest: its first disk's, with a sign that there are more. */
-static char *guest_name(const struct virt *v)
-{
-	const char *slash = strrchr(v->images[0].name, '/');
-
-	return alloc_printf("%s%s", slash ? slash + 1 : v->images[0].name, v->nimages > 1 ? "+" : "");
-}
-
 static void amount(const struct df *d, uint64_t n, uint64_t unit, char *buf, size_t size)
 {
 	if (d->human && !d->inodes)
@@ -92,92 +91,121 @@ static void amount(const struct df *d, uint64_t n, uint64_t unit, char *buf, siz
 		snprintf(buf, size, "%" PRIu64, (uint64_t)((unsigned __int128)n * unit / 1024));
 }
 
-static void print_row(const struct df *d, const char *guest, const char *device, const struct dry_usage *u)
+static void put_row(const struct df *d, struct strbuf *out, const char *guest, const char *device, const struct dry_usage *u)
 {
 	uint64_t total = d->inodes ? u->inodes : u->blocks;
 	uint64_t used = total - (d->inodes ? u->inodes_free : u->blocks_free);
 	uint64_t left = d->inodes ? u->inodes_free : u->blocks_avail;
 	uint64_t unit = d->inodes ? 1 : u->block_size;
 	double percent = total ? 100.0 * (double)used / (double)total : 0;
+	size_t len = strlen(guest) + 1 + strlen(device);
 	char cells[3][24];
 
 	amount(d, total, unit, cells[0], sizeof cells[0]);
 	amount(d, used, unit, cells[1], sizeof cells[1]);
 	amount(d, left, unit, cells[2], sizeof cells[2]);
 	if (d->csv) {
-		CLEANUP(strbuf_free) struct strbuf out = STRBUF_INIT;
-
-		out_csv(&out, guest);
-		strbuf_putc(&out, ',');
-		out_csv(&out, device);
-		strbuf_printf(&out, ",%s,%s,%s,%.1f\n", cells[0], cells[1], cells[2], percent);
-		out_flush(&out);
+		out_csv(out, guest);
+		strbuf_putc(out, ',');
+		out_csv(out, device);
+		strbuf_printf(out, ",%s,%s,%s,%.1f\n", cells[0], cells[1], cells[2], percent);
 		return;
 	}
-	if (printf("%s:%s", guest, device) > 0) {
-		size_t len = strlen(guest) + 1 + strlen(device);
-
-		/* A name that leaves no room gets a line of its own. */
-		if (len <= 35)
-			printf("%*s", (int)(35 - len), "");
-		else
-			printf("\n%35s", "");
-	}
-	printf(" %10s %10s %10s %4.0f%%\n", cells[0], cells[1], cells[2], percent > (double)(uint64_t)percent
-			? (double)((uint64_t)percent + 1) : percent);
+	strbuf_printf(out, "%s:%s", guest, device);
+	/* A name that leaves no room gets a line of its own. */
+	if (len <= 35)
+		strbuf_printf(out, "%*s", (int)(35 - len), "");
+	else
+		strbuf_printf(out, "\n%35s", "");
+	strbuf_printf(out, " %10s %10s %10s %4.0f%%\n", cells[0], cells[1], cells[2],
+		      percent > (double)(uint64_t)percent ? (double)((uint64_t)percent + 1) : percent);
 }
 
 struct df_subvolumes {
 	const struct df *d;
+	struct strbuf *out;
 	const char *guest;
 	const struct dry_usage *usage;
 };
 
 /* Each is a filesystem to the peer. */
-static void print_subvolume(void *arg, const char *name)
+static void put_subvolume(void *arg, const char *name)
 {
 	const struct df_subvolumes *s = arg;
 
-	print_row(s->d, s->guest, name, s->usage);
+	put_row(s->d, s->out, s->guest, name, s->usage);
 }
 
-/* One guest of all images of v. */
-static int show_guest(struct df *d)
+static void told(const struct guest_ref *g, const char *sentence)
 {
-	struct virt *v = &d->virt;
+	CLEANUP(strbuf_free) struct strbuf line = STRBUF_INIT;
+
+	strbuf_printf(&line, "%s\n", sentence);
+	guest_err(g, &line);
+}
+
+static int show_guest(void *arg, struct guest_ref *g, const struct guest_item *items, size_t nitems)
+{
+	struct df *d = arg;
+	const struct domain *domain = d->name ? NULL : &d->virt.domains[g - d->set.guests];
+	const char *name = d->name ? d->name : d->uuid && domain->uuid ? domain->uuid : domain->name, *warning;
 	struct dry_error e = { .code = DRY_OK };
+	CLEANUP(strbuf_free) struct strbuf out = STRBUF_INIT;
 	const struct dry_volume *vols;
 	size_t n = 0, nvols;
-	CLEANUP(free_ptr) char *name = guest_name(v);
-	CLEANUP(free_ptr) size_t *order = NULL;
-	int rc = virt_open(v);
+	CLEANUP(free_ptr) size_t *order = virt_filesystem_order(g->guest, &n, &e);
 
-	if (rc != VIRT_GO_ON)
-		return rc;
-	order = virt_filesystem_order(v->guest, &n, &e);
-	if (!order || !name || dry_guest_volumes(v->guest, &vols, &nvols, &e) < 0) {
-		fprintf(stderr, "libguestfs: error: list_filesystems: %s\n", e.msg);
+	(void)items;
+	(void)nitems;
+	if (!order || dry_guest_volumes(g->guest, &vols, &nvols, &e) < 0) {
+		CLEANUP(free_ptr) char *text = alloc_printf("libguestfs: error: list_filesystems: %s", e.msg);
+
+		told(g, text ? text : "virt-df: out of memory");
 		return EXIT_FAILED;
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct dry_usage u;
 
 		/* What the peer cannot mount it passes over. */
-		if (vols[order[i]].fs_readable && dry_guest_usage(v->guest, order[i], &u, &e) == 0) {
-			struct df_subvolumes sub = { d, name, &u };
+		if (vols[order[i]].fs_readable && dry_guest_usage(g->guest, order[i], &u, &e) == 0) {
+			struct df_subvolumes sub = { d, &out, name, &u };
 
-			print_row(d, name, vols[order[i]].name, &u);
-			virt_subvolumes(v->guest, order[i], print_subvolume, &sub);
+			put_row(d, &out, name, vols[order[i]].name, &u);
+			virt_subvolumes(g->guest, order[i], put_subvolume, &sub);
 		}
 	}
-	virt_warnings(v);
-	return EXIT_DONE;
+	for (size_t i = 0; (warning = dry_guest_warning(g->guest, i)); i++) {
+		CLEANUP(free_ptr) char *text = alloc_printf("virt-df: %s", warning);
+
+		told(g, text ? text : warning);
+	}
+	return guest_out(g, &out);
+}
+
+/* The guest that was named, or all of libvirt's. */
+static int show(struct df *d)
+{
+	struct guest_run run = { .opts = &d->virt.opts, .set = &d->set, .work = show_guest, .arg = d,
+				 .threads = (unsigned)MIN_OF(d->threads, 1024u) };
+	bool fatal = true;
+	int rc, status = EXIT_DONE;
+
+	if (d->virt.nimages) {
+		d->name = virt_guest_name(&d->virt, d->uuid);
+		rc = d->name ? virt_set_of_images(&d->virt, &d->set) : EXIT_FAILED;
+	} else {
+		rc = virt_set_of_all_domains(&d->virt, &d->set);
+	}
+	if (rc != VIRT_GO_ON)
+		return rc;
+	print_title(d);
+	if (virt_open_set(&d->virt, &d->set, &fatal) != VIRT_GO_ON)
+		status = EXIT_FAILED;
+	return fatal ? status : status | guest_run(&run);
 }
 
 static int own_option(struct df *d, int c)
 {
-	uint64_t n;
-
 	switch (c) {
 	case OPT_CSV:
 		d->csv = true;
@@ -189,10 +217,12 @@ static int own_option(struct df *d, int c)
 		d->inodes = true;
 		break;
 	case OPT_ONE_PER_GUEST: /* nothing of a guest is shared with the next */
-	case OPT_UUID:		/* an image has a name and no UUID: the name stays, as with the peer */
+		break;
+	case OPT_UUID: /* an image has a name and no UUID: the name stays, as with the peer */
+		d->uuid = true;
 		break;
 	case 'P':
-		if (!text_parse_u64(optarg, &n)) {
+		if (!text_parse_u64(optarg, &d->threads)) {
 			fprintf(stderr, "virt-df: -P: \"%s\" is not a number\n", optarg);
 			return EXIT_FAILED;
 		}
@@ -213,24 +243,20 @@ int virt_df(int argc, char **argv)
 		rc = own_option(&d, c);
 	if (rc == VIRT_GO_ON)
 		rc = virt_options_end(&d.virt);
-	/* virt-df DISK..., as it once was: the disks of one guest */
+	/* virt-df DISK... or DOMAIN, as it once was: the disks of one guest */
 	if (rc == VIRT_GO_ON && !d.virt.nimages)
 		for (; optind < argc && rc == VIRT_GO_ON; optind++)
-			rc = virt_add_image(&d.virt, argv[optind]);
+			rc = virt_add_operand(&d.virt, argv[optind]);
 	if (rc == VIRT_GO_ON && optind < argc)
 		rc = virt_usage(&d.virt);
 	if (rc == VIRT_GO_ON && d.csv && d.human) {
 		fprintf(stderr, "virt-df: you cannot use -h and --csv options together.\n");
 		rc = EXIT_FAILED;
 	}
-	if (rc == VIRT_GO_ON && !d.virt.nimages) {
-		fprintf(stderr, "virt-df: the guests of libvirt cannot be looked up; name disk images with -a\n");
-		rc = EXIT_FAILED;
-	}
-	if (rc == VIRT_GO_ON) {
-		print_title(&d);
-		rc = show_guest(&d);
-	}
+	if (rc == VIRT_GO_ON)
+		rc = show(&d);
+	free(d.name);
+	guest_set_free(&d.set);
 	virt_free(&d.virt);
 	return rc;
 }

@@ -59,6 +59,7 @@ static const char usage[] =
 	"      --blkdevs, --block-devices\n"
 	"                            whole disks\n"
 	"      --blocksize[=N]       sector size of the disk, 512 or 4096\n"
+	VIRT_DOMAIN_HELP
 	"      --csv                 comma separated values\n"
 	"      --extra               swap and unknown content too\n"
 	"      --filesystems         filesystems that can be mounted (the default)\n"

@@ -50,6 +50,7 @@ static const char usage[] =
 	"Lists files of a guest.\n\n"
 	"  -a, --add DISK            a disk of the guest\n"
 	"      --blocksize[=N]       sector size of the disk, 512 or 4096\n"
+	VIRT_DOMAIN_HELP
 	"      --checksum[=ALG]      with -lR: crc, md5 (the default), sha1, sha224, sha256, sha384, sha512\n"
 	"      --csv                 with -lR: comma separated values\n"
 	"      --extra-stats         with -lR: device, inode, links, device type, blocks\n"
@@ -295,7 +296,7 @@ static int run(struct virt_ls *l, int argc, char **argv)
 		rc = virt_options_end(&l->virt);
 	/* virt-ls DISK DIR..., as it once was */
 	if (rc == VIRT_GO_ON && !l->virt.nimages && optind + 1 < argc)
-		rc = virt_add_image(&l->virt, argv[optind++]);
+		rc = virt_add_operand(&l->virt, argv[optind++]);
 	if (rc == VIRT_GO_ON && (!l->virt.nimages || optind >= argc))
 		rc = virt_usage(&l->virt);
 	if (rc == VIRT_GO_ON && !(l->is_long && l->recursive) &&

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* volumes.c - drydock volumes: the partitions and filesystems of images, and what volumes are made of. */
 #include "alloc.h"
-#include "guest_opts.h"
-#include "json.h"
+#include "guest_run.h"
 #include "out.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
+/* The command; and a copy of it for each guest, with tables and texts of its own. */
 struct volumes {
-	struct guest_opts guest;
-	bool json, bytes;
+	const struct guest_opts *guest;
+	bool json, bytes, with_image;
 	struct table table, groups;
 	struct strbuf text;
 	struct json j;
@@ -222,7 +222,7 @@ static int list_volumes(struct volumes *c, struct guest_ref *g)
 		for (size_t k = 0; k < nsub; k++)
 			subvolume_row(c, &v[i], &sub[k]);
 	}
-	guest_notes(&c->guest, g);
+	guest_notes(c->guest, g);
 	return status;
 }
 
@@ -259,45 +259,68 @@ static void disks(struct json *j, const struct guest_ref *g)
 	json_array_end(j);
 }
 
-static int show(struct volumes *c, struct guest_set *s)
+static void show_json(struct volumes *c, struct guest_ref *g, int *status)
 {
+	json_object(&c->j, NULL);
+	json_str(&c->j, "image", g->label);
+	disks(&c->j, g);
+	json_array(&c->j, "volumes");
+	*status |= list_volumes(c, g);
+	json_array_end(&c->j);
+	json_array(&c->j, "groups");
+	list_groups(c, g);
+	json_array_end(&c->j);
+	json_object_end(&c->j);
+}
+
+static void show_tables(struct volumes *c, struct guest_ref *g, int *status)
+{
+	if (c->with_image)
+		strbuf_printf(&c->text, "%s:\n", g->label);
+	*status |= list_volumes(c, g);
+	list_groups(c, g);
+	if (!g->failed)
+		*status |= table_text(&c->table, TABLE_TITLES, &c->text);
+	if (c->groups.ncells) {
+		strbuf_putc(&c->text, '\n');
+		*status |= table_text(&c->groups, TABLE_TITLES, &c->text);
+	}
+}
+
+static int show_guest(void *arg, struct guest_ref *g, const struct guest_item *items, size_t nitems)
+{
+	const struct volumes *all = arg;
+	struct volumes c = *all;
 	int status = EXIT_DONE;
 
-	if (c->json)
-		json_array(&c->j, NULL);
-	for (size_t i = 0; i < s->nguests; i++) {
-		struct guest_ref *g = &s->guests[i];
+	(void)items;
+	(void)nitems;
+	c.text = (struct strbuf)STRBUF_INIT;
+	c.j = guest_json(&all->j, &c.text);
+	if (c.json)
+		show_json(&c, g, &status);
+	else
+		show_tables(&c, g, &status);
+	status |= guest_out(g, &c.text);
+	table_free(&c.table);
+	table_free(&c.groups);
+	strbuf_free(&c.text);
+	return status;
+}
 
-		if (!g->guest)
-			continue;
-		if (c->json) {
-			json_object(&c->j, NULL);
-			json_str(&c->j, "image", g->label);
-			disks(&c->j, g);
-			json_array(&c->j, "volumes");
-		} else if (s->nguests > 1) {
-			printf("%s%s:\n", i ? "\n" : "", g->label);
-		}
-		status |= list_volumes(c, g);
-		if (c->json) {
-			json_array_end(&c->j);
-			json_array(&c->j, "groups");
-			list_groups(c, g);
-			json_array_end(&c->j);
-			json_object_end(&c->j);
-			continue;
-		}
-		list_groups(c, g);
-		if (!g->failed)
-			status |= table_print(&c->table, TABLE_TITLES);
-		if (c->groups.ncells) {
-			putchar('\n');
-			status |= table_print(&c->groups, TABLE_TITLES);
-		}
-		table_free(&c->table);
-		table_free(&c->groups);
-	}
+static int show(struct volumes *c, struct guest_set *s)
+{
+	struct guest_run run = { .opts = c->guest, .set = s, .between = c->json ? "," : "\n", .work = show_guest, .arg = c };
+	int status;
+
+	c->with_image = s->nguests > 1;
 	if (c->json) {
+		json_array(&c->j, NULL);
+		out_flush(&c->text);
+	}
+	status = guest_run(&run);
+	if (c->json) {
+		c->j.has_items[c->j.depth] = run.printed;
 		json_array_end(&c->j);
 		strbuf_putc(&c->text, '\n');
 		status |= out_flush(&c->text);
@@ -307,7 +330,9 @@ static int show(struct volumes *c, struct guest_set *s)
 
 int cmd_volumes(int argc, char **argv)
 {
+	struct guest_opts guest = { .verbose = false };
 	struct volumes c = {
+		.guest = &guest,
 		.table = TABLE_INIT("l l l r l l l r", "NAME", "SCHEME", "PARTITION TYPE", "SIZE", "FILESYSTEM", "LABEL",
 				    "UUID", "USE%"),
 		.groups = TABLE_INIT("l l r r l r l", "GROUP", "SCHEME", "SIZE", "FREE", "MEMBERS", "MISSING", "UUID"),
@@ -317,7 +342,8 @@ int cmd_volumes(int argc, char **argv)
 	const struct usage u = { "volumes", "[options] IMAGE...",
 				 "Lists the partitions, logical volumes and filesystems of images." };
 	const struct opt opts[] = {
-		GUEST_OPTS(&c.guest),
+		GUEST_OPTS(&guest),
+		GUEST_OPT_DOMAIN(&guest, 'd'),
 		OPT_FLAG('b', "bytes", &c.bytes, "sizes in bytes"),
 		OPT_FLAG(0, "json", &c.json, "print JSON"),
 		OPT_END,
@@ -332,9 +358,9 @@ int cmd_volumes(int argc, char **argv)
 		status = EXIT_DONE;
 		break;
 	case OPTS_OK:
-		status = guest_set_images("volumes", &c.guest, argc, argv, &set);
+		status = guest_set_images("volumes", &guest, argc, argv, &set);
 		if (!status) {
-			status = guest_set_open(&c.guest, &confine, &set, &fatal);
+			status = guest_set_open(&guest, &confine, &set, &fatal);
 			if (!fatal)
 				status |= show(&c, &set);
 		}
@@ -342,9 +368,7 @@ int cmd_volumes(int argc, char **argv)
 	case OPTS_BAD:
 		break;
 	}
-	table_free(&c.table);
-	table_free(&c.groups);
 	strbuf_free(&c.text);
-	guest_opts_free(&c.guest);
+	guest_opts_free(&guest);
 	return status;
 }

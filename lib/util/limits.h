@@ -238,4 +238,14 @@
 #define LIMIT_LUKS2_JSON_VALUES 16384
 #define LIMIT_LUKS2_JSON_DEPTH 32
 
+/* A domain's XML is some kilobytes; libvirt's own messages take 32 MiB.  A bus has room for some hundred disks. */
+#define LIMIT_DOMAIN_XML (4 * MiB)
+#define LIMIT_DOMAIN_DISKS 1024
+
+/* virt-builder's own index has some hundred KiB. */
+#define LIMIT_BUILDER_INDEX (16 * MiB)
+
+/* Runs of data of one file that an archive tells apart: 16 bytes of memory and up to 40 of the archive each. */
+#define LIMIT_TAR_RUNS (256 * 1024)
+
 #endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tar.c - drydock tar: a tree of a guest as a tar archive.  What is in it is guest_tar.c's. */
+#include "alloc.h"
+#include "guest_tar.h"
+
+#include <string.h>
+#include <unistd.h>
+
+struct tar_command {
+	struct guest_opts guest;
+	struct guest_tar tar;
+	struct opt_list exclude;
+	const char *output;
+};
+
+static int write_archive(struct tar_command *c, struct guest_set *set)
+{
+	const struct guest_confine confine = { .write_dir = c->tar.folder };
+	bool fatal;
+	int status = guest_set_open(&c->guest, &confine, set, &fatal);
+
+	if (status)
+		return status;
+	c->tar.ref = &set->guests[0];
+	c->tar.guest = guest_ready(&c->guest, set, 0);
+	return c->tar.guest ? guest_tar(&c->tar, set->items[0].path ? set->items[0].path : "/") : EXIT_FAILED;
+}
+
+static int run(struct tar_command *c, int argc, char **argv)
+{
+	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
+	int status = guest_set_paths("tar", &c->guest, argc, argv, &set);
+
+	if (!status && set.nitems != 1)
+		status = cmd_usage("tar", "an archive holds one tree: name one, as in IMAGE:/path");
+	if (!status && strcmp(c->output, "-") == 0 && isatty(STDOUT_FILENO))
+		status = cmd_usage("tar", "an archive is not for a terminal; -o names a file");
+	if (status)
+		return status;
+	c->tar.exclude = &c->exclude;
+	c->tar.no_acls = c->tar.no_selinux = c->tar.no_xattrs;
+	status = guest_tar_open(&c->tar, c->output);
+	if (!status)
+		status = write_archive(c, &set);
+	return status | guest_tar_close(&c->tar);
+}
+
+int cmd_tar(int argc, char **argv)
+{
+	struct tar_command c = { .output = "-", .tar = GUEST_TAR_INIT };
+	const struct usage u = { "tar", "[options] IMAGE[:/PATH]", "Writes a tree of a guest as a tar archive." };
+	const struct opt opts[] = {
+		GUEST_OPTS(&c.guest),
+		GUEST_OPT_DOMAIN(&c.guest, 'd'),
+		GUEST_OPT_MOUNT(&c.guest),
+		OPT_STRING('o', "output", "FILE", &c.output, "write here and not to standard output"),
+		OPT_LIST(0, "exclude", "PATTERN", &c.exclude, "leave out what has such a name, or with / such a path"),
+		OPT_FLAG('x', "one-file-system", &c.tar.one_fs, "leave out what is mounted below"),
+		OPT_FLAG(0, "times", &c.tar.times, "keep times of access and change too"),
+		OPT_FLAG(0, "no-xattrs", &c.tar.no_xattrs, "keep no extended attributes and ACLs"),
+		OPT_FLAG(0, "xattrs", &c.tar.ntfs_xattrs, "keep those that only NTFS has too"),
+		OPT_END,
+	};
+	int status = EXIT_USAGE;
+
+	switch (opts_parse(&u, opts, &argc, &argv)) {
+	case OPTS_DONE:
+		status = EXIT_DONE;
+		break;
+	case OPTS_OK:
+		status = run(&c, argc, argv);
+		break;
+	case OPTS_BAD:
+		break;
+	}
+	opt_list_free(&c.exclude);
+	guest_opts_free(&c.guest);
+	return status;
+}
