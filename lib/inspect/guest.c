@@ -378,6 +378,18 @@ static const struct content *find_mapped(const struct contents *c, const struct 
 	return NULL;
 }
 
+int guest_find_spec(const struct contents *c, struct vfs *v, const struct fstab *crypttab, const char *spec,
+		    const struct content **out, struct err *e)
+{
+	int rc = mdadm_conf_find(v, c, spec, out, e);
+
+	if (rc == 0 && !*out)
+		*out = contents_find(c, spec);
+	if (rc == 0 && !*out)
+		*out = find_mapped(c, crypttab, spec);
+	return rc;
+}
+
 /* A line of fstab; what stands in its way becomes a note. */
 static int line_mount(const struct contents *c, const struct fstab *crypttab, const struct fstab_line *l, struct guest *g,
 		      struct err *e)
@@ -392,13 +404,9 @@ static int line_mount(const struct contents *c, const struct fstab *crypttab, co
 	strbuf_puts(&q, " (");
 	text_quote(&q, l->spec, strlen(l->spec));
 	strbuf_putc(&q, ')');
-	rc = mdadm_conf_find(g->vfs, c, l->spec, &found, e);
+	rc = guest_find_spec(c, g->vfs, crypttab, l->spec, &found, e);
 	if (rc < 0)
 		return rc;
-	if (!found)
-		found = contents_find(c, l->spec);
-	if (!found)
-		found = find_mapped(c, crypttab, l->spec);
 	if (!found)
 		return note(g, e, "fstab: %s is not mounted: no such volume", q.s);
 	if (found->id.type && strcmp(found->id.type, "swap") == 0)

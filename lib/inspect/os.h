@@ -59,6 +59,8 @@ bool os_version_parse(const char *text, unsigned *major, unsigned *minor);
 int os_release(struct vfs *v, struct os *o, struct err *e);
 /* os_arch.c: from the header of a program. */
 int os_arch(struct vfs *v, struct os *o, struct err *e);
+/* The same of the first bytes of a program, ELF or PE; NULL: it is neither, or for a processor that we do not know. */
+const char *os_program_arch(const void *head, size_t len);
 /* os_system.c: host name, time zone, init, packages, libosinfo's name. */
 int os_system(struct vfs *v, struct os *o, struct err *e);
 
