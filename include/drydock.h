@@ -906,10 +906,12 @@ DRY_API bool dry_guest_fstab(const struct dry_guest *g, size_t i, struct dry_fst
 
 /* A package that the guest's package manager says is installed; texts are the guest's, NULL: not known. */
 struct dry_package {
-	const char *format; /* "deb", "rpm", "apk", "pacman", "ebuild" */
+	/* "deb", "rpm", "apk", "pacman", "ebuild", "xbps", "pkgsrc", "pkg" (the other BSDs'), "pisi", "flatpak", "snap" */
+	const char *format;
 	const char *name;
 	uint32_t epoch;
-	const char *version, *release; /* without the epoch; release NULL: there is none */
+	/* Without the epoch; release NULL: there is none.  Of xbps and FreeBSD's pkg, that have no separate ones, all of it. */
+	const char *version, *release;
 	const char *arch, *vendor, *url, *summary, *description;
 	const char *source;   /* the source package */
 	int64_t install_time; /* seconds since 1970; 0: not known */

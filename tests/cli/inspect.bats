@@ -67,6 +67,16 @@ guest_with_packages()
 	[ "$(json '.packages[2].externalRefs[0].referenceLocator' <out)" = '"pkg:deb/debian/a%22b@2:1.0?arch=all&distro=debian-12"' ]
 }
 
+@test "what is the same for every distribution has a package URL without one" {
+	mkdir -p tree/etc tree/bin tree/var/lib/flatpak/runtime/org.x.Y/x86_64/23.08/active
+	touch tree/etc/fstab
+	printf 'ID=debian\nVERSION_ID="12"\n' >tree/etc/os-release
+	truncate -s 4M p.img
+	mke2fs -q -F -t ext4 -d tree p.img
+	drydock inspect --sbom=cyclonedx p.img >out
+	[ "$(json '.components[0].purl' <out)" = '"pkg:generic/flatpak/org.x.Y@23.08?arch=x86_64"' ]
+}
+
 @test "a bill of materials is for one guest" {
 	run --separate-stderr drydock inspect --sbom=spdx g.img g.img
 	[ "$status" = 2 ]
