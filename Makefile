@@ -100,6 +100,7 @@ $(BUILD)/drydock: $(CMD_OBJS) $(LAYER_LIBS)
 
 # Names of peers: the program looks at what it was called.
 COMPAT := qemu-img qemu-io virt-ls virt-cat virt-df virt-filesystems
+COMPAT += virt-get-kernel
 $(BUILD)/compat/.done: Makefile $(BUILD)/drydock
 	@mkdir -p $(@D)
 	@for n in $(COMPAT); do ln -sf ../drydock $(@D)/$$n; done

@@ -30,6 +30,7 @@ static const struct command commands[] = {
 	{ "io", "read and write an image by hand or by script", cmd_io },
 	{ "volumes", "list partitions and filesystems", cmd_volumes },
 	{ "inspect", "tell which operating systems are there", cmd_inspect },
+	{ "boot", "list kernels and initrds, or copy them out", cmd_boot },
 	{ "df", "show how full the filesystems are", cmd_df },
 	{ "ls", "list files", cmd_ls },
 	{ "cat", "print files", cmd_cat },
@@ -44,6 +45,7 @@ static const struct compat compats[] = {
 	{ "virt-cat", virt_cat },
 	{ "virt-df", virt_df },
 	{ "virt-filesystems", virt_filesystems },
+	{ "virt-get-kernel", virt_get_kernel },
 	{ "virt-ls", virt_ls },
 	{ NULL, NULL },
 };

@@ -143,7 +143,7 @@ int virt_options_end(struct virt *v)
 int virt_open(struct virt *v)
 {
 	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
-	const struct guest_confine confine = { .write_dir = -1, .trust_backing = true };
+	const struct guest_confine confine = { .write_dir = v->write_dir ? *v->write_dir : -1, .trust_backing = true };
 	CLEANUP(free_ptr) const char **names = alloc_array(v->nimages, sizeof *names);
 	CLEANUP(free_ptr) const char **formats = alloc_array(v->nimages, sizeof *formats);
 	bool fatal;

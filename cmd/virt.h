@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virt.h - what virt-ls, virt-cat, virt-df and virt-filesystems share: their common options, opening, mounting, and the
+ * virt.h - what virt-ls, virt-cat, virt-df, virt-filesystems and their like share: their common options, opening, mounting, and the
  * words in which they fail.
  *
  * A script that was written for one of them finds here the same options, output and exit status.  What needs libvirt
@@ -42,6 +42,7 @@ struct virt {
 	const char *format; /* for the images that follow */
 	bool format_unused, format_given;
 	bool verbose;
+	const int *write_dir; /* of a folder that is written to; NULL: none */
 	struct dry_guest *guest;
 };
 

@@ -162,6 +162,9 @@ no_escape()
 	no_escape "$DRYDOCK" volumes g.img
 	no_escape "$DRYDOCK" df g.img
 	no_escape "$DRYDOCK" inspect g.img
+	no_escape "$DRYDOCK" boot g.img
+	no_escape "$DRYDOCK" boot -o out g.img
+	no_escape "$COMPAT/virt-get-kernel" -o out -a g.img
 	no_escape "$DRYDOCK" ls -R g.img:/
 	no_escape "$DRYDOCK" cat g.img:/etc/hostname
 	no_escape "$COMPAT/virt-ls" -a g.img -R /
@@ -212,7 +215,7 @@ no_escape()
 	strace -o trace true 2>/dev/null || skip "this machine does not let a process be traced"
 	filter='seccomp(SECCOMP_SET_MODE_FILTER.*= 0$'
 	mkdir out
-	for command in "$DRYDOCK volumes g.img" "$DRYDOCK df g.img" "$DRYDOCK inspect g.img" "$DRYDOCK ls -lR g.img:/" "$DRYDOCK cat g.img:/etc/hostname" \
+	for command in "$DRYDOCK volumes g.img" "$DRYDOCK df g.img" "$DRYDOCK inspect g.img" "$DRYDOCK boot g.img" "$DRYDOCK ls -lR g.img:/" "$DRYDOCK cat g.img:/etc/hostname" \
 		"$COMPAT/virt-ls -a g.img -lR /" "$COMPAT/virt-cat -a g.img /etc/hostname" "$COMPAT/virt-df -a g.img" \
 		"$COMPAT/virt-filesystems -a g.img -l --all --uuid"; do
 		# shellcheck disable=SC2086 # words
