@@ -73,6 +73,40 @@ static const struct wanted systems[] = {
 	  "freebsd", "freebsd", "FreeBSD 14.1", "14.1", "freebsd14.1", "pkg", "pkg", "beastie" },
 	{ "touch etc/fstab bsd; echo 'OpenBSD 7.6 (GENERIC.MP) #338' >etc/motd; echo puffy >etc/myname", "openbsd", "openbsd",
 	  "OpenBSD 7.6 (GENERIC.MP) #338", "7.6", "openbsd7.6", "pkg", "pkg_add", "puffy" },
+	/* Without what is made at each start. */
+	{ "touch etc/fstab etc/freebsd-update.conf; ln -s ../var/run/os-release etc/os-release\n"
+	  "printf '#!/bin/sh\n\nset -e\nUSERLAND_VERSION=\"14.1-RELEASE-p5\"\n' >bin/freebsd-version",
+	  "freebsd", "freebsd", "FreeBSD 14.1-RELEASE-p5", "14.1", "freebsd14.1", "pkg", "pkg", NULL },
+	{ "touch etc/fstab; mkdir sbin; touch sbin/hammer2; echo 'DragonFly v6.4.0-RELEASE' >etc/motd", "dragonfly", "dragonfly",
+	  "DragonFly BSD", NULL, NULL, "pkg", "pkg", NULL },
+	{ "mkdir FDOS; touch FDOS/FREEDOS.BSS; printf 'PLATFORM=FreeDOS\r\nVERSION=1.3\r\n' >FDOS/VERSION.FDI", "dos", "freedos",
+	  "FreeDOS 1.3", "1.3", NULL, NULL, NULL, NULL },
+	{ "mkdir DOS; touch DOS/COMMAND.COM", "dos", "msdos", "MS-DOS", NULL, NULL, NULL, NULL, NULL },
+	{ "mkdir hurd; touch hurd/console hurd/hello hurd/null; printf 'ID=debian\nVERSION_ID=12\n' >etc/os-release", "hurd", "debian",
+	  NULL, "12.0", "debian12", "deb", "apt", NULL },
+	{ "mkdir service; touch service/vm etc/fstab; echo 'Minix 3.3.0' >etc/version", "minix", "minix", "Minix 3.3.0", "3.3", NULL,
+	  NULL, NULL, NULL },
+	/* Those that have no name of their own with the peers. */
+	{ "touch etc/fstab etc/rpi-issue; printf 'ID=debian\nVERSION_ID=12\n' >etc/os-release", "linux", "raspbian", NULL, "12.0", NULL,
+	  "deb", "apt", NULL },
+	{ "touch etc/fstab; printf 'ID=pop\nID_LIKE=\"ubuntu debian\"\nVERSION_ID=22.04\n' >etc/os-release", "linux", "pop", NULL, "22.4",
+	  NULL, "deb", "apt", NULL },
+	{ "touch etc/fstab; printf 'ID=\"amzn\"\nID_LIKE=\"fedora\"\nVERSION_ID=\"2023\"\n' >etc/os-release", "linux", "amazonlinux", NULL,
+	  "2023.0", NULL, "rpm", "dnf", NULL },
+	{ "touch etc/fstab; printf 'ID=photon\nVERSION_ID=5.0\n' >etc/os-release", "linux", "photon", NULL, "5.0", NULL, "rpm", "dnf", NULL },
+	{ "touch etc/fstab; printf 'ID=steamos\nID_LIKE=arch\nVERSION_ID=3.5.7\n' >etc/os-release", "linux", "steamos", NULL, "3.5", NULL,
+	  "pacman", "pacman", NULL },
+	{ "touch etc/fstab; printf 'ID=steamos\nID_LIKE=debian\nVERSION_ID=2\n' >etc/os-release", "linux", "steamos", NULL, "2.0", NULL, "deb",
+	  "apt", NULL },
+	{ "rmdir bin; mkdir -p x/usr/bin x/usr/lib; ln -s x/usr usr; ln -s usr/bin bin\n"
+	  "printf 'ID=bottlerocket\nVERSION_ID=1.20.0\nVARIANT_ID=aws-k8s-1.29\n' >usr/lib/os-release",
+	  "linux", "bottlerocket", NULL, "1.20", NULL, NULL, NULL, NULL },
+	{ "rmdir bin etc; mkdir -p nix/store/a/etc nix/var/nix/profiles; ln -s /nix/store/a nix/var/nix/profiles/system\n"
+	  "printf 'ID=nixos\nVERSION_ID=\"24.11\"\n' >nix/store/a/etc/os-release",
+	  "linux", "nixos", NULL, "24.11", NULL, "nix", "nix", NULL },
+	{ "rmdir bin; mkdir -p root home usr/lib etc/flatcar; touch etc/flatcar/update.conf\n"
+	  "printf 'ID=flatcar\nVERSION_ID=3815.2.5\nBUILD_ID=2024\n' >usr/lib/os-release",
+	  "linux", "flatcar", NULL, "3815.2", NULL, NULL, NULL, NULL },
 	{ "touch etc/fstab netbsd; echo 'NetBSD 10.0' >etc/release", "netbsd", "netbsd", "NetBSD 10.0", "10.0", "netbsd10.0",
 	  "pkgsrc", NULL, NULL },
 };
