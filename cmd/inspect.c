@@ -22,7 +22,7 @@ struct fact {
 	const char *title, *key, *value;
 };
 
-#define FACTS_MAX 16
+#define FACTS_MAX 20
 /* Those that are known, in the order in which they are shown; returns their number. */
 static size_t facts_of(const struct dry_os *os, const char *version, struct fact facts[FACTS_MAX])
 {
@@ -42,6 +42,7 @@ static size_t facts_of(const struct dry_os *os, const char *version, struct fact
 		{ "packages", "package_format", os->package_format },
 		{ "package manager", "package_management", os->package_manager },
 		{ "init", "init", os->init },
+		{ "medium of", "media", os->media },
 	};
 	size_t n = 0;
 

@@ -821,6 +821,7 @@ struct dry_os {
 	const char *osinfo;	     /* "debian12", as libosinfo names it */
 	const char *package_format, *package_manager; /* "deb", "apt" */
 	const char *init;	     /* "systemd" ... */
+	const char *media;	     /* "installer", "live": no installed system, but the medium of one; NULL: installed */
 	const char *const *warnings; /* sentences on what could not be read */
 	size_t nwarnings;
 };

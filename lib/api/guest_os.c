@@ -101,6 +101,7 @@ int dry_guest_os(struct dry_guest *g, struct dry_os *out, struct dry_error *erro
 		.package_format = o->package_format,
 		.package_manager = o->package_manager,
 		.init = o->init,
+		.media = o->media,
 		.warnings = (const char *const *)o->warnings,
 		.nwarnings = o->nwarnings,
 	};

@@ -47,10 +47,14 @@ static const struct {
 	{ "uImage-", "", true, false },
 	{ "uImage", "", false, false },
 	{ "gnumach", ".gz", true, false },
+	{ "linux", "", false, false },
 };
 
 /* Folders of a place in which they lie. */
-static const char *const folders[] = { "/boot", "/", "/boot/kernels", "/kernels" };
+static const char *const folders[] = { "/boot", "/", "/boot/kernels", "/kernels",
+				       /* of media */
+				       "/casper", "/live", "/install.amd", "/install", "/isolinux", "/images/pxeboot",
+				       "/boot/x86_64/loader", "/arch/boot/x86_64" };
 
 /* Files that are kernels by their whole path; each in roots of one type. */
 static const struct {
@@ -417,14 +421,20 @@ static int initrd_order(const void *a, const void *b)
 	return order ? order : strcmp(x->path, y->path);
 }
 
+static size_t folder_len(const char *path)
+{
+	return (size_t)(strrchr(path, '/') - path);
+}
+
 static bool goes_with(const struct kernel *k, const struct initrd *r)
 {
 	const char *rest;
 
 	if (k->volume != r->volume)
 		return false;
+	/* Neither has a version in its name: they lie side by side. */
 	if (!r->version)
-		return !k->tag;
+		return !k->tag && folder_len(k->path) == folder_len(r->path) && strncmp(k->path, r->path, folder_len(k->path)) == 0;
 	/* "linux-fallback" of Arch is for "linux". */
 	return (k->tag && text_starts(r->version, k->tag, &rest) && (!*rest || strcmp(rest, "-fallback") == 0)) ||
 	       (k->version && strcmp(r->version, k->version) == 0);

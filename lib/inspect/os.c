@@ -229,6 +229,8 @@ int os_inspect(struct vfs *v, struct os *out, struct err *e)
 	if (rc > 0)
 		rc = os_release(v, out, e);
 	if (rc >= 0)
+		rc = os_media(v, out, e);
+	if (rc >= 0 && !out->arch)
 		rc = os_arch(v, out, e);
 	if (rc >= 0)
 		rc = os_system(v, out, e);

@@ -147,3 +147,20 @@ guest_with_facts()
 		'["ann",1000,"set",false,11]' ]
 	[ "$(json '.[0].systems[0] | [.services[0].manager, .fstab[0].device, .fstab[0].volume]' <out)" = '["systemd","LABEL=none",null]' ]
 }
+
+@test "an installer is recognised, and beside an installed system it is no second one" {
+	requires genisoimage
+	mkdir -p iso/.disk iso/install.amd
+	echo 'Debian GNU/Linux 12.5.0 "Bookworm" - Official amd64 NETINST' >iso/.disk/info
+	echo kernel >iso/install.amd/vmlinuz
+	echo initrd >iso/install.amd/initrd.gz
+	genisoimage -quiet -R -o d.iso iso
+	drydock inspect d.iso >out
+	grep -qxE '  medium of +installer' out
+	grep -qxE '  distribution +debian' out
+	drydock boot d.iso >out
+	[ "$(awk '{ print $NF }' out | tail -n +2)" = "$(printf '/install.amd/vmlinuz\n/install.amd/initrd.gz')" ]
+	drydock inspect --json -a g.img -a d.iso >out
+	[ "$(json '.[0].systems | [length, .[0].root]' <out)" = '[1,"/dev/sda2"]' ]
+	[ "$(drydock cat -a g.img -a d.iso /etc/hostname)" = guest ]
+}

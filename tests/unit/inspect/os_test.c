@@ -134,6 +134,49 @@ START_TEST(a_system_is_told_by_its_files)
 }
 END_TEST
 
+/* Trees that are no root, but what one is installed or started from. */
+static const struct {
+	const char *script, *told; /* "type distro media version arch product" */
+} media[] = {
+	{ "mkdir .disk; echo 'Debian GNU/Linux 12.5.0 \"Bookworm\" - Official amd64 NETINST with firmware 20240210-11:27' >.disk/info",
+	  "linux debian installer 12.5 x86_64 Debian GNU/Linux 12.5.0 \"Bookworm\" - Official amd64 NETINST with firmware 20240210-11:27" },
+	{ "mkdir .disk casper; printf 'Ubuntu 22.04.4 LTS \"Jammy Jellyfish\" - Release arm64 (20240220)' >.disk/info\n"
+	  "touch casper/filesystem.squashfs",
+	  "linux ubuntu live 22.4 aarch64 Ubuntu 22.04.4 LTS \"Jammy Jellyfish\" - Release arm64 (20240220)" },
+	{ "printf '[checksums]\\nx = y\\n[general]\\narch = x86_64\\nfamily = Rocky Linux\\nname = Rocky Linux 9.3\\nversion = 9.3\\n' >.treeinfo",
+	  "linux rocky installer 9.3 x86_64 Rocky Linux 9.3" },
+	{ "printf '1700000000.1\\nFedora 41\\naarch64\\nALL\\n' >.discinfo; mkdir LiveOS; touch LiveOS/squashfs.img",
+	  "linux fedora live 41.0 aarch64 Fedora 41" },
+	{ "mkdir media.1; echo '/ openSUSE-Leap 15.6-1' >media.1/products", "linux opensuse installer 15.6 - openSUSE-Leap 15.6-1" },
+	{ "echo 'alpine-standard 3.20.3 240906' >.alpine-release", "linux alpinelinux live 3.20 - alpine-standard 3.20.3 240906" },
+	{ "mkdir -p arch/x86_64; touch arch/x86_64/airootfs.sfs", "linux archlinux live - - -" },
+	{ "printf \"PRODUCT='pve'\\nPRODUCTLONG='Proxmox Virtual Environment'\\nRELEASE='8.1'\\n\" >.cd-info",
+	  "linux debian installer 8.1 - Proxmox Virtual Environment" },
+	{ "mkdir sources; touch sources/install.wim", "windows windows installer - - -" },
+	/* One that is a whole system by itself. */
+	{ "mkdir -p etc bin usr/freebsd-dist; touch etc/fstab etc/freebsd-update.conf usr/freebsd-dist/MANIFEST", "freebsd - installer - - -" },
+	{ "mkdir -p sources; ln -s /etc .disk", "- - - - - -" },
+};
+
+START_TEST(media_of_installers_and_live_systems_are_recognised)
+{
+	char script[400], told[300], version[40];
+	struct vfs *v;
+	struct os os;
+
+	snprintf(script, sizeof script, "rmdir etc bin; %s", media[_i].script);
+	v = tree(script);
+	ok(os_inspect(v, &os, &e));
+	snprintf(version, sizeof version, "%u.%u", os.major, os.minor);
+	snprintf(told, sizeof told, "%s %s %s %s %s %s", os.type ? os.type : "-", os.distro ? os.distro : "-", os.media ? os.media : "-",
+		 os.has_version ? version : "-", os.arch ? os.arch : "-", os.product_name ? os.product_name : "-");
+	ck_assert_str_eq(told, media[_i].told);
+	ck_assert_int_eq(os_media_root(v, &e), os.media && strcmp(os.type, "freebsd") != 0);
+	os_free(&os);
+	vfs_free(v);
+}
+END_TEST
+
 START_TEST(a_tree_without_programs_is_no_system)
 {
 	struct vfs *v = tree("rmdir bin; touch etc/fstab");
@@ -218,6 +261,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, enter_scratch, leave_scratch);
 	tcase_add_loop_test(t, a_system_is_told_by_its_files, 0, ARRAY_LEN(systems));
+	tcase_add_loop_test(t, media_of_installers_and_live_systems_are_recognised, 0, ARRAY_LEN(media));
 	tcase_add_test(t, a_tree_without_programs_is_no_system);
 	tcase_add_test(t, a_file_too_large_is_a_warning_and_the_rest_is_told);
 	tcase_add_test(t, the_processor_is_that_of_a_program);
