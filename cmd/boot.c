@@ -191,7 +191,8 @@ static int copy_all(struct boot *c, struct guest_ref *ref)
 			status |= copy_one(c, ref, k.node, k.path, k.version);
 	for (size_t i = 0; dry_guest_initrd(ref->guest, i, &r); i++)
 		if (initrd_is_wanted(c, ref->guest, &r))
-			status |= copy_one(c, ref, r.node, r.path, dry_guest_kernel(ref->guest, r.kernel, &k) ? k.version : r.version);
+			status |= copy_one(c, ref, r.node, r.path,
+					   dry_guest_kernel(ref->guest, r.kernel, &k) ? k.version : r.version);
 	return status;
 }
 

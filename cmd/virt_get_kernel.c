@@ -2,9 +2,9 @@
 /*
  * virt_get_kernel.c - the program under the name virt-get-kernel.
  *
- * As the peer, it takes /boot/vmlinuz-* of the highest version, and vmlinux-* where there is none.  The peer takes the initrd of the
- * highest version beside that, whichever kernel it is for, one for a crash among them; here it is the one for the kernel, and only
- * where that has none the newest.
+ * As the peer, it takes /boot/vmlinuz-* of the highest version, and vmlinux-* where there is none.  The peer takes the initrd of
+ * the highest version beside that, whichever kernel it is for, one for a crash among them; here it is the one for the kernel, and
+ * only where that has none the newest.
  */
 #include "alloc.h"
 #include "boot_files.h"
@@ -224,7 +224,8 @@ static int run(struct get_kernel *k)
 int virt_get_kernel(int argc, char **argv)
 {
 	struct get_kernel k = {
-		.virt = { .name = "virt-get-kernel", .letters = "a:c:d:o:qVvx", .options = options, .beyond = beyond, .usage = usage },
+		.virt = { .name = "virt-get-kernel", .letters = "a:c:d:o:qVvx", .options = options, .beyond = beyond,
+			  .usage = usage },
 		.target = CP_TARGET_INIT,
 	};
 	int c, rc = VIRT_GO_ON, index;

@@ -36,7 +36,7 @@ static const struct {
 	{ SIGN_PROVISIONING, "google-guest-agent", "/usr/bin/google_guest_agent", "installed" },
 	{ SIGN_PROVISIONING, "amazon-ssm-agent", "/usr/bin/amazon-ssm-agent", "installed" },
 	{ SIGN_PROVISIONING, "systemd-firstboot", "/etc/machine-id", NULL },
-	{ SIGN_PROVISIONING, "anaconda", "/root/anaconda-ks.cfg", "has run" },
+	{ SIGN_PROVISIONING, "anaconda", "/var/log/anaconda/", "has run" },
 	{ SIGN_PROVISIONING, "autoyast", "/var/adm/autoinstall/", "has run" },
 	{ SIGN_PROVISIONING, "subiquity", "/var/log/installer/subiquity-server-info.log", "has run" },
 	{ SIGN_PROVISIONING, "debian-installer", "/var/log/installer/hardware-summary", "has run" },
@@ -103,7 +103,8 @@ static int command_line(const struct facts_from *from, struct facts *f, const ch
 
 			while (line > text && line[-1] != '\n')
 				line--;
-			found |= *line != '#' && (p == text || strchr(" \t\n\"'=", p[-1])) && (!behind || strchr(" \t\n\"'", behind));
+			found |= *line != '#' && (p == text || strchr(" \t\n\"'=", p[-1])) &&
+				 (!behind || strchr(" \t\n\"'", behind));
 		}
 	}
 	return found;
@@ -179,7 +180,8 @@ int facts_signs(const struct facts_from *from, struct facts *f, struct err *e)
 			if (strcmp(values[k].name, rows[i].name) == 0 && (rc = values[k].value(from, f, &value, e)) == 0)
 				rc = 1;
 		if (rc > 0)
-			rc = facts_sign(f, rows[i].kind, rows[i].name, rows[i].path, NULL, rows[i].value ? rows[i].value : value, e);
+			rc = facts_sign(f, rows[i].kind, rows[i].name, rows[i].path, NULL,
+					rows[i].value ? rows[i].value : value, e);
 		else if (rc == 0)
 			continue;
 		if (rc < 0)

@@ -55,7 +55,7 @@ void facts_free(struct facts *f)
 }
 
 /* What stood in the way; memory is passed on. */
-static int warn(struct facts *f, const struct err *why, struct err *e)
+static int warning_take(struct facts *f, const struct err *why, struct err *e)
 {
 	if (why->code == ERR_NOMEM)
 		return err_nomem(e);
@@ -75,7 +75,7 @@ int facts_text(struct facts *f, struct vfs *v, const char *path, size_t max, cha
 	f->kib += rc == 0 ? len / 1024 : 0;
 	if (rc == 0)
 		return 1;
-	return rc == -ERR_NOT_FOUND ? 0 : warn(f, &why, e);
+	return rc == -ERR_NOT_FOUND ? 0 : warning_take(f, &why, e);
 }
 
 struct dir_call {
@@ -124,7 +124,7 @@ int facts_dir(struct facts *f, struct vfs *v, const char *path,
 			*e = why;
 		return rc;
 	}
-	return rc < 0 ? warn(f, &why, e) : 0;
+	return rc < 0 ? warning_take(f, &why, e) : 0;
 }
 
 int facts_sign(struct facts *f, enum sign_kind kind, const char *name, const char *path, const char *volume, const char *value,
@@ -154,11 +154,11 @@ static int mounts_read(const struct facts_from *from, struct facts *f, struct er
 	int rc = facts_text(f, from->g->vfs, "/etc/fstab", LIMIT_FSTAB_BYTES, &text, e);
 
 	if (rc > 0 && text && fstab_parse(text, strlen(text), &tab, &why) < 0)
-		return warn(f, &why, e);
+		return warning_take(f, &why, e);
 	if (rc > 0)
 		rc = facts_text(f, from->g->vfs, "/etc/crypttab", LIMIT_FSTAB_BYTES, &crypt, e);
 	if (rc > 0 && crypt && fstab_parse(crypt, strlen(crypt), &crypttab, &why) < 0)
-		rc = warn(f, &why, e);
+		rc = warning_take(f, &why, e);
 	if (rc < 0 || !tab.n)
 		return rc;
 	f->mounts = alloc_array(tab.n, sizeof *f->mounts);

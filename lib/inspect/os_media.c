@@ -71,8 +71,9 @@ static const struct {
 static const struct {
 	const char *word, *arch;
 } archs[] = {
-	{ "amd64", "x86_64" },	{ "x86_64", "x86_64" },	  { "i386", "i386" },	  { "i686", "i386" },	{ "arm64", "aarch64" },
-	{ "aarch64", "aarch64" }, { "ppc64el", "ppc64le" }, { "ppc64le", "ppc64le" }, { "s390x", "s390x" }, { "riscv64", "riscv64" },
+	{ "amd64", "x86_64" },	  { "x86_64", "x86_64" },   { "i386", "i386" },	      { "i686", "i386" },
+	{ "arm64", "aarch64" },	  { "aarch64", "aarch64" }, { "ppc64el", "ppc64le" }, { "ppc64le", "ppc64le" },
+	{ "s390x", "s390x" },	  { "riscv64", "riscv64" },
 };
 
 static void name_judge(struct os *o)

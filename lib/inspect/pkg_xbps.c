@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pkg_xbps.c - Void's database: /var/db/xbps/pkgdb-0.38.plist, a property list in XML (proplib(3)): a dictionary of packages, each a
- * dictionary of strings.
+ * pkg_xbps.c - Void's database: /var/db/xbps/pkgdb-0.38.plist, a property list in XML (proplib(3)): a dictionary of packages,
+ * each a dictionary of strings.
  *
  * It is written an element a line, and is megabytes: so it is read by lines, and one longer than any of its writer's is an error.
  */

@@ -83,7 +83,8 @@ START_TEST(kernels_are_told_with_their_initrds_the_newest_first)
 {
 	tells("touch etc/fstab; mkdir -p boot lib/modules/6.1.0-18-amd64\n" MAKE_KERNEL
 	      "kernel boot/vmlinuz-6.1.0-9-amd64 6.1.0-9-amd64; kernel boot/vmlinuz-6.1.0-18-amd64 6.1.0-18-amd64\n"
-	      "ln -s vmlinuz-6.1.0-18-amd64 boot/vmlinuz; ln -s boot/vmlinuz-6.1.0-18-amd64 vmlinuz; ln -s boot/nowhere vmlinuz.old\n"
+	      "ln -s vmlinuz-6.1.0-18-amd64 boot/vmlinuz; ln -s boot/vmlinuz-6.1.0-18-amd64 vmlinuz; ln -s boot/nowhere "
+	      "vmlinuz.old\n"
 	      "echo 1 >boot/initrd.img-6.1.0-18-amd64; echo 2 >boot/initrd.img-6.1.0-9-amd64; echo 3 >boot/initrd.img-5.0\n"
 	      "echo 4 >boot/initramfs-6.1.0-9-amd64kdump.img; echo 5 >boot/config-6.1.0-9-amd64; mkdir boot/vmlinuz-folder",
 	      "kernel /boot/vmlinuz-6.1.0-18-amd64 6.1.0-18-amd64 x86_64 bzImage modules + /boot/initrd.img-6.1.0-18-amd64\n"
@@ -104,9 +105,11 @@ END_TEST
 START_TEST(kernels_lie_beside_their_modules_and_in_entries_of_the_boot_loader)
 {
 	tells("touch etc/fstab; mkdir -p boot/loader/entries boot/ab/6.5 usr/lib/modules/6.4-x usr/lib/modules/6.5; " MAKE_KERNEL
-	      "ln -s usr/lib lib; kernel usr/lib/modules/6.4-x/vmlinuz 6.4-x; ln -s ../usr/lib/modules/6.4-x/vmlinuz boot/vmlinuz-6.4-x\n"
+	      "ln -s usr/lib lib; kernel usr/lib/modules/6.4-x/vmlinuz 6.4-x; ln -s ../usr/lib/modules/6.4-x/vmlinuz "
+	      "boot/vmlinuz-6.4-x\n"
 	      "kernel boot/ab/6.5/linux 6.5; kernel usr/lib/modules/6.5/vmlinuz 6.5; echo 1 >boot/ab/6.5/initrd\n"
-	      "printf 'title T\\nversion 6.5\\nlinux /boot/ab/6.5/linux\\ninitrd /boot/ab/6.5/initrd\\n' >boot/loader/entries/a.conf\n"
+	      "printf 'title T\\nversion 6.5\\nlinux /boot/ab/6.5/linux\\ninitrd /boot/ab/6.5/initrd\\n"
+	      "' >boot/loader/entries/a.conf\n"
 	      "printf 'linux /../../nowhere\\ninitrd /etc\\n' >boot/loader/entries/b.conf",
 	      "kernel /boot/ab/6.5/linux 6.5 x86_64 bzImage modules + /boot/ab/6.5/initrd\n"
 	      "kernel /boot/vmlinuz-6.4-x 6.4-x x86_64 bzImage modules\n");
@@ -119,7 +122,8 @@ START_TEST(kernels_of_every_processor_are_known_by_their_headers)
 	tells("touch etc/fstab; mkdir boot; at() { printf \"$3\" | dd of=boot/$1 bs=1 seek=$2 conv=notrunc status=none; }\n"
 	      "at Image-1 0 MZ; at Image-1 56 'ARM\\144'; at Image-1 100 x; at Image-2 56 'RSC\\005'; at Image-2 100 x\n"
 	      "at zImage-3 36 '\\030\\050\\157\\001'; at zImage-3 100 x; at vmlinuz-4 0 '\\037\\213'\n"
-	      "at uImage-5 0 '\\047\\005\\031\\126'; at uImage-5 29 '\\002'; at uImage-5 32 Linux-5.10.4; at uImage-5 63 '\\000'\n"
+	      "at uImage-5 0 '\\047\\005\\031\\126'; at uImage-5 29 '\\002'; at uImage-5 32 Linux-5.10.4; at uImage-5 63 "
+	      "'\\000'\n"
 	      "at vmlinux-6 0 '\\177ELF\\002\\002\\001'; at vmlinux-6 18 '\\000\\025'; at vmlinux-6 100 x\n"
 	      "at vmlinuz-7 65544 S390EP; at vmlinuz-8 0 text",
 	      "kernel /boot/vmlinuz-8 8 - -\nkernel /boot/vmlinuz-7 7 s390x Image\nkernel /boot/vmlinux-6 6 ppc64 elf\n"
@@ -136,7 +140,8 @@ START_TEST(the_last_part_of_an_initrd_tells_how_it_is_compressed)
 		{ "printf '\\037\\213\\010\\000\\000\\000' >boot/initrd", "gzip" },
 		{ "printf '\\050\\265\\057\\375\\000\\000' >boot/initrd", "zstd" },
 		{ "echo bin | cpio -o -H newc -F boot/initrd", "none" },
-		{ "cd boot; for i in 1 2 3; do echo $i >$i; done; ls | cpio -o -H newc -F initrd; printf '\\3757zXZ\\000' >>initrd", "xz" },
+		{ "cd boot; for i in 1 2 3; do echo $i >$i; done; ls | cpio -o -H newc -F initrd; printf '\\3757zXZ\\000' "
+		  ">>initrd", "xz" },
 		{ "cd boot; ls / | head -1 >a; ls | cpio -o -H newc -F initrd; head -c 512 /dev/zero >>initrd; "
 		  "printf '\\002\\041\\114\\030xx' >>initrd",
 		  "lz4" },
@@ -168,8 +173,10 @@ END_TEST
 
 START_TEST(other_systems_have_their_kernels_in_their_own_places)
 {
-	tells("touch etc/fstab etc/freebsd-update.conf; mkdir -p boot/kernel; printf '\\177ELF\\002\\001\\001' >boot/kernel/kernel\n"
-	      "printf '\\076' | dd of=boot/kernel/kernel bs=1 seek=18 conv=notrunc; truncate -s 100 boot/kernel/kernel; echo x >boot/loader",
+	tells("touch etc/fstab etc/freebsd-update.conf; mkdir -p boot/kernel; printf '\\177ELF\\002\\001\\001' "
+	      ">boot/kernel/kernel\n"
+	      "printf '\\076' | dd of=boot/kernel/kernel bs=1 seek=18 conv=notrunc; truncate -s 100 boot/kernel/kernel; echo x "
+	      ">boot/loader",
 	      "kernel /boot/kernel/kernel - x86_64 elf\nfreebsd-loader /boot/loader: -\n");
 	tells("touch etc/fstab etc/motd bsd bsd.rd", "kernel /bsd - - -\nkernel /bsd.rd - - -\n");
 }
@@ -180,11 +187,14 @@ END_TEST
 START_TEST(who_can_log_in_is_told_and_no_hash_is_kept)
 {
 	tells("touch etc/fstab; cat >etc/passwd <<'X'\n"
-	      "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nann:x:1000:1000:Ann A,,,:/home/ann:/bin/zsh\n"
-	      "bob:x:1001:1001::/home/bob:\nold:$1$abc:1002:100::/:/bin/sh\nopen::1003:100::/:/bin/sh\nsync:x:4:65534:sync:/bin:/bin/sync\n"
+	      "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
+	      "ann:x:1000:1000:Ann A,,,:/home/ann:/bin/zsh\n"
+	      "bob:x:1001:1001::/home/bob:\nold:$1$abc:1002:100::/:/bin/sh\nopen::1003:100::/:/bin/sh\n"
+	      "sync:x:4:65534:sync:/bin:/bin/sync\n"
 	      "bad:x:minus:1::/:/bin/sh\nshort:x:5\n+::::::\nX\n"
 	      "printf 'ann:$6$salt$hash:19000:0:99999:7:::\\nroot:*:19000::::::\\nbob:!$6$x:1::::::\\nnobody:x\\n' >etc/shadow\n"
-	      "mkdir -p home/ann/.ssh; echo key >home/ann/.ssh/authorized_keys; mkdir -p home/bob/.ssh; : >home/bob/.ssh/authorized_keys",
+	      "mkdir -p home/ann/.ssh; echo key >home/ann/.ssh/authorized_keys; mkdir -p home/bob/.ssh; : "
+	      ">home/bob/.ssh/authorized_keys",
 	      "login root 0:0 \"root\" /root /bin/bash locked\nlogin ann 1000:1000 \"Ann A\" /home/ann /bin/zsh set keys\n"
 	      "login bob 1001:1001 \"\" /home/bob /bin/sh locked\nlogin old 1002:100 \"\" / /bin/sh set\n"
 	      "login open 1003:100 \"\" / /bin/sh none\n");
@@ -195,7 +205,8 @@ START_TEST(the_bsds_have_it_in_one_file)
 {
 	tells("touch etc/fstab etc/motd; : >bsd; echo 'root:*:0:0:daemon:0:0:Charlie &:/root:/bin/ksh' >etc/master.passwd\n"
 	      "echo 'ann:$2b$x:1000:1000::0:0:Ann:/home/ann:/bin/ksh' >>etc/master.passwd; echo 'x:*:1:1::/:/bin/sh' >etc/passwd",
-	      "kernel /bsd - - -\nlogin root 0:0 \"Charlie &\" /root /bin/ksh locked\nlogin ann 1000:1000 \"Ann\" /home/ann /bin/ksh set\n");
+	      "kernel /bsd - - -\nlogin root 0:0 \"Charlie &\" /root /bin/ksh locked\n"
+	      "login ann 1000:1000 \"Ann\" /home/ann /bin/ksh set\n");
 }
 END_TEST
 
@@ -203,24 +214,31 @@ END_TEST
 
 START_TEST(what_systemd_is_linked_to_start_is_told)
 {
-	tells("touch etc/fstab; echo abc >etc/machine-id; mkdir -p usr/lib/systemd; touch usr/lib/systemd/systemd; (mkdir -p etc/systemd/system\n"
+	tells("touch etc/fstab; echo abc >etc/machine-id; mkdir -p usr/lib/systemd; touch usr/lib/systemd/systemd; (mkdir -p "
+	      "etc/systemd/system\n"
 	      "cd etc/systemd/system; mkdir multi-user.target.wants sockets.target.requires x.target.wants\n"
 	      "for u in ssh cron masked; do ln -s /lib/systemd/system/$u.service multi-user.target.wants/; done\n"
 	      "ln -s /lib/systemd/system/cron.service x.target.wants/; ln -s /lib/x.socket sockets.target.requires/\n"
 	      "ln -s /dev/null masked.service; ln -s /dev/null tmp.mount; ln -s /lib/systemd/system/ssh.service sshd.service)",
 	      "systemd-firstboot /etc/machine-id: has run\n"
-	      "systemd cron.service enabled multi-user.target\nsystemd cron.service enabled x.target\nsystemd masked.service masked -\n"
-	      "systemd ssh.service enabled multi-user.target\nsystemd tmp.mount masked -\nsystemd x.socket enabled sockets.target\n");
+	      "systemd cron.service enabled multi-user.target\nsystemd cron.service enabled x.target\n"
+	      "systemd masked.service masked -\n"
+	      "systemd ssh.service enabled multi-user.target\nsystemd tmp.mount masked -\n"
+	      "systemd x.socket enabled sockets.target\n");
 }
 END_TEST
 
 START_TEST(a_system_that_was_never_started_has_what_its_presets_enable)
 {
-	tells("touch etc/fstab; : >etc/machine-id; mkdir -p usr/lib/systemd/system usr/lib/systemd/system-preset etc/systemd/system-preset\n"
-	      "touch usr/lib/systemd/systemd; (cd usr/lib/systemd/system; touch sshd.service a.service ab.service other.service getty@.service\n"
-	      "cd ../system-preset; printf '# x\\nenable sshd.service\\nenable a*\\nenable getty@.service tty1 tty2\\n' >90-default.preset\n"
+	tells("touch etc/fstab; : >etc/machine-id; mkdir -p usr/lib/systemd/system usr/lib/systemd/system-preset "
+	      "etc/systemd/system-preset\n"
+	      "touch usr/lib/systemd/systemd; (cd usr/lib/systemd/system; touch sshd.service a.service ab.service other.service "
+	      "getty@.service\n"
+	      "cd ../system-preset; printf '# x\\nenable sshd.service\\nenable a*\\nenable getty@.service tty1 tty2\\n"
+	      "' >90-default.preset\n"
 	      "printf 'disable ab.service\\n' >10-first.preset; printf 'enable other.service\\n' >50-hidden.preset\n"
-	      "ln -s /dev/null ../../../../etc/systemd/system-preset/50-hidden.preset; echo '' >../../../../etc/systemd/system-preset/60.preset)",
+	      "ln -s /dev/null ../../../../etc/systemd/system-preset/50-hidden.preset; echo '' "
+	      ">../../../../etc/systemd/system-preset/60.preset)",
 	      "systemd-firstboot /etc/machine-id: has not run\n"
 	      "systemd a.service preset -\nsystemd getty@.service preset -\nsystemd sshd.service preset -\n");
 }
@@ -231,15 +249,18 @@ START_TEST(services_of_other_inits_are_told)
 	tells("touch etc/fstab; mkdir -p sbin etc/runlevels/default etc/runlevels/boot etc/init.d; touch sbin/openrc\n"
 	      "ln -s /etc/init.d/sshd etc/runlevels/default/sshd; ln -s /etc/init.d/hwclock etc/runlevels/boot/hwclock",
 	      "openrc hwclock enabled boot\nopenrc sshd enabled default\n");
-	tells("touch etc/fstab; printf '# id:2:initdefault:\\nid:3:initdefault:\\n' >etc/inittab; mkdir -p etc/rc3.d etc/rc2.d etc/rcS.d\n"
+	tells("touch etc/fstab; printf '# id:2:initdefault:\\nid:3:initdefault:\\n"
+	      "' >etc/inittab; mkdir -p etc/rc3.d etc/rc2.d etc/rcS.d\n"
 	      "touch etc/rc3.d/S20ssh etc/rc3.d/K20off etc/rc3.d/README etc/rc2.d/S20two etc/rcS.d/S01udev",
 	      "sysvinit ssh enabled 3\nsysvinit udev enabled S\n");
 	tells("touch etc/fstab; mkdir -p sbin etc/init; touch sbin/initctl; printf 'start on x\\nexec y\\n' >etc/init/cron.conf\n"
 	      "echo 'exec y' >etc/init/manual.conf",
 	      "upstart cron enabled -\n");
-	tells("touch etc/fstab; mkdir -p sbin etc/runit/runsvdir/default; touch sbin/runit-init; ln -s /etc/sv/sshd etc/runit/runsvdir/default/",
+	tells("touch etc/fstab; mkdir -p sbin etc/runit/runsvdir/default; touch sbin/runit-init; ln -s /etc/sv/sshd "
+	      "etc/runit/runsvdir/default/",
 	      "runit sshd enabled -\n");
-	tells("touch etc/fstab etc/freebsd-update.conf; printf '%s\\n' 'sshd_enable=\"YES\"' 'ntpd_enable=\"NO\"' 'hostname=\"x\"'"
+	tells("touch etc/fstab etc/freebsd-update.conf; printf '%s\\n"
+	      "' 'sshd_enable=\"YES\"' 'ntpd_enable=\"NO\"' 'hostname=\"x\"'"
 	      " '#a_enable=YES' >etc/rc.conf; echo 'zfs_enable=yes' >etc/rc.conf.local",
 	      "rc sshd enabled -\nrc zfs enabled -\n");
 	tells("touch etc/fstab etc/motd bsd; echo 'sshd_flags=' >etc/rc.conf; printf '%s\\n' 'httpd_flags=' 'smtpd_flags=NO'"
@@ -252,17 +273,22 @@ END_TEST
 
 START_TEST(boot_loaders_and_roles_are_seen_by_their_files)
 {
-	tells("touch etc/fstab; mkdir -p boot/grub boot/extlinux boot/efi/EFI/debian boot/efi/EFI/BOOT usr/bin usr/sbin etc/selinux etc/default\n"
-	      "touch boot/grub/grub.cfg boot/extlinux/extlinux.conf boot/efi/EFI/debian/grubx64.efi boot/efi/EFI/debian/shimx64.efi\n"
-	      "touch boot/efi/EFI/BOOT/BOOTX64.EFI usr/bin/dockerd usr/bin/qemu-ga usr/bin/cloud-init; mkdir -p var/lib/cloud/data\n"
+	tells("touch etc/fstab; mkdir -p boot/grub boot/extlinux boot/efi/EFI/debian boot/efi/EFI/BOOT usr/bin usr/sbin "
+	      "etc/selinux etc/default\n"
+	      "touch boot/grub/grub.cfg boot/extlinux/extlinux.conf boot/efi/EFI/debian/grubx64.efi "
+	      "boot/efi/EFI/debian/shimx64.efi\n"
+	      "touch boot/efi/EFI/BOOT/BOOTX64.EFI usr/bin/dockerd usr/bin/qemu-ga usr/bin/cloud-init; mkdir -p "
+	      "var/lib/cloud/data\n"
 	      "printf '# SELINUX=disabled\\nSELINUX=enforcing\\nSELINUXTYPE=targeted\\n' >etc/selinux/config\n"
-	      "printf '#X=\"enforcing=0\"\\nGRUB_CMDLINE_LINUX=\"quiet apparmor=0\"\\n' >etc/default/grub; touch usr/sbin/apparmor_parser",
+	      "printf '#X=\"enforcing=0\"\\nGRUB_CMDLINE_LINUX=\"quiet apparmor=0\"\\n"
+	      "' >etc/default/grub; touch usr/sbin/apparmor_parser",
 	      "grub2 /boot/grub/grub.cfg: -\nextlinux /boot/extlinux/extlinux.conf: -\n"
 	      "efi-fallback /boot/efi/EFI/BOOT/BOOTX64.EFI: -\nshim /boot/efi/EFI/debian/shimx64.efi: -\n"
 	      "cloud-init /usr/bin/cloud-init: has not run\nselinux /etc/selinux/config: enforcing\n"
 	      "apparmor /usr/sbin/apparmor_parser: disabled\ndocker /usr/bin/dockerd: container host\n"
 	      "qemu-guest-agent /usr/bin/qemu-ga: guest agent\n");
-	tells("touch etc/fstab etc/.ignition-result.json; mkdir -p var/lib/cloud/data etc/kernel etc/selinux; echo i-1 >var/lib/cloud/data/instance-id\n"
+	tells("touch etc/fstab etc/.ignition-result.json; mkdir -p var/lib/cloud/data etc/kernel etc/selinux; echo i-1 "
+	      ">var/lib/cloud/data/instance-id\n"
 	      "echo 'root=x selinux=0' >etc/kernel/cmdline; echo SELINUX=enforcing >etc/selinux/config",
 	      "cloud-init /var/lib/cloud/data/instance-id: has run\nignition /etc/.ignition-result.json: has run\n"
 	      "selinux /etc/selinux/config: disabled\n");
@@ -273,8 +299,10 @@ END_TEST
 
 START_TEST(hostile_files_are_warnings_and_the_rest_is_told)
 {
-	tells("ln -s loop etc/loop; ln -s loop etc/shadow; truncate -s 10G etc/passwd; truncate -s 10G etc/fstab; mkdir -p boot/loader/entries\n"
-	      "truncate -s 10G boot/loader/entries/a.conf; ln -s boot boot/boot; ln -s /boot/loader boot/loader/entries/loader.conf\n"
+	tells("ln -s loop etc/loop; ln -s loop etc/shadow; truncate -s 10G etc/passwd; truncate -s 10G etc/fstab; mkdir -p "
+	      "boot/loader/entries\n"
+	      "truncate -s 10G boot/loader/entries/a.conf; ln -s boot boot/boot; ln -s /boot/loader "
+	      "boot/loader/entries/loader.conf\n"
 	      "mkdir etc/selinux; ln -s /proc/self/mem etc/selinux/config; mkdir -p boot/grub; touch boot/grub/grub.cfg",
 	      "grub2 /boot/grub/grub.cfg: -\n"
 	      "warning: /boot/loader/entries/a.conf: 10737418240 bytes\n"
@@ -295,7 +323,8 @@ START_TEST(a_folder_without_end_is_left)
 	struct block *b = NULL;
 	struct fs *fs = NULL;
 
-	run("mkdir -p t/etc/runlevels/default t/bin t/sbin t/boot; touch t/etc/fstab t/sbin/openrc t/boot/vmlinuz-1; cd t/etc/runlevels/default\n"
+	run("mkdir -p t/etc/runlevels/default t/bin t/sbin t/boot; touch t/etc/fstab t/sbin/openrc t/boot/vmlinuz-1; cd "
+	    "t/etc/runlevels/default\n"
 	    "seq 40000 | xargs touch; cd ../../../..; mksquashfs t d -quiet -no-progress");
 	ok(block_open("d", &how, &b, &e));
 	ok(fs_open(b, &fs, &e));
@@ -366,7 +395,8 @@ END_TEST
 
 START_TEST(an_esp_on_an_mbr_disk_and_boot_code_make_both_firmwares)
 {
-	disk_tells(MAKE_ROOT "truncate -s 16M d; printf 'label: dos\\nstart=2048,size=10240,type=ef\\nstart=12288,size=16384,type=83\\n' |"
+	disk_tells(MAKE_ROOT "truncate -s 16M d; printf 'label: dos\\nstart=2048,size=10240,type=ef\\n"
+	"start=12288,size=16384,type=83\\n' |"
 			     " sfdisk -q d\n"
 			     "printf '\\353\\143LILO' | dd of=d conv=notrunc; dd if=root of=d bs=1M seek=6 conv=notrunc",
 		   "firmware bios uefi\nlilo disk 0: boot sector\n"
@@ -387,6 +417,7 @@ TEST_MAIN("facts", kernels_are_told_with_their_initrds_the_newest_first, a_kerne
 	  the_last_part_of_an_initrd_tells_how_it_is_compressed, other_systems_have_their_kernels_in_their_own_places,
 	  who_can_log_in_is_told_and_no_hash_is_kept, the_bsds_have_it_in_one_file, what_systemd_is_linked_to_start_is_told,
 	  a_system_that_was_never_started_has_what_its_presets_enable, services_of_other_inits_are_told,
-	  boot_loaders_and_roles_are_seen_by_their_files, hostile_files_are_warnings_and_the_rest_is_told, a_folder_without_end_is_left,
+	  boot_loaders_and_roles_are_seen_by_their_files, hostile_files_are_warnings_and_the_rest_is_told,
+	  a_folder_without_end_is_left,
 	  an_esp_that_is_not_mounted_is_looked_into, an_esp_on_an_mbr_disk_and_boot_code_make_both_firmwares,
 	  without_boot_code_and_esp_the_firmware_is_not_known)

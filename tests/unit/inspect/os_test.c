@@ -37,7 +37,8 @@ static const struct wanted systems[] = {
 	{ "touch etc/fstab; printf 'ID=\"rhel\"\\nVERSION_ID=\"9.4\"\\nPRETTY_NAME=\"Red Hat Enterprise Linux 9.4 (Plow)\"\\n' "
 	  ">etc/os-release; echo 'Red Hat Enterprise Linux release 9.4 (Plow)' >etc/redhat-release",
 	  "linux", "rhel", "Red Hat Enterprise Linux 9.4 (Plow)", "9.4", "rhel9.4", "rpm", "dnf", NULL },
-	{ "touch etc/fstab; printf 'ID=\"centos\"\\nVERSION_ID=\"7\"\\nPRETTY_NAME=\"CentOS Linux 7 (Core)\"\\n' >etc/os-release\n"
+	{ "touch etc/fstab; printf 'ID=\"centos\"\\nVERSION_ID=\"7\"\\nPRETTY_NAME=\"CentOS Linux 7 (Core)\"\\n"
+	  "' >etc/os-release\n"
 	  "echo 'CentOS Linux release 7.9.2009 (Core)' >etc/centos-release; ln -s centos-release etc/redhat-release",
 	  "linux", "centos", "CentOS Linux 7 (Core)", "7.9", "centos7.0", "rpm", "yum", NULL },
 	{ "touch etc/fstab; echo 'CentOS release 6.10 (Final)' >etc/redhat-release\n"
@@ -82,21 +83,29 @@ static const struct wanted systems[] = {
 	{ "mkdir FDOS; touch FDOS/FREEDOS.BSS; printf 'PLATFORM=FreeDOS\r\nVERSION=1.3\r\n' >FDOS/VERSION.FDI", "dos", "freedos",
 	  "FreeDOS 1.3", "1.3", NULL, NULL, NULL, NULL },
 	{ "mkdir DOS; touch DOS/COMMAND.COM", "dos", "msdos", "MS-DOS", NULL, NULL, NULL, NULL, NULL },
-	{ "mkdir hurd; touch hurd/console hurd/hello hurd/null; printf 'ID=debian\nVERSION_ID=12\n' >etc/os-release", "hurd", "debian",
+	{ "mkdir hurd; touch hurd/console hurd/hello hurd/null; printf 'ID=debian\nVERSION_ID=12\n"
+	  "' >etc/os-release", "hurd", "debian",
 	  NULL, "12.0", "debian12", "deb", "apt", NULL },
-	{ "mkdir service; touch service/vm etc/fstab; echo 'Minix 3.3.0' >etc/version", "minix", "minix", "Minix 3.3.0", "3.3", NULL,
+	{ "mkdir service; touch service/vm etc/fstab; echo 'Minix 3.3.0' >etc/version", "minix", "minix", "Minix "
+	  "3.3.0", "3.3", NULL,
 	  NULL, NULL, NULL },
 	/* Those that have no name of their own with the peers. */
-	{ "touch etc/fstab etc/rpi-issue; printf 'ID=debian\nVERSION_ID=12\n' >etc/os-release", "linux", "raspbian", NULL, "12.0", NULL,
+	{ "touch etc/fstab etc/rpi-issue; printf 'ID=debian\nVERSION_ID=12\n"
+	  "' >etc/os-release", "linux", "raspbian", NULL, "12.0", NULL,
 	  "deb", "apt", NULL },
-	{ "touch etc/fstab; printf 'ID=pop\nID_LIKE=\"ubuntu debian\"\nVERSION_ID=22.04\n' >etc/os-release", "linux", "pop", NULL, "22.4",
+	{ "touch etc/fstab; printf 'ID=pop\nID_LIKE=\"ubuntu debian\"\nVERSION_ID=22.04\n"
+	  "' >etc/os-release", "linux", "pop", NULL, "22.4",
 	  NULL, "deb", "apt", NULL },
-	{ "touch etc/fstab; printf 'ID=\"amzn\"\nID_LIKE=\"fedora\"\nVERSION_ID=\"2023\"\n' >etc/os-release", "linux", "amazonlinux", NULL,
+	{ "touch etc/fstab; printf 'ID=\"amzn\"\nID_LIKE=\"fedora\"\nVERSION_ID=\"2023\"\n"
+	  "' >etc/os-release", "linux", "amazonlinux", NULL,
 	  "2023.0", NULL, "rpm", "dnf", NULL },
-	{ "touch etc/fstab; printf 'ID=photon\nVERSION_ID=5.0\n' >etc/os-release", "linux", "photon", NULL, "5.0", NULL, "rpm", "dnf", NULL },
-	{ "touch etc/fstab; printf 'ID=steamos\nID_LIKE=arch\nVERSION_ID=3.5.7\n' >etc/os-release", "linux", "steamos", NULL, "3.5", NULL,
+	{ "touch etc/fstab; printf 'ID=photon\nVERSION_ID=5.0\n"
+	  "' >etc/os-release", "linux", "photon", NULL, "5.0", NULL, "rpm", "dnf", NULL },
+	{ "touch etc/fstab; printf 'ID=steamos\nID_LIKE=arch\nVERSION_ID=3.5.7\n"
+	  "' >etc/os-release", "linux", "steamos", NULL, "3.5", NULL,
 	  "pacman", "pacman", NULL },
-	{ "touch etc/fstab; printf 'ID=steamos\nID_LIKE=debian\nVERSION_ID=2\n' >etc/os-release", "linux", "steamos", NULL, "2.0", NULL, "deb",
+	{ "touch etc/fstab; printf 'ID=steamos\nID_LIKE=debian\nVERSION_ID=2\n"
+	  "' >etc/os-release", "linux", "steamos", NULL, "2.0", NULL, "deb",
 	  "apt", NULL },
 	{ "rmdir bin; mkdir -p x/usr/bin x/usr/lib; ln -s x/usr usr; ln -s usr/bin bin\n"
 	  "printf 'ID=bottlerocket\nVERSION_ID=1.20.0\nVARIANT_ID=aws-k8s-1.29\n' >usr/lib/os-release",
@@ -138,23 +147,29 @@ END_TEST
 static const struct {
 	const char *script, *told; /* "type distro media version arch product" */
 } media[] = {
-	{ "mkdir .disk; echo 'Debian GNU/Linux 12.5.0 \"Bookworm\" - Official amd64 NETINST with firmware 20240210-11:27' >.disk/info",
-	  "linux debian installer 12.5 x86_64 Debian GNU/Linux 12.5.0 \"Bookworm\" - Official amd64 NETINST with firmware 20240210-11:27" },
+	{ "mkdir .disk; echo 'Debian GNU/Linux 12.5.0 \"Bookworm\" - Official amd64 NETINST with firmware 20240210-11:27' "
+	  ">.disk/info",
+	  "linux debian installer 12.5 x86_64 Debian GNU/Linux 12.5.0 \"Bookworm\" - Official amd64 NETINST with firmware "
+	  "20240210-11:27" },
 	{ "mkdir .disk casper; printf 'Ubuntu 22.04.4 LTS \"Jammy Jellyfish\" - Release arm64 (20240220)' >.disk/info\n"
 	  "touch casper/filesystem.squashfs",
 	  "linux ubuntu live 22.4 aarch64 Ubuntu 22.04.4 LTS \"Jammy Jellyfish\" - Release arm64 (20240220)" },
-	{ "printf '[checksums]\\nx = y\\n[general]\\narch = x86_64\\nfamily = Rocky Linux\\nname = Rocky Linux 9.3\\nversion = 9.3\\n' >.treeinfo",
+	{ "printf '[checksums]\\nx = y\\n[general]\\narch = x86_64\\nfamily = Rocky Linux\\nname = Rocky Linux 9.3\\n"
+	  "version = 9.3\\n' >.treeinfo",
 	  "linux rocky installer 9.3 x86_64 Rocky Linux 9.3" },
 	{ "printf '1700000000.1\\nFedora 41\\naarch64\\nALL\\n' >.discinfo; mkdir LiveOS; touch LiveOS/squashfs.img",
 	  "linux fedora live 41.0 aarch64 Fedora 41" },
-	{ "mkdir media.1; echo '/ openSUSE-Leap 15.6-1' >media.1/products", "linux opensuse installer 15.6 - openSUSE-Leap 15.6-1" },
-	{ "echo 'alpine-standard 3.20.3 240906' >.alpine-release", "linux alpinelinux live 3.20 - alpine-standard 3.20.3 240906" },
+	{ "mkdir media.1; echo '/ openSUSE-Leap 15.6-1' >media.1/products", "linux opensuse installer 15.6 - openSUSE-Leap "
+	  "15.6-1" },
+	{ "echo 'alpine-standard 3.20.3 240906' >.alpine-release", "linux alpinelinux live 3.20 - alpine-standard 3.20.3 "
+	  "240906" },
 	{ "mkdir -p arch/x86_64; touch arch/x86_64/airootfs.sfs", "linux archlinux live - - -" },
 	{ "printf \"PRODUCT='pve'\\nPRODUCTLONG='Proxmox Virtual Environment'\\nRELEASE='8.1'\\n\" >.cd-info",
 	  "linux debian installer 8.1 - Proxmox Virtual Environment" },
 	{ "mkdir sources; touch sources/install.wim", "windows windows installer - - -" },
 	/* One that is a whole system by itself. */
-	{ "mkdir -p etc bin usr/freebsd-dist; touch etc/fstab etc/freebsd-update.conf usr/freebsd-dist/MANIFEST", "freebsd - installer - - -" },
+	{ "mkdir -p etc bin usr/freebsd-dist; touch etc/fstab etc/freebsd-update.conf usr/freebsd-dist/MANIFEST", "freebsd - "
+	  "installer - - -" },
 	{ "mkdir -p sources; ln -s /etc .disk", "- - - - - -" },
 };
 
@@ -168,7 +183,8 @@ START_TEST(media_of_installers_and_live_systems_are_recognised)
 	v = tree(script);
 	ok(os_inspect(v, &os, &e));
 	snprintf(version, sizeof version, "%u.%u", os.major, os.minor);
-	snprintf(told, sizeof told, "%s %s %s %s %s %s", os.type ? os.type : "-", os.distro ? os.distro : "-", os.media ? os.media : "-",
+	snprintf(told, sizeof told, "%s %s %s %s %s "
+	"%s", os.type ? os.type : "-", os.distro ? os.distro : "-", os.media ? os.media : "-",
 		 os.has_version ? version : "-", os.arch ? os.arch : "-", os.product_name ? os.product_name : "-");
 	ck_assert_str_eq(told, media[_i].told);
 	ck_assert_int_eq(os_media_root(v, &e), os.media && strcmp(os.type, "freebsd") != 0);
