@@ -102,8 +102,14 @@ $(BUILD)/drydock: $(CMD_OBJS) $(LAYER_LIBS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJS) $(LAYER_LIBS) $(LIBDEPS) $(CMD_LIBS)
 
 # Names of peers: the program looks at what it was called.
-COMPAT := qemu-img qemu-io virt-ls virt-cat virt-df virt-filesystems \
-	virt-alignment-scan virt-index-validate
+COMPAT := qemu-img qemu-io
+COMPAT += virt-alignment-scan
+COMPAT += virt-cat
+COMPAT += virt-df
+COMPAT += virt-filesystems
+COMPAT += virt-get-kernel
+COMPAT += virt-index-validate
+COMPAT += virt-ls
 $(BUILD)/compat/.done: Makefile $(BUILD)/drydock
 	@mkdir -p $(@D)
 	@for n in $(COMPAT); do ln -sf ../drydock $(@D)/$$n; done

@@ -21,6 +21,7 @@ struct command {
 int cmd_amend(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_bitmap(int argc, char **argv);
+int cmd_boot(int argc, char **argv);
 int cmd_cat(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_commit(int argc, char **argv);
@@ -67,6 +68,7 @@ int virt_alignment_scan(int argc, char **argv);
 int virt_cat(int argc, char **argv);
 int virt_df(int argc, char **argv);
 int virt_filesystems(int argc, char **argv);
+int virt_get_kernel(int argc, char **argv);
 int virt_index_validate(int argc, char **argv);
 int virt_ls(int argc, char **argv);
 

@@ -10,7 +10,7 @@
 
 struct inspect {
 	struct guest_opts guest;
-	bool json, packages;
+	bool json, packages, all;
 	int sbom; /* enum sbom_kind; -1: none */
 	struct strbuf text;
 	struct json j;
@@ -22,7 +22,7 @@ struct fact {
 	const char *title, *key, *value;
 };
 
-#define FACTS_MAX 16
+#define FACTS_MAX 20
 /* Those that are known, in the order in which they are shown; returns their number. */
 static size_t facts_of(const struct dry_os *os, const char *version, struct fact facts[FACTS_MAX])
 {
@@ -42,6 +42,7 @@ static size_t facts_of(const struct dry_os *os, const char *version, struct fact
 		{ "packages", "package_format", os->package_format },
 		{ "package manager", "package_management", os->package_manager },
 		{ "init", "init", os->init },
+		{ "medium of", "media", os->media },
 	};
 	size_t n = 0;
 
@@ -52,7 +53,8 @@ static size_t facts_of(const struct dry_os *os, const char *version, struct fact
 	return n;
 }
 
-static int system_json(struct inspect *c, const struct guest_ref *ref, const struct dry_root *root, const struct dry_os *os)
+static int system_json(struct inspect *c, const struct guest_ref *ref, const struct dry_root *root, const struct dry_os *os,
+		       const struct dry_facts *seen)
 {
 	struct json *j = &c->j;
 	int status = EXIT_DONE;
@@ -79,9 +81,12 @@ static int system_json(struct inspect *c, const struct guest_ref *ref, const str
 		json_object_end(j);
 	}
 	json_array_end(j);
+	facts_json(ref, seen, j);
 	json_array(j, "warnings");
 	for (size_t i = 0; i < os->nwarnings; i++)
 		json_str(j, NULL, os->warnings[i]);
+	for (size_t i = 0; i < seen->nwarnings; i++)
+		json_str(j, NULL, seen->warnings[i]);
 	json_array_end(j);
 	if (c->packages) {
 		json_array(j, "packages");
@@ -93,7 +98,7 @@ static int system_json(struct inspect *c, const struct guest_ref *ref, const str
 }
 
 static int system_text(struct inspect *c, const struct guest_ref *ref, const struct dry_root *root,
-		       const struct dry_os *os)
+		       const struct dry_os *os, const struct dry_facts *seen)
 {
 	CLEANUP(table_free) struct table t = TABLE_INIT("l l", "", "");
 	struct fact facts[FACTS_MAX];
@@ -114,6 +119,7 @@ static int system_text(struct inspect *c, const struct guest_ref *ref, const str
 		table_add(&t, i ? "" : "  mounts");
 		table_addf(&t, "%s %s (%s)", m.path, m.volume, m.fs_type);
 	}
+	facts_rows(ref, seen, c->all, &t);
 	if (table_print(&t, 0) != EXIT_DONE)
 		return EXIT_FAILED;
 	return c->packages ? packages_table(ref) : EXIT_DONE;
@@ -123,20 +129,24 @@ static int show_root(struct inspect *c, struct guest_ref *ref, size_t i, const s
 {
 	struct dry_error e = { .code = DRY_OK };
 	struct dry_os os;
+	struct dry_facts seen;
 	int status = EXIT_DONE;
 
-	if (dry_guest_mount_root(ref->guest, i, &e) < 0 || dry_guest_os(ref->guest, &os, &e) < 0) {
+	if (dry_guest_mount_root(ref->guest, i, &e) < 0 || dry_guest_os(ref->guest, &os, &e) < 0 ||
+	    dry_guest_facts(ref->guest, &seen, &e) < 0) {
 		status = guest_fail(ref, &e);
 	} else {
 		for (size_t k = 0; k < os.nwarnings; k++)
 			fprintf(stderr, "drydock: %s: warning: %s\n", ref->label, os.warnings[k]);
+		for (size_t k = 0; k < seen.nwarnings; k++)
+			fprintf(stderr, "drydock: %s: warning: %s\n", ref->label, seen.warnings[k]);
 		guest_notes(&c->guest, ref);
 		if (c->sbom >= 0)
 			status = sbom_json(ref, &os, (enum sbom_kind)c->sbom, &c->j);
 		else if (c->json)
-			status = system_json(c, ref, root, &os);
+			status = system_json(c, ref, root, &os, &seen);
 		else
-			status = system_text(c, ref, root, &os);
+			status = system_text(c, ref, root, &os, &seen);
 	}
 	dry_guest_unmount(ref->guest);
 	return status;
@@ -206,6 +216,7 @@ int cmd_inspect(int argc, char **argv)
 	const struct opt opts[] = {
 		GUEST_OPTS(&c.guest),
 		GUEST_OPT_DOMAIN(&c.guest, 'd'),
+		OPT_FLAG(0, "all", &c.all, "list services and the lines of fstab, too"),
 		OPT_FLAG(0, "packages", &c.packages, "list the packages that are installed, too"),
 		OPT_CHOICE(0, "sbom", "cyclonedx|spdx", &c.sbom, sbom_words, "print a bill of materials of one system"),
 		OPT_FLAG(0, "json", &c.json, "print JSON"),

@@ -5,10 +5,15 @@
 
 #include "guest_opts.h"
 #include "json.h"
+#include "out.h"
 
 /* Lists the packages of what is mounted: as members of an array in JSON, or as a table.  The exit status. */
 int packages_json(const struct guest_ref *ref, struct json *j);
 int packages_table(const struct guest_ref *ref);
+
+/* How a guest boots, who can log in, what it starts: as members of an object, or as rows of a table of two columns. */
+void facts_json(const struct guest_ref *ref, const struct dry_facts *facts, struct json *j);
+void facts_rows(const struct guest_ref *ref, const struct dry_facts *facts, bool all, struct table *t);
 
 enum sbom_kind { SBOM_CYCLONEDX, SBOM_SPDX };
 /* A document that names the system and its packages, as one JSON object. */

@@ -54,13 +54,21 @@ static void version_text(struct strbuf *out, const struct dry_package *p)
 	}
 }
 
+/* Those that are the same for every distribution: its name is no part of theirs. */
+static bool is_of_no_distribution(const struct dry_package *p)
+{
+	return strcmp(p->format, "flatpak") == 0 || strcmp(p->format, "snap") == 0;
+}
+
 static void purl(struct strbuf *out, const struct dry_package *p, const struct dry_os *os)
 {
 	CLEANUP(strbuf_free) struct strbuf version = STRBUF_INIT;
 	const char *ask = "?";
 
 	strbuf_printf(out, "pkg:%s/", purl_type(p->format));
-	if (os->distro_id || os->distro) {
+	if (is_of_no_distribution(p)) {
+		strbuf_printf(out, "%s/", p->format);
+	} else if (os->distro_id || os->distro) {
 		percent(out, os->distro_id ? os->distro_id : os->distro);
 		strbuf_putc(out, '/');
 	}
@@ -79,7 +87,7 @@ static void purl(struct strbuf *out, const struct dry_package *p, const struct d
 		strbuf_printf(out, "%sepoch=%" PRIu32, ask, p->epoch);
 		ask = "&";
 	}
-	if (os->distro_id && os->version_id) {
+	if (os->distro_id && os->version_id && !is_of_no_distribution(p)) {
 		strbuf_printf(out, "%sdistro=", ask);
 		percent(out, os->distro_id);
 		strbuf_putc(out, '-');

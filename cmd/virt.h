@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virt.h - what virt-ls, virt-cat, virt-df and virt-filesystems share: their common options, opening, mounting, and the
- * words in which they fail.
+ * virt.h - what virt-ls, virt-cat, virt-df, virt-filesystems and their like share: their common options, opening, mounting,
+ * and the words in which they fail.
  *
  * A script that was written for one of them finds here the same options, output and exit status.  Domains are asked of libvirt
  * where its client library is installed, and a file of domain XML is taken for one.

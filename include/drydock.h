@@ -821,17 +821,98 @@ struct dry_os {
 	const char *osinfo;	     /* "debian12", as libosinfo names it */
 	const char *package_format, *package_manager; /* "deb", "apt" */
 	const char *init;	     /* "systemd" ... */
+	const char *media;	     /* "installer", "live": no installed system, but the medium of one; NULL: installed */
 	const char *const *warnings; /* sentences on what could not be read */
 	size_t nwarnings;
 };
 DRY_API int dry_guest_os(struct dry_guest *g, struct dry_os *out, struct dry_error *e);
 
+/*
+ * What else the files of the mounted tree tell, in lists: how it boots, who can log in, what it starts, what it is for.  Texts
+ * are the guest's bytes, lent until the guest is unmounted or closed; NULL: not known.  What could not be read is a sentence
+ * among the warnings.
+ */
+struct dry_facts {
+	bool bios, uefi; /* for which firmware its disks are made: both may be */
+	size_t nkernels, ninitrds, nsigns, nlogins, nservices, nfstab;
+	const char *const *warnings;
+	size_t nwarnings;
+};
+DRY_API int dry_guest_facts(struct dry_guest *g, struct dry_facts *out, struct dry_error *e);
+
+struct dry_node {
+	void *fs;
+	uint64_t ino;
+};
+
+/* A kernel, the newest first.  volume: where it lies on one that the guest does not mount, else NULL. */
+struct dry_kernel {
+	const char *path, *volume;
+	const char *version; /* as it says itself, else as its name does */
+	const char *arch, *format; /* "x86_64", "bzImage" */
+	uint64_t size;
+	bool modules; /* there are modules for its version */
+	struct dry_node node;
+};
+/* An initial RAM disk, and the kernel that it is for: its place in the list, or DRY_NO_KERNEL. */
+struct dry_initrd {
+	const char *path, *volume;
+	const char *version;	 /* in its name */
+	const char *compression; /* "gzip", "zstd" ... "none" */
+	uint64_t size;
+	size_t kernel;
+	struct dry_node node;
+};
+#define DRY_NO_KERNEL ((size_t)-1)
+
+/* What is seen by a file. */
+enum dry_sign_kind {
+	DRY_SIGN_BOOT_LOADER,  /* "grub2", "systemd-boot", "shim" ... */
+	DRY_SIGN_PROVISIONING, /* "cloud-init", "ignition" ...; value: "has run", "has not run", "disabled", "installed" */
+	DRY_SIGN_SECURITY,     /* "selinux"; value: "enforcing" ...; "apparmor": "enabled" or "disabled" */
+	DRY_SIGN_ROLE,	       /* "docker", "libvirt", "qemu-guest-agent" ...; value: "container host" ... */
+};
+struct dry_sign {
+	enum dry_sign_kind kind;
+	const char *name, *path, *volume, *value;
+};
+
+/* A user whose shell lets somebody in. */
+struct dry_login {
+	const char *name, *real_name, *home, *shell;
+	uint32_t uid, gid;
+	/* Of the password no more is told than this. */
+	enum { DRY_PASSWORD_UNKNOWN, DRY_PASSWORD_SET, DRY_PASSWORD_NONE, DRY_PASSWORD_LOCKED } password;
+	bool ssh_keys; /* keys are authorized in the home */
+};
+
+struct dry_service {
+	const char *name, *manager; /* "ssh.service", "systemd" */
+	const char *state;	    /* "enabled"; "masked"; "preset": it will be enabled when the system is first started */
+	const char *when;	    /* target or runlevel */
+};
+
+/* A line of fstab; volume: which of those here it means, NULL: none. */
+struct dry_fstab {
+	const char *spec, *path, *type, *options, *volume;
+};
+
+/* The i-th of each; false past the end, and before dry_guest_facts() was called. */
+DRY_API bool dry_guest_kernel(const struct dry_guest *g, size_t i, struct dry_kernel *out);
+DRY_API bool dry_guest_initrd(const struct dry_guest *g, size_t i, struct dry_initrd *out);
+DRY_API bool dry_guest_sign(const struct dry_guest *g, size_t i, struct dry_sign *out);
+DRY_API bool dry_guest_login(const struct dry_guest *g, size_t i, struct dry_login *out);
+DRY_API bool dry_guest_service(const struct dry_guest *g, size_t i, struct dry_service *out);
+DRY_API bool dry_guest_fstab(const struct dry_guest *g, size_t i, struct dry_fstab *out);
+
 /* A package that the guest's package manager says is installed; texts are the guest's, NULL: not known. */
 struct dry_package {
-	const char *format; /* "deb", "rpm", "apk", "pacman", "ebuild" */
+	/* "deb", "rpm", "apk", "pacman", "ebuild", "xbps", "pkgsrc", "pkg" (the other BSDs'), "pisi", "flatpak", "snap" */
+	const char *format;
 	const char *name;
 	uint32_t epoch;
-	const char *version, *release; /* without the epoch; release NULL: there is none */
+	/* Without the epoch; release NULL: there is none.  Of xbps and FreeBSD's pkg, that have no separate ones, all of it. */
+	const char *version, *release;
 	const char *arch, *vendor, *url, *summary, *description;
 	const char *source;   /* the source package */
 	int64_t install_time; /* seconds since 1970; 0: not known */
@@ -853,10 +934,6 @@ DRY_API int dry_guest_packages(struct dry_guest *g, const struct dry_package_wal
  * kernel would give.
  */
 
-struct dry_node {
-	void *fs;
-	uint64_t ino;
-};
 struct dry_time {
 	int64_t sec;
 	uint32_t nsec;

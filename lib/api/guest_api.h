@@ -4,6 +4,7 @@
 #define DRYDOCK_GUEST_API_H
 
 #include "api.h"
+#include "facts.h"
 #include "guest.h"
 #include "os.h"
 
@@ -33,6 +34,8 @@ struct dry_guest {
 	struct guest tree;
 	bool inspected;
 	struct os os; /* of the tree */
+	bool looked;
+	struct facts seen; /* of the tree */
 	char **notes; /* of the disks; the tree has its own */
 	size_t nnotes;
 	char **warnings; /* of filesystems that were asked for their usage */
@@ -45,6 +48,8 @@ uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs, uint64_t subv
 int guest_scan(struct dry_guest *g, struct err *e);
 /* guest_keys.c: the keys for volume_assemble(), lent until the guest is closed. */
 struct volume_how guest_keys(struct dry_guest *g);
+/* guest_os.c: looks which system the tree is; once. */
+int guest_inspected(struct dry_guest *g, struct err *e);
 /* ERR_USAGE when nothing is mounted yet. */
 int guest_mounted(const struct dry_guest *g, struct err *e);
 

@@ -60,20 +60,29 @@ void dry_guest_unmount(struct dry_guest *g)
 {
 	os_free(&g->os);
 	g->inspected = false;
+	facts_free(&g->seen);
+	g->looked = false;
 	guest_free(&g->tree);
+}
+
+int guest_inspected(struct dry_guest *g, struct err *e)
+{
+	int rc = guest_mounted(g, e);
+
+	if (rc == 0 && !g->inspected)
+		rc = os_inspect(g->tree.vfs, &g->os, e);
+	g->inspected |= rc == 0;
+	return rc;
 }
 
 int dry_guest_os(struct dry_guest *g, struct dry_os *out, struct dry_error *error)
 {
 	API_ERR(e, error);
 	const struct os *o = &g->os;
-	int rc = guest_mounted(g, e);
+	int rc = guest_inspected(g, e);
 
-	if (rc == 0 && !g->inspected)
-		rc = os_inspect(g->tree.vfs, &g->os, e);
 	if (rc < 0)
 		return rc;
-	g->inspected = true;
 	*out = (struct dry_os){
 		.type = o->type,
 		.distro = o->distro,
@@ -92,6 +101,7 @@ int dry_guest_os(struct dry_guest *g, struct dry_os *out, struct dry_error *erro
 		.package_format = o->package_format,
 		.package_manager = o->package_manager,
 		.init = o->init,
+		.media = o->media,
 		.warnings = (const char *const *)o->warnings,
 		.nwarnings = o->nwarnings,
 	};

@@ -224,6 +224,36 @@ static int subvolume_try(void *arg, uint64_t id, const char *path, struct err *e
 	return rc > 0 ? root_add(s->roots, s->content, opts, path, e) : rc;
 }
 
+/* The same for the medium of an installer or a live system. */
+static int looks_like_media(struct fs *fs, struct err *e)
+{
+	CLEANUP(vfs_freep) struct vfs *v = NULL;
+	struct err why = ERR_INIT;
+	int rc = vfs_new(&v, e);
+
+	if (rc < 0)
+		return rc;
+	rc = vfs_mount(v, fs, "/", &why);
+	if (rc == -ERR_NOMEM)
+		return err_nomem(e);
+	if (rc < 0)
+		return 0;
+	fs_ref(fs);
+	return os_media_root(v, e);
+}
+
+static int media_in(const struct contents *c, size_t i, struct roots *out, struct err *e)
+{
+	CLEANUP(fs_closep) struct fs *fs = NULL;
+	struct err why = ERR_INIT;
+	int rc = content_open(c, &c->items[i], &fs, &why);
+
+	if (rc < 0)
+		return rc == -ERR_NOMEM ? err_nomem(e) : 0;
+	rc = looks_like_media(fs, e);
+	return rc > 0 ? root_add(out, i, NULL, NULL, e) : rc;
+}
+
 /* What is mounted when no subvolume is named wins; else each subvolume may be a root, unless it is a copy of another. */
 static int roots_in(const struct contents *c, size_t i, struct roots *out, struct err *e)
 {
@@ -249,7 +279,10 @@ static int roots_in(const struct contents *c, size_t i, struct roots *out, struc
 	return roots_drop_copies(c, fs, out, before, e);
 }
 
-/* Snapshots of volumes look like what they are snapshots of: they are asked when there is nothing else. */
+/*
+ * Snapshots of volumes look like what they are snapshots of: they are asked when there is nothing else; and then the media that
+ * may be beside an installed system.
+ */
 int roots_find(const struct contents *c, struct roots *out, struct err *e)
 {
 	memset(out, 0, sizeof *out);
@@ -262,6 +295,14 @@ int roots_find(const struct contents *c, struct roots *out, struct err *e)
 				roots_free(out);
 				return rc;
 			}
+		}
+	}
+	for (size_t i = 0, found = out->n; i < c->n && found == 0; i++) {
+		int rc = c->items[i].id.readable && !c->items[i].again ? media_in(c, i, out, e) : 0;
+
+		if (rc < 0) {
+			roots_free(out);
+			return rc;
 		}
 	}
 	return 0;
@@ -378,6 +419,18 @@ static const struct content *find_mapped(const struct contents *c, const struct 
 	return NULL;
 }
 
+int guest_find_spec(const struct contents *c, struct vfs *v, const struct fstab *crypttab, const char *spec,
+		    const struct content **out, struct err *e)
+{
+	int rc = mdadm_conf_find(v, c, spec, out, e);
+
+	if (rc == 0 && !*out)
+		*out = contents_find(c, spec);
+	if (rc == 0 && !*out)
+		*out = find_mapped(c, crypttab, spec);
+	return rc;
+}
+
 /* A line of fstab; what stands in its way becomes a note. */
 static int line_mount(const struct contents *c, const struct fstab *crypttab, const struct fstab_line *l, struct guest *g,
 		      struct err *e)
@@ -392,13 +445,9 @@ static int line_mount(const struct contents *c, const struct fstab *crypttab, co
 	strbuf_puts(&q, " (");
 	text_quote(&q, l->spec, strlen(l->spec));
 	strbuf_putc(&q, ')');
-	rc = mdadm_conf_find(g->vfs, c, l->spec, &found, e);
+	rc = guest_find_spec(c, g->vfs, crypttab, l->spec, &found, e);
 	if (rc < 0)
 		return rc;
-	if (!found)
-		found = contents_find(c, l->spec);
-	if (!found)
-		found = find_mapped(c, crypttab, l->spec);
 	if (!found)
 		return note(g, e, "fstab: %s is not mounted: no such volume", q.s);
 	if (found->id.type && strcmp(found->id.type, "swap") == 0)

@@ -73,6 +73,13 @@ const struct content *contents_find_subvol(const struct contents *c, const char 
 int mdadm_conf_find(struct vfs *v, const struct contents *c, const char *spec, const struct content **out, struct err *e);
 const struct content *mdadm_conf_parse(const char *text, const struct contents *c, const char *spec);
 
+/*
+ * The volume that a guest's fstab means by a first field, as its own mdadm.conf and crypttab name things, too; *out NULL:
+ * none that is here.
+ */
+int guest_find_spec(const struct contents *c, struct vfs *v, const struct fstab *crypttab, const char *spec,
+		    const struct content **out, struct err *e);
+
 /* A tree that was put together, and what could not be. */
 struct guest {
 	struct vfs *vfs;

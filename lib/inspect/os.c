@@ -48,8 +48,17 @@ static const struct {
 	{ "openbsd", { "/bsd", "/etc/motd", "/etc/fstab" } },
 	{ "hurd", { "/hurd/console", "/hurd/hello", "/hurd/null" } },
 	{ "minix", { "/service/vm", "/etc/version", "/etc/fstab" } },
+	{ "dragonfly", { "=/etc", "/sbin/hammer2", "/etc/fstab" } },
+	/* What is in their /usr lies in volumes of its own, which the root does not name. */
+	{ "linux", { "=/etc", "=/root", "=/home", "=/usr", "/etc/coreos/update.conf" } },
+	{ "linux", { "=/etc", "=/root", "=/home", "=/usr", "/etc/flatcar/update.conf" } },
+	/* Before its first start NixOS has nothing but its store, and a link to the system in it. */
+	{ "linux", { "=/nix/store", "/nix/var/nix/profiles/system" } },
 	{ "windows", { "=/Windows/System32", "=/Windows/System32/config", "/Windows/System32/cmd.exe" } },
 	{ "windows", { "=/WINNT/system32", "=/WINNT/system32/config", "/WINNT/system32/cmd.exe" } },
+	{ "dos", { "/FDOS/FREEDOS.BSS" } },
+	{ "dos", { "/KERNEL.SYS", "/COMMAND.COM" } },
+	{ "dos", { "/DOS/COMMAND.COM" } },
 };
 
 /*
@@ -58,7 +67,8 @@ static const struct {
  */
 static int is_linux(struct vfs *v, struct err *e)
 {
-	static const char *const files[] = { "/etc/fstab", "/etc/os-release", "/etc/hosts" };
+	/* Where /etc is made anew at each start, as Bottlerocket's, the last is what there is. */
+	static const char *const files[] = { "/etc/fstab", "/etc/os-release", "/etc/hosts", "/usr/lib/os-release" };
 	int rc = os_has(v, "/etc", S_IFDIR, e), any = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(files) && rc > 0 && any == 0; i++)
@@ -219,6 +229,8 @@ int os_inspect(struct vfs *v, struct os *out, struct err *e)
 	if (rc > 0)
 		rc = os_release(v, out, e);
 	if (rc >= 0)
+		rc = os_media(v, out, e);
+	if (rc >= 0 && !out->arch)
 		rc = os_arch(v, out, e);
 	if (rc >= 0)
 		rc = os_system(v, out, e);

@@ -26,6 +26,7 @@ struct os {
 	bool has_version;
 	unsigned major, minor;
 	char *version_id;	     /* VERSION_ID as the guest has it */
+	const char *media;	     /* "installer", "live": it is no installed system, but the medium of one */
 	/* Sentences on what could not be read. */
 	char **warnings;
 	size_t nwarnings;
@@ -59,6 +60,12 @@ bool os_version_parse(const char *text, unsigned *major, unsigned *minor);
 int os_release(struct vfs *v, struct os *o, struct err *e);
 /* os_arch.c: from the header of a program. */
 int os_arch(struct vfs *v, struct os *o, struct err *e);
+/* The same of the first bytes of a program, ELF or PE; NULL: it is neither, or for a processor that we do not know. */
+const char *os_program_arch(const void *head, size_t len);
+/* os_media.c: is it the medium of an installer or a live system?  1, 0, < 0: out of memory. */
+int os_media_root(struct vfs *v, struct err *e);
+/* What it says of itself; where the type is known already, only whether that root is there to install another. */
+int os_media(struct vfs *v, struct os *o, struct err *e);
 /* os_system.c: host name, time zone, init, packages, libosinfo's name. */
 int os_system(struct vfs *v, struct os *o, struct err *e);
 

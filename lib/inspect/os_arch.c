@@ -23,7 +23,8 @@ static const struct {
 	uint16_t machine;
 	const char *arch;
 } pe[] = {
-	{ 0x014c, "i386" }, { 0x8664, "x86_64" }, { 0xaa64, "aarch64" }, { 0x01c4, "arm" }, { 0x0200, "ia64" },
+	{ 0x014c, "i386" },   { 0x8664, "x86_64" },  { 0xaa64, "aarch64" }, { 0x01c4, "arm" },	       { 0x01c2, "arm" },
+	{ 0x0200, "ia64" }, { 0x5032, "riscv32" }, { 0x5064, "riscv64" }, { 0x6264, "loongarch64" },
 };
 
 static const char *elf_arch(const uint8_t *h, size_t len)
@@ -56,6 +57,13 @@ static const char *pe_arch(const uint8_t *h, size_t len)
 	return NULL;
 }
 
+const char *os_program_arch(const void *head, size_t len)
+{
+	const char *arch = elf_arch(head, len);
+
+	return arch ? arch : pe_arch(head, len);
+}
+
 int os_arch(struct vfs *v, struct os *o, struct err *e)
 {
 	static const char *const programs[] = { "/bin/bash", "/bin/ls", "/bin/echo", "/bin/rm", "/bin/sh", "/bin/busybox",
@@ -72,9 +80,7 @@ int os_arch(struct vfs *v, struct os *o, struct err *e)
 		if (vfs_lookup(v, programs[i], true, &n, NULL) < 0 || fs_stat(n.fs, n.ino, &st, NULL) < 0 ||
 		    !S_ISREG(st.mode) || fs_pread(n.fs, n.ino, head, sizeof head, 0, &got, NULL) < 0)
 			continue;
-		o->arch = elf_arch(head, got);
-		if (!o->arch)
-			o->arch = pe_arch(head, got);
+		o->arch = os_program_arch(head, got);
 	}
 	return 0;
 }

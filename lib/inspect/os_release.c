@@ -128,7 +128,8 @@ static int take_value(const char *text, const char *key, char **to, struct err *
 
 static int os_release_file(struct vfs *v, struct os *o, struct err *e)
 {
-	static const char *const paths[] = { "/etc/os-release", "/usr/lib/os-release" };
+	static const char *const paths[] = { "/etc/os-release", "/usr/lib/os-release",
+					     "/nix/var/nix/profiles/system/etc/os-release" };
 	CLEANUP(free_ptr) char *text = NULL, *like = NULL;
 	int rc = 0;
 
@@ -198,6 +199,8 @@ static const struct {
 	{ "/etc/mandriva-release", NULL, "mandriva" },
 	{ "/etc/meego-release", NULL, "meego" },
 	{ "/etc/pld-release", NULL, "pldlinux" },
+	{ "/etc/photon-release", NULL, "photon" },
+	{ "/etc/system-release", "Amazon Linux", "amazonlinux" },
 	{ "/etc/redhat-release", "Fedora", "fedora" },
 	{ "/etc/redhat-release", "Red Hat", "rhel" },
 	{ "/etc/redhat-release", "CentOS", "centos" },
@@ -220,6 +223,7 @@ static const struct {
 	{ "/etc/release", "NetBSD", "netbsd" },
 	{ "/etc/motd", "OpenBSD", "openbsd" },
 	{ "/etc/motd", "FreeBSD", "freebsd" },
+	{ "/etc/motd", "DragonFly", "dragonfly" },
 	{ "/etc/version", "Minix", "minix" },
 };
 
@@ -244,6 +248,68 @@ static int release_file(struct vfs *v, struct os *o, struct err *e)
 		version_set(o, line);
 		if (!o->product_name)
 			o->product_name = take(line);
+	}
+	return 0;
+}
+
+/*
+ * Systems that are what they are by a file of theirs; where that is a script or a list of "KEY=VALUE", the value is the version.
+ * Of FreeBSD, os-release is made at each start in a place that is not kept.
+ */
+static const struct {
+	const char *type, *path, *key, *distro, *product; /* the product's name is that and the version */
+} marks[] = {
+	{ "freebsd", "/bin/freebsd-version", "USERLAND_VERSION", "freebsd", "FreeBSD" },
+	{ "dragonfly", "/sbin/hammer2", NULL, "dragonfly", "DragonFly BSD" },
+	{ "dos", "/FDOS/VERSION.FDI", "VERSION", "freedos", "FreeDOS" },
+	{ "dos", "/FREEDOS/VERSION.FDI", "VERSION", "freedos", "FreeDOS" },
+	{ "dos", "/FDOS/FREEDOS.BSS", NULL, "freedos", "FreeDOS" },
+	{ "dos", "/KERNEL.SYS", NULL, "freedos", "FreeDOS" },
+	{ "dos", "/DOS/COMMAND.COM", NULL, "msdos", "MS-DOS" },
+};
+
+static int mark_file(struct vfs *v, struct os *o, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(marks) && !o->distro && o->type; i++) {
+		CLEANUP(free_ptr) char *text = NULL, *version = NULL;
+		int rc = strcmp(o->type, marks[i].type) == 0 ? os_has(v, marks[i].path, 0, e) : 0;
+
+		if (rc > 0 && marks[i].key) {
+			rc = os_text(v, o, marks[i].path, &text, e);
+			if (rc > 0 && (rc = os_shell_value(text, marks[i].key, &version, e)) >= 0)
+				rc = 1;
+		}
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			continue;
+		o->distro = marks[i].distro;
+		version_set(o, version);
+		if (o->product_name)
+			continue;
+		o->product_name = alloc_printf("%s%s%s", marks[i].product, version ? " " : "", version ? version : "");
+		if (!o->product_name)
+			return err_nomem(e);
+	}
+	return 0;
+}
+
+/* Distributions that call themselves what they were made from, and are told by a file of their own. */
+static const struct {
+	const char *distro, *path, *real;
+} made_from[] = {
+	{ "debian", "/etc/rpi-issue", "raspbian" }, /* Raspberry Pi OS of 64 bits */
+};
+
+static int made_from_look(struct vfs *v, struct os *o, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(made_from); i++) {
+		int rc = o->distro && strcmp(o->distro, made_from[i].distro) == 0 ? os_has(v, made_from[i].path, 0, e) : 0;
+
+		if (rc < 0)
+			return rc;
+		if (rc > 0)
+			o->distro = made_from[i].real;
 	}
 	return 0;
 }
@@ -287,6 +353,10 @@ int os_release(struct vfs *v, struct os *o, struct err *e)
 	if (rc == 0 && !o->distro)
 		rc = lsb_release_file(v, o, e);
 	if (rc == 0)
+		rc = mark_file(v, o, e);
+	if (rc == 0)
 		rc = release_file(v, o, e);
+	if (rc == 0)
+		rc = made_from_look(v, o, e);
 	return rc < 0 ? rc : minor_version(v, o, e);
 }

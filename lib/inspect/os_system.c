@@ -27,7 +27,7 @@ static const struct {
 	{ "raspbian", "deb", "apt" },	    { "redhat-based", "rpm", "yum" },	{ "rhel", "rpm", "yum" },
 	{ "rocky", "rpm", "dnf" },	    { "scientificlinux", "rpm", "yum" }, { "sles", "rpm", "zypper" },
 	{ "steamos", "pacman", "pacman" },  { "suse-based", "rpm", "zypper" },	{ "tencentos", "rpm", "dnf" },
-	{ "ubuntu", "deb", "apt" },	    { "voidlinux", "xbps", "xbps" },
+	{ "ubuntu", "deb", "apt" },	    { "voidlinux", "xbps", "xbps" },	{ "dragonfly", "pkg", "pkg" },
 };
 
 /* Red Hat's family changed its manager: from which major version on. */
@@ -45,6 +45,11 @@ static void packages_set(struct os *o)
 			continue;
 		o->package_format = packages[i].format;
 		o->package_manager = packages[i].manager;
+	}
+	/* SteamOS was made from Debian, and is made from Arch since version 3. */
+	if (strcmp(o->distro, "steamos") == 0 && o->has_version && o->major < 3) {
+		o->package_format = "deb";
+		o->package_manager = "apt";
 	}
 	for (size_t i = 0; i < ARRAY_LEN(dnf); i++)
 		if (strcmp(o->distro, dnf[i].distro) == 0 && o->major >= dnf[i].major)

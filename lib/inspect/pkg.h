@@ -27,6 +27,8 @@ struct pkg_format {
 	int (*list)(struct vfs *v, const char *path, package_fn fn, void *arg, struct err *e);
 };
 extern const struct pkg_format pkg_deb, pkg_rpm, pkg_rpm_var, pkg_apk, pkg_pacman, pkg_portage;
+extern const struct pkg_format pkg_xbps, pkg_pkgsrc, pkg_pkgsrc_usr, pkg_openbsd, pkg_freebsd, pkg_pisi, pkg_flatpak, pkg_snap,
+	pkg_snap_var;
 
 /* What is done for each database that the guest has; failed is told when one cannot be read to its end: 0 goes on. */
 struct pkg_walk {
@@ -39,6 +41,13 @@ int pkg_walk(struct vfs *v, const struct pkg_walk *w, struct err *e);
 
 /* ---- between the parts ---- */
 
+/* Calls fn for each folder in a folder, sorted; what cannot be looked at is passed over. */
+int pkg_each_folder(struct vfs *v, const char *path, int (*fn)(void *arg, const char *name, struct err *e), void *arg,
+		    struct err *e);
+/* The text of a small file, free() it; NULL when it is not there or cannot be read.  < 0: out of memory. */
+int pkg_text(struct vfs *v, const char *folder, const char *name, char **text, struct err *e);
+/* Undoes the entities of XML in place: "&amp;" and the like, "&#65;" of ASCII; others stay as they are. */
+char *pkg_xml_unescape(char *text);
 /* "1:2.3-4" in place: epoch, version, and (with a dash) release. */
 void pkg_version_split(char *text, struct package *p);
 

@@ -383,6 +383,10 @@ static int tree_walk(const struct walk *w, uint32_t page, unsigned depth, struct
 struct table_search {
 	const char *name;
 	int64_t root; /* 0: not found */
+	/* Columns that are asked for by name, and where they are; NULL: none is. */
+	const char *const *columns;
+	size_t ncolumns;
+	int places[SQLITE_COLUMNS];
 };
 
 static bool is_text(const struct sqlite_value *v, const char *text)
@@ -399,23 +403,61 @@ static int schema_row(void *arg, const struct sqlite_value *v, size_t n, struct 
 	if (n < 4 || !is_text(&v[0], "table") || !is_text(&v[1], s->name) || v[3].type != SQLITE_INTEGER)
 		return 0;
 	s->root = v[3].integer;
+	for (size_t i = 0; i < s->ncolumns; i++)
+		s->places[i] = n > 4 && v[4].type == SQLITE_TEXT
+				       ? sqlite_column_place((const char *)v[4].bytes, v[4].len, s->columns[i])
+				       : -1;
 	return 1;
 }
 
-int sqlite_walk(struct vfs *v, const char *path, const char *table, size_t max, sqlite_row_fn fn, void *arg, struct err *e)
+/* A row whose values are to come in another order. */
+struct named_call {
+	const struct table_search *search;
+	sqlite_row_fn fn;
+	void *arg;
+};
+
+static int named_row(void *arg, const struct sqlite_value *v, size_t n, struct err *e)
+{
+	const struct named_call *c = arg;
+	struct sqlite_value values[SQLITE_COLUMNS] = { { .type = SQLITE_NULL } };
+
+	for (size_t i = 0; i < c->search->ncolumns; i++)
+		if (c->search->places[i] >= 0 && (size_t)c->search->places[i] < n)
+			values[i] = v[c->search->places[i]];
+	return c->fn(c->arg, values, c->search->ncolumns, e);
+}
+
+static int table_walk(struct vfs *v, const char *path, struct table_search *search, size_t max, sqlite_row_fn fn, void *arg,
+		      struct err *e)
 {
 	CLEANUP(sqlite_free) struct sqlite s = { .nwal = 0 };
-	struct table_search search = { .name = table };
-	struct walk w = { .s = &s, .max = LIMIT_CONFIG_BYTES, .fn = schema_row, .arg = &search };
+	struct walk w = { .s = &s, .max = LIMIT_CONFIG_BYTES, .fn = schema_row, .arg = search };
 	int rc = sqlite_open(v, path, &s, e);
 
 	if (rc == 0)
 		rc = tree_walk(&w, 1, 0, e);
 	if (rc < 0)
 		return rc;
-	if (search.root <= 0 || search.root > UINT32_MAX)
-		return err_set(e, ERR_NOT_FOUND, "it has no table \"%s\"", table);
+	if (search->root <= 0 || search->root > UINT32_MAX)
+		return err_set(e, ERR_NOT_FOUND, "it has no table \"%s\"", search->name);
 	s.nread = 0;
 	w = (struct walk){ .s = &s, .max = max, .fn = fn, .arg = arg };
-	return tree_walk(&w, (uint32_t)search.root, 0, e);
+	return tree_walk(&w, (uint32_t)search->root, 0, e);
+}
+
+int sqlite_walk(struct vfs *v, const char *path, const char *table, size_t max, sqlite_row_fn fn, void *arg, struct err *e)
+{
+	struct table_search search = { .name = table };
+
+	return table_walk(v, path, &search, max, fn, arg, e);
+}
+
+int sqlite_walk_columns(struct vfs *v, const char *path, const char *table, const char *const *columns, size_t ncolumns,
+			size_t max, sqlite_row_fn fn, void *arg, struct err *e)
+{
+	struct table_search search = { .name = table, .columns = columns, .ncolumns = MIN_OF(ncolumns, SQLITE_COLUMNS) };
+	struct named_call call = { &search, fn, arg };
+
+	return table_walk(v, path, &search, max, named_row, &call, e);
 }

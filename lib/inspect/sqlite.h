@@ -27,5 +27,16 @@ typedef int (*sqlite_row_fn)(void *arg, const struct sqlite_value *values, size_
  * max bytes is ERR_LIMIT.
  */
 int sqlite_walk(struct vfs *v, const char *path, const char *table, size_t max, sqlite_row_fn fn, void *arg, struct err *e);
+/*
+ * The same with the columns in the order of names; one that the table has not is NULL.  Tables gain and lose columns from
+ * version to version of what writes them.
+ */
+int sqlite_walk_columns(struct vfs *v, const char *path, const char *table, const char *const *columns, size_t ncolumns,
+			size_t max, sqlite_row_fn fn, void *arg, struct err *e);
+
+/* ---- between the parts ---- */
+
+/* sqlite_columns.c: the place of a column in the statement that made its table; -1: it has none of this name. */
+int sqlite_column_place(const char *sql, size_t len, const char *column);
 
 #endif

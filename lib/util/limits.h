@@ -158,6 +158,24 @@
 /* Files that name a system: persons and installers write lines into them. */
 #define LIMIT_CONFIG_BYTES (256 * KiB)
 
+/* passwd and shadow of a place with some ten thousand users. */
+#define LIMIT_PASSWD_BYTES (4 * MiB)
+/* Users that are told; each takes some hundred bytes. */
+#define LIMIT_LOGINS 16384
+/* Entries of all folders that are looked at for a guest's facts: an ordinary one has a thousand or two. */
+#define LIMIT_FACT_ENTRIES 32768
+/* And what is read of its files for them, one after the other: four times the largest passwd and shadow. */
+#define LIMIT_FACT_KIB (32 * MiB / KiB)
+/* Rules of systemd's presets: Fedora has some hundred; each is held against each unit, which takes it a million steps. */
+#define LIMIT_PRESETS 2048
+#define LIMIT_PRESET_STEPS (1 << 26)
+/* Kernels, and initrds, that are told: each costs a look at its head. */
+#define LIMIT_KERNELS 256
+/* What is read of a kernel to know it: its header, and the version that lies in its first 32 KiB. */
+#define LIMIT_KERNEL_HEAD (32 * KiB)
+/* Files in the uncompressed beginning of an initrd: microcode is some six. */
+#define LIMIT_INITRD_EARLY 64
+
 /* The header of an rpm with the most files is some megabytes. */
 #define LIMIT_RPM_HEADER (64 * MiB)
 /* SQLite checkpoints at 1000 pages. */

@@ -162,6 +162,7 @@ no_escape()
 	no_escape "$DRYDOCK" volumes g.img
 	no_escape "$DRYDOCK" df g.img
 	no_escape "$DRYDOCK" inspect g.img
+	no_escape "$DRYDOCK" boot g.img
 	no_escape "$DRYDOCK" ls -R g.img:/
 	no_escape "$DRYDOCK" cat g.img:/etc/hostname
 	no_escape "$DRYDOCK" find -n '*letter*' g.img
@@ -183,6 +184,20 @@ no_escape()
 		io_uring keyring terminal type-into-terminal limits; do
 		got=$(escape $how "$DRYDOCK" cp -R g.img:/home out)
 		[ "$got" = refused ] || [ "$got" = killed ] || { echo "$how: $got"; return 1; }
+	done
+	[ ! -e made ]
+}
+
+@test "nor out of what copies kernels into a folder" {
+	requires_seccomp
+	compile_escape
+	mkdir out
+	for how in open open-beside openat2 exec socket ptrace mount io_uring; do
+		for command in "$DRYDOCK boot -o out g.img" "$COMPAT/virt-get-kernel -o out -a g.img"; do
+			# shellcheck disable=SC2086 # words
+			got=$(escape $how $command)
+			[ "$got" = refused ] || [ "$got" = killed ] || { echo "$command: $how: $got"; return 1; }
+		done
 	done
 	[ ! -e made ]
 }
@@ -217,7 +232,7 @@ no_escape()
 	strace -o trace true 2>/dev/null || skip "this machine does not let a process be traced"
 	filter='seccomp(SECCOMP_SET_MODE_FILTER.*= 0$'
 	mkdir out
-	for command in "$DRYDOCK volumes g.img" "$DRYDOCK df g.img" "$DRYDOCK inspect g.img" "$DRYDOCK ls -lR g.img:/" "$DRYDOCK cat g.img:/etc/hostname" \
+	for command in "$DRYDOCK volumes g.img" "$DRYDOCK df g.img" "$DRYDOCK inspect g.img" "$DRYDOCK boot g.img" "$DRYDOCK ls -lR g.img:/" "$DRYDOCK cat g.img:/etc/hostname" \
 		"$DRYDOCK find g.img:/" "$DRYDOCK tar g.img:/" "$DRYDOCK hash g.img:/" \
 		"$COMPAT/virt-ls -a g.img -lR /" "$COMPAT/virt-cat -a g.img /etc/hostname" "$COMPAT/virt-df -a g.img" \
 		"$COMPAT/virt-filesystems -a g.img -l --all --uuid"; do

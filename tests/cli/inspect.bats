@@ -67,6 +67,16 @@ guest_with_packages()
 	[ "$(json '.packages[2].externalRefs[0].referenceLocator' <out)" = '"pkg:deb/debian/a%22b@2:1.0?arch=all&distro=debian-12"' ]
 }
 
+@test "what is the same for every distribution has a package URL without one" {
+	mkdir -p tree/etc tree/bin tree/var/lib/flatpak/runtime/org.x.Y/x86_64/23.08/active
+	touch tree/etc/fstab
+	printf 'ID=debian\nVERSION_ID="12"\n' >tree/etc/os-release
+	truncate -s 4M p.img
+	mke2fs -q -F -t ext4 -d tree p.img
+	drydock inspect --sbom=cyclonedx p.img >out
+	[ "$(json '.components[0].purl' <out)" = '"pkg:generic/flatpak/org.x.Y@23.08?arch=x86_64"' ]
+}
+
 @test "a bill of materials is for one guest" {
 	run --separate-stderr drydock inspect --sbom=spdx g.img g.img
 	[ "$status" = 2 ]
@@ -92,4 +102,65 @@ guest_with_packages()
 	run ! grep -q "$(printf '\033')" out
 	drydock inspect --json evil.img >out
 	[ "$(json '.[0].systems[0].product_name' <out)" = "$(printf '"red \\u001b[31m alert"')" ]
+}
+
+# guest_with_facts IMAGE: a guest with a kernel, users and services, whose names try to do harm.
+guest_with_facts()
+{
+	mkdir -p tree/etc/systemd/system/multi-user.target.wants tree/bin tree/boot/grub tree/usr/lib/systemd tree/usr/bin
+	echo 'LABEL=none /srv ext4 defaults 0 0' >tree/etc/fstab
+	printf 'ID=debian\nVERSION_ID="12"\n' >tree/etc/os-release
+	printf 'root:x:0:0:root:/root:/bin/bash\nann:x:1000:1000:"}]<A>\033[31m:/home/ann:/bin/sh\n' >tree/etc/passwd
+	printf 'root:*:1::::::\nann:$6$SALT$HASH:1::::::\n' >tree/etc/shadow
+	touch tree/usr/lib/systemd/systemd tree/boot/grub/grub.cfg tree/usr/bin/podman
+	echo kernel >tree/boot/vmlinuz-6.1.0
+	echo initrd >"tree/boot/initrd.img-6.1.0"
+	ln -s /x "tree/etc/systemd/system/multi-user.target.wants/$(printf 'a\033b').service"
+	truncate -s 4M "$1"
+	mke2fs -q -F -t ext4 -d tree "$1"
+}
+
+@test "inspect tells how a guest boots, who can log in and what it starts, and no hash of a password" {
+	guest_with_facts f.img
+	drydock inspect --all f.img >out
+	grep -qxE '  boot loader +grub2 \(/boot/grub/grub.cfg\)' out
+	grep -qxE '  kernel +/boot/vmlinuz-6.1.0 version 6.1.0, no modules' out
+	grep -qxE ' +with /boot/initrd.img-6.1.0' out
+	grep -qxE '  role +podman: container host \(/usr/bin/podman\)' out
+	grep -qxE '  login +root \(0\): password locked' out
+	grep -qxE ' +ann \(1000\): password set' out
+	grep -qxE '  service +a\\x1bb.service enabled for multi-user.target' out
+	grep -qxE '  fstab +LABEL=none on /srv type ext4 \(defaults\)' out
+	run ! grep -qE "$(printf '\033')|SALT|HASH" out
+	drydock inspect f.img >out
+	grep -qxE '  services +1 \(--all lists them\)' out
+	run ! grep -q fstab out
+}
+
+@test "the same as JSON, whatever the guest writes into it" {
+	guest_with_facts f.img
+	drydock inspect --json f.img >out
+	run ! grep -qE "$(printf '\033')|SALT|HASH" out
+	[ "$(json '.[0].systems[0] | [.firmware, .boot_loaders[0].name, .kernels[0].initrds, .roles[0].value]' <out)" = \
+		'[[],"grub2",["/boot/initrd.img-6.1.0"],"container host"]' ]
+	[ "$(json '.[0].systems[0].logins[1] | [.name, .uid, .password, .ssh_keys, (.real_name | length)]' <out)" = \
+		'["ann",1000,"set",false,11]' ]
+	[ "$(json '.[0].systems[0] | [.services[0].manager, .fstab[0].device, .fstab[0].volume]' <out)" = '["systemd","LABEL=none",null]' ]
+}
+
+@test "an installer is recognised, and beside an installed system it is no second one" {
+	requires genisoimage
+	mkdir -p iso/.disk iso/install.amd
+	echo 'Debian GNU/Linux 12.5.0 "Bookworm" - Official amd64 NETINST' >iso/.disk/info
+	echo kernel >iso/install.amd/vmlinuz
+	echo initrd >iso/install.amd/initrd.gz
+	genisoimage -quiet -R -o d.iso iso
+	drydock inspect d.iso >out
+	grep -qxE '  medium of +installer' out
+	grep -qxE '  distribution +debian' out
+	drydock boot d.iso >out
+	[ "$(awk '{ print $NF }' out | tail -n +2)" = "$(printf '/install.amd/vmlinuz\n/install.amd/initrd.gz')" ]
+	drydock inspect --json -a g.img -a d.iso >out
+	[ "$(json '.[0].systems | [length, .[0].root]' <out)" = '[1,"/dev/sda2"]' ]
+	[ "$(drydock cat -a g.img -a d.iso /etc/hostname)" = guest ]
 }

@@ -96,6 +96,103 @@ START_TEST(portage_lists_what_is_installed)
 }
 END_TEST
 
+START_TEST(xbps_lists_what_is_installed)
+{
+	tells("mkdir -p var/db/xbps; cat >var/db/xbps/pkgdb-0.38.plist <<'X'\n"
+	      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<plist version=\"1.0\">\n<dict>\n\t<key>acl</key>\n\t<dict>\n"
+	      "\t\t<key>alternatives</key>\n\t\t<dict>\n\t\t\t<key>pkgver</key>\n\t\t\t<string>trap-1_1</string>\n\t\t</dict>\n"
+	      "\t\t<key>architecture</key>\n\t\t<string>x86_64</string>\n\t\t<key>install-date</key>\n"
+	      "\t\t<string>2021-02-03 04:05 UTC</string>\n"
+	      "\t\t<key>pkgver</key>\n\t\t<string>acl-2.3.1_3</string>\n\t\t<key>run_depends</key>\n\t\t<array>\n"
+	      "\t\t\t<string>a&gt;=1</string>\n"
+	      "\t\t</array>\n\t\t<key>source-revisions</key>\n\t\t<string>acl:8a9</string>\n\t\t<key>state</key>\n"
+	      "\t\t<string>installed</string>\n"
+	      "\t</dict>\n\t<key>b</key><dict><key>pkgver</key><string>b-a&amp;b-1_1</string></dict>\n\t<key>half</key>\n"
+	      "\t<dict>\n"
+	      "\t\t<key>pkgver</key>\n\t\t<string>half-1_1</string>\n\t\t<key>state</key>\n\t\t<string>half-removed</string>\n"
+	      "\t</dict>\n"
+	      "</dict>\n</plist>\nX",
+	      "xbps acl 0:2.3.1_3- x86_64 acl 1612325100\nxbps b-a&b 0:1_1-   0\n");
+}
+END_TEST
+
+START_TEST(pkgsrc_and_openbsd_are_told_apart_by_their_files)
+{
+	tells("mkdir -p var/db/pkg/bash-5.2.15 var/db/pkg/py311-setuptools-68.0nb1 var/db/pkg/pkgdb.byfile.db "
+	      "usr/pkg/pkgdb/vim-share-9.0\n"
+	      "for p in var/db/pkg/*-[0-9]* usr/pkg/pkgdb/*; do touch $p/+CONTENTS $p/+BUILD_INFO; touch -d @1000000000 "
+	      "$p/+CONTENTS; done\n"
+	      "printf 'HOMEPAGE=https://x/\\nMACHINE_ARCH=x86_64\\nPKGPATH=shells/bash\\n' >var/db/pkg/bash-5.2.15/+BUILD_INFO\n"
+	      "echo 'The shell' >var/db/pkg/bash-5.2.15/+COMMENT",
+	      "pkgsrc bash 0:5.2.15- x86_64 shells/bash 1000000000\npkgsrc py311-setuptools 0:68.0nb1-   1000000000\n"
+	      "pkgsrc vim-share 0:9.0-   1000000000\n");
+	tells("mkdir -p var/db/pkg/vim-9.0.1-no_x11; cd var/db/pkg/vim*; printf '@name vim-9.0.1-no_x11\\n"
+	      "@comment pkgpath=editors/vim,no_x11 ftp=yes\\n"
+	      "@arch amd64\\n+DESC\\n' >+CONTENTS; touch -d @5 +CONTENTS; cd ../../../..",
+	      "pkg vim 0:9.0.1-no_x11- amd64 editors/vim,no_x11 5\n");
+}
+END_TEST
+
+START_TEST(freebsds_database_is_read_by_the_names_of_its_columns)
+{
+	if (system("command -v sqlite3 >/dev/null") != 0) /* not everywhere */
+		return;
+	tells("mkdir -p var/db/pkg; sqlite3 var/db/pkg/local.sqlite \"CREATE TABLE packages (id INTEGER PRIMARY KEY, origin "
+	      "TEXT NOT NULL,"
+	      " 'name' TEXT DEFAULT 'x,(y' NOT NULL, /**/ version TEXT, flatsize INTEGER CHECK (flatsize > 0), [arch] TEXT, "
+	      "time INTEGER,"
+	      " -- time\n comment TEXT, UNIQUE(name, version)); INSERT INTO packages VALUES"
+	      " (1,'shells/bash','bash','5.2.15_1,1',5,'FreeBSD:14:amd64',1700000000,'The shell'), "
+	      "(2,'a/b','b','1',NULL,NULL,NULL,NULL);\"",
+	      "pkg bash 0:5.2.15_1,1- FreeBSD:14:amd64 shells/bash 1700000000\npkg b 0:1-  a/b 0\n");
+}
+END_TEST
+
+START_TEST(pisi_lists_what_is_installed)
+{
+	tells("mkdir -p var/lib/pisi/package/zlib-1.2.5-9 var/lib/pisi/package/junk; cd var/lib/pisi/package; cat "
+	      ">zlib-1.2.5-9/metadata.xml <<'X'\n"
+	      "<?xml version=\"1.0\" ?>\n<!-- <PISI><Package><Name>trap</Name> -->\n<PISI>\n <Source><Name>zlib-src</Name>\n"
+	      "  <Homepage>http://zlib.net/</Homepage><Packager><Name>A &amp; B</Name></Packager></Source>\n <Package>\n"
+	      "  <Name>zlib</Name>\n"
+	      "  <RuntimeDependencies><Dependency release=\"3\">x</Dependency><Name>no</Name></RuntimeDependencies><Empty/>\n"
+	      "  <Architecture>i686</Architecture><History><Update "
+	      "release=\"9\"><Date>2011</Date><Version>1.2.5</Version></Update>\n"
+	      "  <Update release=\"8\"><Version>1.2.4</Version></Update></History>\n </Package>\n</PISI>\nX\n"
+	      "echo '<PISI><a><b><c><d><e><f><g><h><i></i></h>' >junk/metadata.xml; cd ../../../..",
+	      "pisi zlib 0:1.2.5-9 i686 zlib-src 0\n");
+}
+END_TEST
+
+START_TEST(flatpaks_are_told_with_the_version_in_their_description)
+{
+	tells("mkdir -p var/lib/flatpak/repo; b=var/lib/flatpak/app/org.x.App/x86_64/stable; mkdir -p "
+	      "$b/0a1b/files/share/metainfo; ln -s 0a1b $b/active\n"
+	      "ln -s x86_64/stable var/lib/flatpak/app/org.x.App/current; touch -d @7 $b/0a1b\n"
+	      "echo '<component><releases><release date=\"d\" version=\"2.4\"/><release version=\"2.3\"/>'"
+	      " >$b/0a1b/files/share/metainfo/org.x.App.metainfo.xml; touch -d @7 $b/0a1b\n"
+	      "mkdir -p var/lib/flatpak/app/org.x.Old/x86_64/stable/1c; r=var/lib/flatpak/runtime/org.x.Platform/aarch64/23.08; "
+	      "mkdir -p $r/2d; ln -s 2d $r/active\n"
+	      "touch -d @8 $r/2d",
+	      "flatpak org.x.App 0:2.4- x86_64  7\nflatpak org.x.Platform 0:23.08- aarch64  8\n");
+}
+END_TEST
+
+START_TEST(snaps_are_told_by_what_is_in_their_squashfs)
+{
+	if (system("PATH=$PATH:/usr/sbin command -v mksquashfs >/dev/null") != 0) /* not everywhere */
+		return;
+	tells("mkdir -p snap/core/12 snap/core/13 snap/bin snap/lost snap/bad var/lib/snapd/snaps ../s/meta; ln -s 13 "
+	      "snap/core/current; ln -s x1 snap/lost/current\n"
+	      "ln -s ../../etc snap/bad/current; printf 'name: core\\nversion: \"16-2.61\"\\narchitectures:\\n- amd64\\n"
+	      "summary: base\\n' >../s/meta/snap.yaml\n"
+	      "mksquashfs ../s var/lib/snapd/snaps/core_13.snap -quiet -no-progress; touch -d @9 "
+	      "var/lib/snapd/snaps/core_13.snap\n"
+	      "ln -s /snap var/lib/snapd/snap",
+	      "snap core 0:16-2.61-13 amd64  9\nsnap lost 0:x1-   0\n");
+}
+END_TEST
+
 START_TEST(a_database_that_is_no_file_is_told_and_left)
 {
 	struct told t = { .text = STRBUF_INIT };
@@ -112,7 +209,8 @@ END_TEST
 
 START_TEST(lines_longer_than_the_buffer_are_cut_and_the_next_is_whole)
 {
-	struct vfs *v = tree("{ echo first; head -c 200000 /dev/zero | tr '\\0' x; echo; echo third; printf last; } >f; : >empty");
+	struct vfs *v = tree("{ echo first; head -c 200000 /dev/zero | tr '\\0' x; echo; echo third; printf last; } >f; : "
+	">empty");
 	struct lines l;
 	char *line;
 
@@ -280,6 +378,9 @@ START_TEST(versions_are_split)
 END_TEST
 
 TEST_MAIN("pkg", dpkg_lists_what_is_installed, apk_lists_what_is_installed, pacman_lists_what_is_installed,
-	  portage_lists_what_is_installed, a_database_that_is_no_file_is_told_and_left,
+	  portage_lists_what_is_installed, xbps_lists_what_is_installed, pkgsrc_and_openbsd_are_told_apart_by_their_files,
+	  freebsds_database_is_read_by_the_names_of_its_columns, pisi_lists_what_is_installed,
+	  flatpaks_are_told_with_the_version_in_their_description, snaps_are_told_by_what_is_in_their_squashfs,
+	  a_database_that_is_no_file_is_told_and_left,
 	  lines_longer_than_the_buffer_are_cut_and_the_next_is_whole, rpms_own_database_is_read,
 	  a_lie_in_rpms_own_database_is_told, versions_are_split)
