@@ -826,9 +826,46 @@ struct dry_os {
 };
 DRY_API int dry_guest_os(struct dry_guest *g, struct dry_os *out, struct dry_error *e);
 
+/* What only Windows has, from its registry; lent as dry_os is.  NULL and 0: not known. */
+enum dry_flag { DRY_UNKNOWN, DRY_OFF, DRY_ON };
+struct dry_drive {
+	char letter;
+	const char *volume; /* NULL: on none of these disks */
+};
+struct dry_service {
+	const char *name;
+	const char *start; /* "boot", "system", "automatic", "manual", "disabled" */
+	bool file;	   /* a driver's file is there */
+};
+struct dry_account {
+	const char *name;
+	uint32_t rid; /* the last number of its SID */
+	bool disabled;
+};
+struct dry_windows {
+	const char *systemroot;	 /* "/Windows" */
+	const char *control_set; /* what CurrentControlSet is: "ControlSet001" */
+	const char *software_hive, *system_hive; /* files of the guest */
+	const char *edition, *display_version, *service_pack;
+	uint64_t update_revision;
+	int64_t install_time; /* seconds since 1970 */
+	enum dry_flag group_policy; /* of a domain */
+	enum dry_flag firewall_domain, firewall_private, firewall_public;
+	const struct dry_drive *drives;
+	size_t ndrives;
+	const struct dry_service *virtual_drivers; /* for the hardware of virtual machines: "viostor" */
+	size_t nvirtual_drivers;
+	const struct dry_service *services; /* programs that start by themselves */
+	size_t nservices;
+	const struct dry_account *accounts; /* of the machine itself */
+	size_t naccounts;
+};
+/* DRY_NOT_FOUND when what is mounted is no Windows with a registry. */
+DRY_API int dry_guest_windows(struct dry_guest *g, struct dry_windows *out, struct dry_error *e);
+
 /* A package that the guest's package manager says is installed; texts are the guest's, NULL: not known. */
 struct dry_package {
-	const char *format; /* "deb", "rpm", "apk", "pacman", "ebuild" */
+	const char *format; /* "deb", "rpm", "apk", "pacman", "ebuild", "windows" */
 	const char *name;
 	uint32_t epoch;
 	const char *version, *release; /* without the epoch; release NULL: there is none */

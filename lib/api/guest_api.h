@@ -33,6 +33,7 @@ struct dry_guest {
 	struct guest tree;
 	bool inspected;
 	struct os os; /* of the tree */
+	struct guest_windows *windows; /* lists of dry_windows, made when they are asked for */
 	char **notes; /* of the disks; the tree has its own */
 	size_t nnotes;
 	char **warnings; /* of filesystems that were asked for their usage */
@@ -45,6 +46,10 @@ uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs, uint64_t subv
 int guest_scan(struct dry_guest *g, struct err *e);
 /* guest_keys.c: the keys for volume_assemble(), lent until the guest is closed. */
 struct volume_how guest_keys(struct dry_guest *g);
+/* Looks which operating system is mounted; once. */
+int guest_inspect(struct dry_guest *g, struct err *e);
+/* guest_windows.c: ends what was made for dry_guest_windows(). */
+void guest_windows_free(struct dry_guest *g);
 /* ERR_USAGE when nothing is mounted yet. */
 int guest_mounted(const struct dry_guest *g, struct err *e);
 

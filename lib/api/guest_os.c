@@ -58,22 +58,31 @@ int dry_guest_mount_root(struct dry_guest *g, size_t root, struct dry_error *err
 
 void dry_guest_unmount(struct dry_guest *g)
 {
+	guest_windows_free(g);
 	os_free(&g->os);
 	g->inspected = false;
 	guest_free(&g->tree);
+}
+
+int guest_inspect(struct dry_guest *g, struct err *e)
+{
+	int rc = guest_mounted(g, e);
+
+	if (rc == 0 && !g->inspected)
+		rc = os_inspect(g->tree.vfs, &g->os, e);
+	if (rc == 0)
+		g->inspected = true;
+	return rc;
 }
 
 int dry_guest_os(struct dry_guest *g, struct dry_os *out, struct dry_error *error)
 {
 	API_ERR(e, error);
 	const struct os *o = &g->os;
-	int rc = guest_mounted(g, e);
+	int rc = guest_inspect(g, e);
 
-	if (rc == 0 && !g->inspected)
-		rc = os_inspect(g->tree.vfs, &g->os, e);
 	if (rc < 0)
 		return rc;
-	g->inspected = true;
 	*out = (struct dry_os){
 		.type = o->type,
 		.distro = o->distro,

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-static const struct pkg_format *const formats[] = { &pkg_deb, &pkg_rpm, &pkg_rpm_var, &pkg_apk, &pkg_pacman, &pkg_portage };
+static const struct pkg_format *const formats[] = { &pkg_deb, &pkg_rpm, &pkg_rpm_var, &pkg_apk, &pkg_pacman, &pkg_portage,
+						   &pkg_windows, &pkg_winnt, &pkg_reactos };
 
 int pkg_walk(struct vfs *v, const struct pkg_walk *w, struct err *e)
 {

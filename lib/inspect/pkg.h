@@ -27,6 +27,7 @@ struct pkg_format {
 	int (*list)(struct vfs *v, const char *path, package_fn fn, void *arg, struct err *e);
 };
 extern const struct pkg_format pkg_deb, pkg_rpm, pkg_rpm_var, pkg_apk, pkg_pacman, pkg_portage;
+extern const struct pkg_format pkg_windows, pkg_winnt, pkg_reactos;
 
 /* What is done for each database that the guest has; failed is told when one cannot be read to its end: 0 goes on. */
 struct pkg_walk {
