@@ -36,6 +36,7 @@ int cmd_ls(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_measure(int argc, char **argv);
 int cmd_rebase(int argc, char **argv);
+int cmd_registry(int argc, char **argv);
 int cmd_resize(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_version(int argc, char **argv);
@@ -64,5 +65,6 @@ int virt_cat(int argc, char **argv);
 int virt_df(int argc, char **argv);
 int virt_filesystems(int argc, char **argv);
 int virt_ls(int argc, char **argv);
+int virt_win_reg(int argc, char **argv);
 
 #endif

@@ -34,6 +34,7 @@ static const struct command commands[] = {
 	{ "ls", "list files", cmd_ls },
 	{ "cat", "print files", cmd_cat },
 	{ "cp", "copy files out of a guest", cmd_cp },
+	{ "registry", "read the Windows registry", cmd_registry },
 	{ "version", "print the version", cmd_version },
 };
 
@@ -45,6 +46,7 @@ static const struct compat compats[] = {
 	{ "virt-df", virt_df },
 	{ "virt-filesystems", virt_filesystems },
 	{ "virt-ls", virt_ls },
+	{ "virt-win-reg", virt_win_reg },
 	{ NULL, NULL },
 };
 
