@@ -66,6 +66,27 @@ static int refuse(const char *sentence)
 	return NO_ENTRY;
 }
 
+/* ---- paths ---- */
+
+/* Of a path "HKLM\\SYSTEM\\Select" the first two names, and what follows them. */
+struct parts {
+	const char *root, *hive, *rest;
+	size_t root_len, hive_len;
+};
+
+static struct parts parts_of(const char *path)
+{
+	struct parts p;
+
+	p.root = path + (*path == '\\');
+	p.root_len = strcspn(p.root, "\\");
+	p.hive = p.root + p.root_len;
+	p.hive += *p.hive == '\\';
+	p.hive_len = strcspn(p.hive, "\\");
+	p.rest = p.hive + p.hive_len;
+	return p;
+}
+
 /* ---- a key and all below it ---- */
 
 static void escaped(struct strbuf *out, const char *text)
@@ -92,7 +113,8 @@ static int on_key(void *arg, const struct dry_registry_key *k)
 
 	strbuf_puts(&w->text, k->depth ? "\n[" : "[");
 	safe(&w->text, k->path);
-	strbuf_puts(&w->text, "]\n");
+	/* The root of a hive ends in a backslash. */
+	strbuf_puts(&w->text, *parts_of(k->path).rest ? "]\n" : "\\]\n");
 	return w->text.len > 65536 ? out_flush(&w->text) : 0;
 }
 
@@ -146,26 +168,7 @@ static int on_failure(void *arg, const char *path, const struct dry_error *why)
 	return 0;
 }
 
-/* ---- paths ---- */
-
-/* Of a path "HKLM\\SYSTEM\\Select" the first two names, and what follows them. */
-struct parts {
-	const char *root, *hive, *rest;
-	size_t root_len, hive_len;
-};
-
-static struct parts parts_of(const char *path)
-{
-	struct parts p;
-
-	p.root = path + (*path == '\\');
-	p.root_len = strcspn(p.root, "\\");
-	p.hive = p.root + p.root_len;
-	p.hive += *p.hive == '\\';
-	p.hive_len = strcspn(p.hive, "\\");
-	p.rest = p.hive + p.hive_len;
-	return p;
-}
+/* ---- what fails ---- */
 
 static bool word_is(const char *name, size_t len, const char *word)
 {

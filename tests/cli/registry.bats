@@ -230,3 +230,13 @@ kinds()
 	fails_with 255 'No operating system could be detected' virt-win-reg zero.img 'HKLM\SYSTEM'
 	[ "$(virt-win-reg --short-options)" = "$(printf '%s\n' -c -d '-?')" ]
 }
+
+@test "virt-win-reg prints a whole hive as hivexregedit does" {
+	requires hivexregedit
+	windows_hives
+	windows_disk w.img
+	hivexregedit --export --prefix 'HKEY_LOCAL_MACHINE\SYSTEM' SYSTEM '\' | tail -n +3 >wanted
+	"$COMPAT/virt-win-reg" w.img 'HKLM\SYSTEM' | diff wanted -
+	hivexregedit --export --prefix 'HKEY_USERS\ann' NTUSER.DAT '\' | tail -n +3 >wanted
+	"$COMPAT/virt-win-reg" w.img 'HKU\ann' | diff wanted -
+}
