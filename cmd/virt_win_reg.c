@@ -142,12 +142,11 @@ static int on_value(void *arg, const struct dry_registry_key *k, const struct dr
 		strbuf_printf(&w->text, "dword:%08" PRIx64, reg_number(v));
 	} else if (w->strings && (v->type == 1 || v->type == 2)) {
 		CLEANUP(strbuf_free) struct strbuf text = STRBUF_INIT;
-		CLEANUP(strbuf_free) struct strbuf shown = STRBUF_INIT;
 
+		/* Backslashes and quotes stand as they are: that is what is unsafe about it. */
 		reg_string(v, &text);
-		safe(&shown, text.s);
 		strbuf_printf(&w->text, "str(%" PRIx32 "):\"", v->type);
-		escaped(&w->text, shown.s);
+		safe(&w->text, text.s);
 		strbuf_putc(&w->text, '"');
 	} else {
 		strbuf_printf(&w->text, "hex(%" PRIx32 "):", v->type);

@@ -871,6 +871,8 @@ struct dry_package {
 	const char *version, *release; /* without the epoch; release NULL: there is none */
 	const char *arch, *vendor, *url, *summary, *description;
 	const char *source;   /* the source package */
+	const char *id;	      /* what the database calls it, where that is not its name: a key of Windows */
+	const char *location; /* the folder in which it is, where that is told */
 	int64_t install_time; /* seconds since 1970; 0: not known */
 };
 struct dry_package_walk {

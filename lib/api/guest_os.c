@@ -134,6 +134,8 @@ static int package_public(void *arg, const struct package *p, struct err *e)
 		.summary = p->summary,
 		.description = p->description,
 		.source = p->source,
+		.id = p->id,
+		.location = p->location,
 		.install_time = p->install_time,
 	};
 

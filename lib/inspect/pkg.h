@@ -15,6 +15,8 @@ struct package {
 	const char *version, *release; /* without the epoch; release NULL: the format has none */
 	const char *arch, *vendor, *url, *summary, *description;
 	const char *source;   /* the source package, by its name */
+	const char *id;	      /* what the database calls it, where that is not its name: a key of Windows */
+	const char *location; /* the folder in which it is, where that is told */
 	int64_t install_time; /* seconds since 1970; 0: not known */
 };
 typedef int (*package_fn)(void *arg, const struct package *p, struct err *e);

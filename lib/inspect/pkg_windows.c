@@ -32,22 +32,33 @@ static int64_t date(const char *text)
 }
 
 /* Where each text of a program stands. */
-enum { NAME, VERSION, VENDOR, URL, COMMENT, DATE, NTEXTS };
+enum { NAME, VERSION, VENDOR, URL, COMMENT, DATE, LOCATION, NTEXTS };
 static const char *const names[NTEXTS] = { "DisplayName", "DisplayVersion", "Publisher", "URLInfoAbout", "Comments",
-					   "InstallDate" };
+					   "InstallDate", "InstallLocation" };
 
 struct program {
+	char *id;
 	char *texts[NTEXTS];
 };
 
 static void program_clear(struct program *p)
 {
+	free(p->id);
 	for (size_t i = 0; i < NTEXTS; i++)
 		free(p->texts[i]);
 }
 
-static int program_read(struct hive *h, hive_key k, struct program *p, struct err *e)
+/* The texts of a key, which has its name from another one where the installer keeps it. */
+static int program_read(struct hive *h, hive_key named, hive_key k, struct program *p, struct err *e)
 {
+	CLEANUP(strbuf_free) struct strbuf id = STRBUF_INIT;
+	int named_rc = hive_key_name(h, named, &id, e);
+
+	if (named_rc < 0)
+		return named_rc;
+	p->id = strbuf_detach(&id);
+	if (!p->id)
+		return err_nomem(e);
 	for (size_t i = 0; i < NTEXTS; i++) {
 		CLEANUP(hive_value_clear) struct hive_value v = { NULL };
 		CLEANUP(strbuf_free) struct strbuf text = STRBUF_INIT;
@@ -80,6 +91,8 @@ static int program_tell(const struct listing *l, const struct program *p, struct
 		.url = p->texts[URL],
 		.summary = p->texts[COMMENT],
 		.arch = l->arch,
+		.id = p->id,
+		.location = p->texts[LOCATION],
 		.install_time = date(p->texts[DATE]),
 	};
 
@@ -97,9 +110,9 @@ static int uninstall_list(const struct listing *l, const char *path, struct err 
 	if (rc > 0)
 		rc = hive_subkeys(list.hive, list.key, &keys, &n, e);
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		CLEANUP(program_clear) struct program p = { { NULL } };
+		CLEANUP(program_clear) struct program p = { NULL };
 
-		rc = program_read(list.hive, keys[i], &p, e);
+		rc = program_read(list.hive, keys[i], keys[i], &p, e);
 		if (rc == 0)
 			rc = program_tell(l, &p, e);
 	}
@@ -148,7 +161,7 @@ static int is_listed(const struct listing *l, const char *code, struct err *e)
 static int product(const struct listing *l, struct hive *h, hive_key k, struct err *e)
 {
 	CLEANUP(strbuf_free) struct strbuf name = STRBUF_INIT;
-	CLEANUP(program_clear) struct program p = { { NULL } };
+	CLEANUP(program_clear) struct program p = { NULL };
 	hive_key properties;
 	char code[40];
 	int rc = hive_key_name(h, k, &name, e);
@@ -158,7 +171,7 @@ static int product(const struct listing *l, struct hive *h, hive_key k, struct e
 	if (rc == 0)
 		rc = hive_subkey(h, k, "InstallProperties", &properties, e);
 	if (rc > 0)
-		rc = program_read(h, properties, &p, e);
+		rc = program_read(h, k, properties, &p, e);
 	return rc < 0 ? rc : program_tell(l, &p, e);
 }
 

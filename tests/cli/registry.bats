@@ -168,8 +168,10 @@ kinds()
 @test "the programs of Windows are packages, each once" {
 	windows_hives
 	windows_disk w.img
-	[ "$(drydock inspect --json --packages w.img | json -c '[.[0].systems[0].packages[] | [.name,.version,.arch,.vendor,.installed]]')" = \
-		'[["7-Zip 23.01 (x64)","23.01","x86_64","Igor Pavlov",1706659200],["Hidden MSI","2.5","x86_64",null,null],["Old Tool","1.0","i386",null,null]]' ]
+	[ "$(drydock inspect --json --packages w.img | json -c '[.[0].systems[0].packages[] | [.name,.version,.arch,.vendor,.installed,.location]]')" = \
+		'[["7-Zip 23.01 (x64)","23.01","x86_64","Igor Pavlov",1706659200,"C:\\Program Files\\7-Zip"],["Hidden MSI","2.5","x86_64",null,null,null],["Old Tool","1.0","i386",null,null,null]]' ]
+	[ "$(drydock inspect --json --packages w.img | json -c '[.[0].systems[0].packages[].id]')" = \
+		'["7-Zip","00000000000000000000000000000001","{12345678-9ABC-DEF0-1122-334455667788}"]' ]
 	[ "$(drydock inspect --sbom cyclonedx w.img | json -r '.components[] | select(.name == "Old Tool").purl')" = \
 		'pkg:generic/windows/Old%20Tool@1.0?arch=i386' ]
 }

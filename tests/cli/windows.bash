@@ -36,6 +36,7 @@ windows_hives()
 		DisplayName=sz:7-Zip 23.01 (x64)
 		DisplayVersion=sz:23.01
 		Publisher=sz:Igor Pavlov
+		InstallLocation=sz:C:\Program Files\7-Zip
 		InstallDate=sz:20240131
 		[Microsoft\Windows\CurrentVersion\Uninstall\Part]
 		DisplayVersion=sz:1
