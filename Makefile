@@ -25,7 +25,7 @@ SEES_api     := inspect fs volumes formats util
 
 # ---- libraries, by layer ----
 PKGS         := zlib libdeflate libisal libzstd libxxhash liblzma liblz4 jansson ext2fs com_err libseccomp libcrypto \
-	libargon2
+	libargon2 hivex
 # Of the program only: libvirt's XML.
 CMD_PKGS     := libxml-2.0
 # NTFS=0 leaves out libntfs-3g, and with it the GPL of the whole: NTFS is then told apart, but not read.
@@ -110,6 +110,7 @@ COMPAT += virt-filesystems
 COMPAT += virt-get-kernel
 COMPAT += virt-index-validate
 COMPAT += virt-ls
+COMPAT += virt-win-reg
 $(BUILD)/compat/.done: Makefile $(BUILD)/drydock
 	@mkdir -p $(@D)
 	@for n in $(COMPAT); do ln -sf ../drydock $(@D)/$$n; done

@@ -37,6 +37,7 @@ int cmd_ls(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_measure(int argc, char **argv);
 int cmd_rebase(int argc, char **argv);
+int cmd_registry(int argc, char **argv);
 int cmd_resize(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_version(int argc, char **argv);
@@ -71,5 +72,6 @@ int virt_filesystems(int argc, char **argv);
 int virt_get_kernel(int argc, char **argv);
 int virt_index_validate(int argc, char **argv);
 int virt_ls(int argc, char **argv);
+int virt_win_reg(int argc, char **argv);
 
 #endif

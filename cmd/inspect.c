@@ -72,6 +72,7 @@ static int system_json(struct inspect *c, const struct guest_ref *ref, const str
 		json_u64(j, "major_version", os->major);
 		json_u64(j, "minor_version", os->minor);
 	}
+	windows_json(ref->guest, j);
 	json_array(j, "mountpoints");
 	for (size_t i = 0; dry_guest_mount_at(ref->guest, i, &m); i++) {
 		json_object(j, NULL);
@@ -115,6 +116,7 @@ static int system_text(struct inspect *c, const struct guest_ref *ref, const str
 		table_addf(&t, "  %s", facts[i].title);
 		table_add_guest(&t, facts[i].value);
 	}
+	windows_rows(ref->guest, &t);
 	for (size_t i = 0; dry_guest_mount_at(ref->guest, i, &m); i++) {
 		table_add(&t, i ? "" : "  mounts");
 		table_addf(&t, "%s %s (%s)", m.path, m.volume, m.fs_type);

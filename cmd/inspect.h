@@ -15,6 +15,10 @@ int packages_table(const struct guest_ref *ref);
 void facts_json(const struct guest_ref *ref, const struct dry_facts *facts, struct json *j);
 void facts_rows(const struct guest_ref *ref, const struct dry_facts *facts, bool all, struct table *t);
 
+/* What only Windows has: members of an object in JSON, or rows of a table; nothing for other systems. */
+void windows_json(struct dry_guest *g, struct json *j);
+void windows_rows(struct dry_guest *g, struct table *t);
+
 enum sbom_kind { SBOM_CYCLONEDX, SBOM_SPDX };
 /* A document that names the system and its packages, as one JSON object. */
 int sbom_json(const struct guest_ref *ref, const struct dry_os *os, enum sbom_kind kind, struct json *j);

@@ -46,6 +46,8 @@ static int object(void *arg, const struct dry_package *p)
 	string_or_none(j, "release", p->release);
 	string_or_none(j, "arch", p->arch);
 	string_or_none(j, "source", p->source);
+	string_or_none(j, "id", p->id);
+	string_or_none(j, "location", p->location);
 	string_or_none(j, "vendor", p->vendor);
 	string_or_none(j, "url", p->url);
 	string_or_none(j, "summary", p->summary);

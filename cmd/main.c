@@ -38,6 +38,7 @@ static const struct command commands[] = {
 	{ "hash", "print checksums of all files", cmd_hash },
 	{ "cp", "copy files out of a guest", cmd_cp },
 	{ "tar", "write a tree of a guest as a tar archive", cmd_tar },
+	{ "registry", "read the Windows registry", cmd_registry },
 	{ "version", "print the version", cmd_version },
 };
 
@@ -52,6 +53,7 @@ static const struct compat compats[] = {
 	{ "virt-get-kernel", virt_get_kernel },
 	{ "virt-index-validate", virt_index_validate },
 	{ "virt-ls", virt_ls },
+	{ "virt-win-reg", virt_win_reg },
 	{ NULL, NULL },
 };
 

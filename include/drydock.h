@@ -905,9 +905,46 @@ DRY_API bool dry_guest_login(const struct dry_guest *g, size_t i, struct dry_log
 DRY_API bool dry_guest_service(const struct dry_guest *g, size_t i, struct dry_service *out);
 DRY_API bool dry_guest_fstab(const struct dry_guest *g, size_t i, struct dry_fstab *out);
 
+/* What only Windows has, from its registry; lent as dry_os is.  NULL and 0: not known. */
+enum dry_flag { DRY_UNKNOWN, DRY_OFF, DRY_ON };
+struct dry_drive {
+	char letter;
+	const char *volume; /* NULL: on none of these disks */
+};
+struct dry_windows_service {
+	const char *name;
+	const char *start; /* "boot", "system", "automatic", "manual", "disabled" */
+	bool file;	   /* a driver's file is there */
+};
+struct dry_account {
+	const char *name;
+	uint32_t rid; /* the last number of its SID */
+	bool disabled;
+};
+struct dry_windows {
+	const char *systemroot;	 /* "/Windows" */
+	const char *control_set; /* what CurrentControlSet is: "ControlSet001" */
+	const char *software_hive, *system_hive; /* files of the guest */
+	const char *edition, *display_version, *service_pack;
+	uint64_t update_revision;
+	int64_t install_time; /* seconds since 1970 */
+	enum dry_flag group_policy; /* of a domain */
+	enum dry_flag firewall_domain, firewall_private, firewall_public;
+	const struct dry_drive *drives;
+	size_t ndrives;
+	const struct dry_windows_service *virtual_drivers; /* for the hardware of virtual machines: "viostor" */
+	size_t nvirtual_drivers;
+	const struct dry_windows_service *services; /* programs that start by themselves */
+	size_t nservices;
+	const struct dry_account *accounts; /* of the machine itself */
+	size_t naccounts;
+};
+/* DRY_NOT_FOUND when what is mounted is no Windows with a registry. */
+DRY_API int dry_guest_windows(struct dry_guest *g, struct dry_windows *out, struct dry_error *e);
+
 /* A package that the guest's package manager says is installed; texts are the guest's, NULL: not known. */
 struct dry_package {
-	/* "deb", "rpm", "apk", "pacman", "ebuild", "xbps", "pkgsrc", "pkg" (the other BSDs'), "pisi", "flatpak", "snap" */
+	/* "deb", "rpm", "apk", "pacman", "ebuild", "xbps", "pkgsrc", "pkg" (the other BSDs'), "pisi", "flatpak", "snap", "windows" */
 	const char *format;
 	const char *name;
 	uint32_t epoch;
@@ -915,6 +952,8 @@ struct dry_package {
 	const char *version, *release;
 	const char *arch, *vendor, *url, *summary, *description;
 	const char *source;   /* the source package */
+	const char *id;	      /* what the database calls it, where that is not its name: a key of Windows */
+	const char *location; /* the folder in which it is, where that is told */
 	int64_t install_time; /* seconds since 1970; 0: not known */
 };
 struct dry_package_walk {
@@ -926,6 +965,56 @@ struct dry_package_walk {
 };
 /* Of the mounted tree, from every package database that it has.  A callback's end is DRY_CANCELED. */
 DRY_API int dry_guest_packages(struct dry_guest *g, const struct dry_package_walk *w, struct dry_error *e);
+
+/* ---- the Windows registry ----
+ *
+ * Keys are named by paths of names between backslashes, in any case: "HKLM\\SOFTWARE\\Microsoft" in that of a guest, whose
+ * roots are HKEY_LOCAL_MACHINE (HKLM), HKEY_USERS (HKU; users by SID or by name), HKEY_CLASSES_ROOT (HKCR) and
+ * HKEY_CURRENT_CONFIG (HKCC); "Software\\Microsoft" in a hive that stands alone.  Names and texts are UTF-8.
+ */
+
+struct dry_registry;
+/* Of the Windows that is mounted, which must stay so as long as this is used; DRY_NOT_FOUND when it is none. */
+DRY_API int dry_guest_registry(struct dry_guest *g, struct dry_registry **out, struct dry_error *e);
+/* One hive: a file of the mounted tree, or of the host (fd stays the caller's; name is for sentences). */
+DRY_API int dry_guest_hive(struct dry_guest *g, const char *path, struct dry_registry **out, struct dry_error *e);
+DRY_API int dry_hive_open(int fd, const char *name, struct dry_registry **out, struct dry_error *e);
+DRY_API void dry_registry_close(struct dry_registry *r); /* NULL is fine */
+/* Sentences that a user must read: hives that may be older than what the guest would see.  NULL past the end. */
+DRY_API const char *dry_registry_warning(const struct dry_registry *r, size_t i);
+
+/* A value: lent until the callback returns, or until the next call. */
+struct dry_registry_value {
+	const char *name; /* "": the default value */
+	uint32_t type;	  /* as Windows numbers them */
+	const void *data;
+	size_t len;
+};
+/* "REG_SZ"; NULL for a number that has no name. */
+DRY_API const char *dry_registry_type_name(uint32_t type);
+/* DRY_NOT_FOUND when there is no such key or value. */
+DRY_API int dry_registry_get(struct dry_registry *r, const char *key, const char *name, struct dry_registry_value *out,
+			     struct dry_error *e);
+
+struct dry_registry_key {
+	const char *path;   /* in full: "HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft"; "" for the root of a hive that stands alone */
+	const char *name;   /* its last name */
+	unsigned depth;	    /* 0: the start */
+	int64_t written;    /* when, in seconds since 1970; 0: not known */
+};
+struct dry_registry_walk {
+	unsigned max_depth; /* 0: the start only; 1: and its subkeys ...; DRY_DEPTH_ALL */
+	bool sorted;	    /* keys and values by the bytes of their names; else as the hive has them */
+	/* For each key; non-zero ends the walk. */
+	int (*key)(void *arg, const struct dry_registry_key *k);
+	/* For each value of the key before; NULL: values are not read. */
+	int (*value)(void *arg, const struct dry_registry_key *k, const struct dry_registry_value *v);
+	/* A part could not be read: a sentence.  0 goes on; NULL: the first failure ends the walk. */
+	int (*failed)(void *arg, const char *path, const struct dry_error *why);
+	void *arg;
+};
+/* Visits a key and what is below it; DRY_NOT_FOUND when there is none.  A callback's end is DRY_CANCELED. */
+DRY_API int dry_registry_walk(struct dry_registry *r, const char *key, const struct dry_registry_walk *w, struct dry_error *e);
 
 /* ---- files ----
  *

@@ -36,6 +36,7 @@ struct dry_guest {
 	struct os os; /* of the tree */
 	bool looked;
 	struct facts seen; /* of the tree */
+	struct guest_windows *windows; /* lists of dry_windows, made when they are asked for */
 	char **notes; /* of the disks; the tree has its own */
 	size_t nnotes;
 	char **warnings; /* of filesystems that were asked for their usage */
@@ -50,6 +51,8 @@ int guest_scan(struct dry_guest *g, struct err *e);
 struct volume_how guest_keys(struct dry_guest *g);
 /* guest_os.c: looks which system the tree is; once. */
 int guest_inspected(struct dry_guest *g, struct err *e);
+/* guest_windows.c: ends what was made for dry_guest_windows(). */
+void guest_windows_free(struct dry_guest *g);
 /* ERR_USAGE when nothing is mounted yet. */
 int guest_mounted(const struct dry_guest *g, struct err *e);
 

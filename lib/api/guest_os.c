@@ -58,6 +58,7 @@ int dry_guest_mount_root(struct dry_guest *g, size_t root, struct dry_error *err
 
 void dry_guest_unmount(struct dry_guest *g)
 {
+	guest_windows_free(g);
 	os_free(&g->os);
 	g->inspected = false;
 	facts_free(&g->seen);
@@ -135,6 +136,8 @@ static int package_public(void *arg, const struct package *p, struct err *e)
 		.summary = p->summary,
 		.description = p->description,
 		.source = p->source,
+		.id = p->id,
+		.location = p->location,
 		.install_time = p->install_time,
 	};
 

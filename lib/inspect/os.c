@@ -20,6 +20,7 @@ void os_free(struct os *o)
 	free(o->timezone);
 	free(o->osinfo);
 	free(o->version_id);
+	os_windows_free(o);
 	for (size_t i = 0; i < o->nwarnings; i++)
 		free(o->warnings[i]);
 	free(o->warnings);
@@ -59,6 +60,9 @@ static const struct {
 	{ "dos", { "/FDOS/FREEDOS.BSS" } },
 	{ "dos", { "/KERNEL.SYS", "/COMMAND.COM" } },
 	{ "dos", { "/DOS/COMMAND.COM" } },
+	{ "windows", { "=/ReactOS/system32", "=/ReactOS/system32/config", "/ReactOS/system32/cmd.exe" } },
+	/* Windows 95, 98 and ME: the registry is two files, and MSDOS.SYS tells the version. */
+	{ "windows", { "=/WINDOWS/SYSTEM", "/WINDOWS/SYSTEM.DAT", "/WINDOWS/WIN.COM", "/MSDOS.SYS" } },
 };
 
 /*
@@ -100,7 +104,7 @@ int os_root(struct vfs *v, const char **type, struct err *e)
 
 /* ---- reading small files ---- */
 
-static int warning_add(struct os *o, const char *msg, struct err *e)
+int os_warn(struct os *o, const char *msg, struct err *e)
 {
 	char **warnings = alloc_resize(o->warnings, o->nwarnings + 1, sizeof *warnings);
 
@@ -124,7 +128,7 @@ int os_text(struct vfs *v, struct os *o, const char *path, char **text, struct e
 		return err_nomem(e);
 	if (rc == -ERR_NOT_FOUND)
 		return 0;
-	return rc < 0 ? warning_add(o, why.msg, e) : 1;
+	return rc < 0 ? os_warn(o, why.msg, e) : 1;
 }
 
 /* Cuts control characters and blanks off both ends, in place. */
@@ -230,6 +234,8 @@ int os_inspect(struct vfs *v, struct os *out, struct err *e)
 		rc = os_release(v, out, e);
 	if (rc >= 0)
 		rc = os_media(v, out, e);
+	if (rc >= 0)
+		rc = os_windows(v, out, e);
 	if (rc >= 0 && !out->arch)
 		rc = os_arch(v, out, e);
 	if (rc >= 0)

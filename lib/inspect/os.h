@@ -27,6 +27,7 @@ struct os {
 	unsigned major, minor;
 	char *version_id;	     /* VERSION_ID as the guest has it */
 	const char *media;	     /* "installer", "live": it is no installed system, but the medium of one */
+	struct os_windows *windows;  /* what only Windows has (os_windows.h); NULL: it is none, or has no registry */
 	/* Sentences on what could not be read. */
 	char **warnings;
 	size_t nwarnings;
@@ -58,6 +59,11 @@ bool os_version_parse(const char *text, unsigned *major, unsigned *minor);
 
 /* os_release.c: distribution, product, version. */
 int os_release(struct vfs *v, struct os *o, struct err *e);
+/* os_windows.c: all of Windows, from its registry; nothing when it is none. */
+int os_windows(struct vfs *v, struct os *o, struct err *e);
+void os_windows_free(struct os *o);
+/* Adds a sentence to the warnings. */
+int os_warn(struct os *o, const char *sentence, struct err *e);
 /* os_arch.c: from the header of a program. */
 int os_arch(struct vfs *v, struct os *o, struct err *e);
 /* The same of the first bytes of a program, ELF or PE; NULL: it is neither, or for a processor that we do not know. */

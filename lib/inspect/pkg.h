@@ -15,6 +15,8 @@ struct package {
 	const char *version, *release; /* without the epoch; release NULL: the format has none */
 	const char *arch, *vendor, *url, *summary, *description;
 	const char *source;   /* the source package, by its name */
+	const char *id;	      /* what the database calls it, where that is not its name: a key of Windows */
+	const char *location; /* the folder in which it is, where that is told */
 	int64_t install_time; /* seconds since 1970; 0: not known */
 };
 typedef int (*package_fn)(void *arg, const struct package *p, struct err *e);
@@ -29,6 +31,7 @@ struct pkg_format {
 extern const struct pkg_format pkg_deb, pkg_rpm, pkg_rpm_var, pkg_apk, pkg_pacman, pkg_portage;
 extern const struct pkg_format pkg_xbps, pkg_pkgsrc, pkg_pkgsrc_usr, pkg_openbsd, pkg_freebsd, pkg_pisi, pkg_flatpak, pkg_snap,
 	pkg_snap_var;
+extern const struct pkg_format pkg_windows, pkg_winnt, pkg_reactos;
 
 /* What is done for each database that the guest has; failed is told when one cannot be read to its end: 0 goes on. */
 struct pkg_walk {

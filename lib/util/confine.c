@@ -3,6 +3,7 @@
 
 #include "alloc.h"
 #include "limits.h"
+#include "memfile.h"
 #include "strbuf.h"
 
 #include <errno.h>
@@ -154,7 +155,7 @@ static const int calls_always[] = {
 	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(munlock),
 	SCMP_SYS(futex), SCMP_SYS(futex_waitv), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield),
 	SCMP_SYS(sched_getaffinity), SCMP_SYS(membarrier), SCMP_SYS(exit), SCMP_SYS(exit_group),
-	SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(restart_syscall),
+	SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(restart_syscall), SCMP_SYS(memfd_create),
 	/* signals to and in ourselves */
 	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigpending), SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(sigaltstack),
@@ -274,6 +275,21 @@ static void allow_arguments(int *rc, scmp_filter_ctx f, const struct confine_how
 			     SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)ioctls_reading[i]));
 }
 
+/* What lies in our own memory may be opened by its one name (memfile.h): by that pointer, which is to constant bytes. */
+static void allow_memfile(int *rc, scmp_filter_ctx f)
+{
+	const struct scmp_arg_cmp args[] = {
+		SCMP_A1_64(SCMP_CMP_EQ, (uintptr_t)memfile_name),
+		SCMP_A2_32(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
+	};
+	int r = *rc ? 0 : seccomp_rule_add_array(f, SCMP_ACT_ALLOW, SCMP_SYS(openat), ARRAY_LEN(args), args);
+
+	if (r && r != -EEXIST)
+		*rc = -r;
+	/* fstat() of the C library.  Names could be asked about with it, too; nothing opens them. */
+	rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1, SCMP_A3_32(SCMP_CMP_EQ, AT_EMPTY_PATH));
+}
+
 /* 0, or an errno. */
 static int seccomp_restrict(const struct confine_how *how)
 {
@@ -295,6 +311,7 @@ static int seccomp_restrict(const struct confine_how *how)
 	if (how->again)
 		ALLOW_LIST(&rc, f, calls_again);
 	allow_arguments(&rc, f, how);
+	allow_memfile(&rc, f);
 	allow_list(&rc, f, SCMP_ACT_KILL_PROCESS, calls_deadly, ARRAY_LEN(calls_deadly));
 	return rc ? rc : -seccomp_load(f);
 }

@@ -266,4 +266,21 @@
 /* Runs of data of one file that an archive tells apart: 16 bytes of memory and up to 40 of the archive each. */
 #define LIMIT_TAR_RUNS (256 * 1024)
 
+/*
+ * A registry hive is held in memory.  Those of Windows have up to some 200 MiB after years; a confined command has 4 GiB of
+ * address space, in which each is mapped twice.
+ */
+#define LIMIT_HIVE_BYTES (512 * MiB)
+/* Windows itself allows 512 levels of keys. */
+#define LIMIT_HIVE_DEPTH 512
+/* Windows allows 255 letters of two bytes. */
+#define LIMIT_HIVE_KEY_NAME 512
+/* Windows says 1 MiB; a few programs write more.  A value is copied. */
+#define LIMIT_HIVE_VALUE (16 * MiB)
+/*
+ * Keys and values that are looked at through one handle, and 64 bytes of data or of a path as one more: seconds.  A hive of the
+ * largest size has 16 Mi cells of the usual 32 bytes, each of which is met once by a walk through all of it.
+ */
+#define LIMIT_HIVE_STEPS (64 * 1024 * 1024)
+
 #endif

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 load helpers
 load guest
+load windows
 
 setup()
 {
@@ -174,6 +175,25 @@ no_escape()
 	no_escape "$COMPAT/virt-cat" -a g.img /etc/hostname
 	no_escape "$COMPAT/virt-df" -a g.img
 	no_escape "$COMPAT/virt-filesystems" -a g.img -l --all
+	no_escape "$DRYDOCK" registry list g.img
+	no_escape "$COMPAT/virt-win-reg" g.img 'HKLM\SOFTWARE'
+}
+
+@test "nor out of one that reads the registry, which opens its own memory by name and nothing else" {
+	requires_seccomp
+	compile_escape
+	windows_hives
+	windows_disk w.img
+	no_escape "$DRYDOCK" registry list w.img 'HKLM\SYSTEM\Select'
+	no_escape "$DRYDOCK" inspect w.img
+	no_escape "$COMPAT/virt-win-reg" w.img 'HKLM\SYSTEM\Select'
+	requires strace
+	strace -o trace true 2>/dev/null || skip "this machine does not let a process be traced"
+	filter='seccomp(SECCOMP_SET_MODE_FILTER.*= 0$'
+	strace -f -o trace -e trace=open,openat,openat2,execve,socket,seccomp "$DRYDOCK" inspect w.img >out 2>err
+	sed "1,/$filter/d" trace | sed "1,/$filter/d" | grep -v 'exited with' >behind
+	run ! grep -vE 'openat\(AT_FDCWD, "/proc/self/fd/1000", O_RDONLY' behind
+	[ -s behind ]
 }
 
 @test "nor out of cp, which may make files beneath its target and nothing else" {
