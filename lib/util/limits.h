@@ -165,6 +165,23 @@
 /* Of one database: Debian's archive has 65,000. */
 #define LIMIT_PACKAGES 1000000
 
+/* A time zone: the largest file of the database has 4 KiB, and some 250 changes. */
+#define LIMIT_ZONE_BYTES (64 * KiB)
+
+/* Files of logs of one kind: each costs a little memory as long as the logs are read. */
+#define LIMIT_LOG_FILES 16384
+/*
+ * The systemd journal.  It takes 1024 fields in an entry itself; one is seldom larger than the 64 KiB that journalctl shows.
+ * Fields are shared: what entries give in all is ten times as much as an ordinary file, and a hundred times makes a reader
+ * work for minutes.
+ */
+#define LIMIT_JOURNAL_FIELDS 1024
+#define LIMIT_JOURNAL_FIELD (1 * MiB)
+#define LIMIT_JOURNAL_ENTRY (4 * MiB)
+#define LIMIT_JOURNAL_GROWTH 100ULL
+/* Boots that a journal tells of, 24 bytes each. */
+#define LIMIT_JOURNAL_BOOTS 65536
+
 /* The format's own: blocks, and directory blocks, of at most 64 KiB; targets of symlinks; directories. */
 #define LIMIT_XFS_BLOCK 65536u
 #define LIMIT_XFS_LINK 1024
