@@ -12,6 +12,10 @@ static const struct {
 	int (*collect)(const struct log_open *how, struct log_streams *out, struct err *e);
 } sources[LOG_SOURCES] = {
 	[LOG_JOURNAL] = { "journal", journal_collect },
+	[LOG_SYSLOG] = { "syslog", syslog_collect },
+	[LOG_PACKAGES] = { "packages", log_packages_collect },
+	[LOG_LOGINS] = { "logins", log_logins_collect },
+	[LOG_EVTX] = { "evtx", NULL },
 };
 
 const char *log_source_name(enum log_source s)

@@ -170,6 +170,11 @@
 
 /* Files of logs of one kind: each costs a little memory as long as the logs are read. */
 #define LIMIT_LOG_FILES 16384
+/* A line of a text log: syslog daemons cut at 8 KiB, and a longer one is read up to here. */
+#define LIMIT_LOG_LINE (64 * KiB)
+/* Compressed text becomes ten to a hundred times as large; what is more than that, and more than a little, was made to hurt. */
+#define LIMIT_LOG_GROWTH 256ULL
+#define LIMIT_LOG_UNPACKED (64 * MiB)
 /*
  * The systemd journal.  It takes 1024 fields in an entry itself; one is seldom larger than the 64 KiB that journalctl shows.
  * Fields are shared: what entries give in all is ten times as much as an ordinary file, and a hundred times makes a reader
