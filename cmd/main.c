@@ -34,6 +34,7 @@ static const struct command commands[] = {
 	{ "ls", "list files", cmd_ls },
 	{ "cat", "print files", cmd_cat },
 	{ "cp", "copy files out of a guest", cmd_cp },
+	{ "log", "show the logs of guests, merged by time", cmd_log },
 	{ "version", "print the version", cmd_version },
 };
 

@@ -17,7 +17,7 @@
 
 #include <inttypes.h>
 
-enum { OBJECT_DATA = 1, OBJECT_ENTRY = 3, OBJECT_ENTRY_ARRAY = 6 };
+enum { OBJECT_DATA = 1, OBJECT_ENTRY = 3, OBJECT_ENTRY_ARRAY = 6, OBJECT_LAST = 7 };
 enum { INCOMPATIBLE_COMPACT = 1 << 4, INCOMPATIBLE_KNOWN = (1 << 5) - 1 };
 enum { OBJECT_COMPRESSED = (1 << JOURNAL_ALGORITHMS) - 1 };
 
@@ -215,22 +215,30 @@ static int array_next(struct journal *j, uint64_t *off, struct err *e)
 	}
 }
 
-/* The place of the next entry, from object to object: 1, or 0 where nothing more was written. */
+/*
+ * The place of the next entry, from object to object: 1, or 0 where nothing more was written.  Where there is no object, the
+ * next one is looked for, some megabytes far in all.
+ */
 static int scan_next(struct journal *j, uint64_t *off, struct err *e)
 {
 	/* Ends: places only grow. */
 	while (range_in(j->at, sizeof(struct object_ondisk), j->f.size)) {
+		static const uint8_t none[6];
 		struct object_ondisk o;
 		struct err why = ERR_INIT;
 		uint64_t here = j->at;
 		int rc = object_read(j, here, 0, sizeof o, &o, &why);
 
-		if (rc == -ERR_CORRUPT)
-			break;
-		if (rc < 0) {
+		if (rc < 0 && rc != -ERR_CORRUPT) {
 			if (e)
 				*e = why;
 			return rc;
+		}
+		if (rc < 0 || o.type == 0 || o.type > OBJECT_LAST || memcmp(o.reserved, none, sizeof none) != 0) {
+			if (j->sought++ > LIMIT_JOURNAL_SEEK / 8)
+				break;
+			j->at += 8;
+			continue;
 		}
 		if (!checked_round_up(here + le64_get(o.size), 8, &j->at))
 			break;

@@ -43,7 +43,7 @@ struct journal {
 	/* Where we are: in an array of places of entries, or (scan) going from object to object. */
 	uint64_t array, nitems, item;
 	bool scan;
-	uint64_t at;
+	uint64_t at, sought;
 	/* The present entry. */
 	uint64_t entry, entry_size, nfields;
 	struct journal_key key;

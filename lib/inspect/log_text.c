@@ -122,9 +122,9 @@ int text_priority(const char *word, size_t len)
 	static const struct {
 		const char *word;
 		int priority;
-	} words[] = { { "emerg", 0 },	{ "panic", 0 },	 { "alert", 1 }, { "crit", 2 },	 { "critical", 2 }, { "err", 3 },
-		      { "error", 3 },	{ "warning", 4 }, { "warn", 4 },  { "notice", 5 }, { "info", 6 },	    { "subdebug", 6 },
-		      { "debug", 7 },	{ "ddebug", 7 }, { "trace", 7 } };
+	} words[] = { { "emerg", 0 },  { "panic", 0 }, { "alert", 1 },    { "crit", 2 },  { "critical", 2 }, { "err", 3 },
+		      { "error", 3 },  { "warn", 4 },  { "warning", 4 },  { "notice", 5 }, { "info", 6 },
+		      { "subdebug", 6 }, { "debug", 7 }, { "ddebug", 7 }, { "trace", 7 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (strlen(words[i].word) == len && strncasecmp(words[i].word, word, len) == 0)

@@ -184,6 +184,8 @@
 #define LIMIT_JOURNAL_FIELD (1 * MiB)
 #define LIMIT_JOURNAL_ENTRY (4 * MiB)
 #define LIMIT_JOURNAL_GROWTH 100ULL
+/* Where objects are looked for in a damaged journal: as far as a file is made longer in advance, and again. */
+#define LIMIT_JOURNAL_SEEK (16 * MiB)
 /* Boots that a journal tells of, 24 bytes each. */
 #define LIMIT_JOURNAL_BOOTS 65536
 

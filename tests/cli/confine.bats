@@ -164,6 +164,7 @@ no_escape()
 	no_escape "$DRYDOCK" inspect g.img
 	no_escape "$DRYDOCK" ls -R g.img:/
 	no_escape "$DRYDOCK" cat g.img:/etc/hostname
+	no_escape "$DRYDOCK" log g.img
 	no_escape "$COMPAT/virt-ls" -a g.img -R /
 	no_escape "$COMPAT/virt-cat" -a g.img /etc/hostname
 	no_escape "$COMPAT/virt-df" -a g.img
@@ -213,6 +214,7 @@ no_escape()
 	filter='seccomp(SECCOMP_SET_MODE_FILTER.*= 0$'
 	mkdir out
 	for command in "$DRYDOCK volumes g.img" "$DRYDOCK df g.img" "$DRYDOCK inspect g.img" "$DRYDOCK ls -lR g.img:/" "$DRYDOCK cat g.img:/etc/hostname" \
+		"$DRYDOCK log -n 5 g.img" \
 		"$COMPAT/virt-ls -a g.img -lR /" "$COMPAT/virt-cat -a g.img /etc/hostname" "$COMPAT/virt-df -a g.img" \
 		"$COMPAT/virt-filesystems -a g.img -l --all --uuid"; do
 		# shellcheck disable=SC2086 # words
