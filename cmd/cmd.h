@@ -39,6 +39,7 @@ int cmd_measure(int argc, char **argv);
 int cmd_rebase(int argc, char **argv);
 int cmd_resize(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
+int cmd_tail(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_volumes(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
@@ -64,6 +65,8 @@ int cmd_qemu_io(int argc, char **argv);
 int virt_cat(int argc, char **argv);
 int virt_df(int argc, char **argv);
 int virt_filesystems(int argc, char **argv);
+int virt_log(int argc, char **argv);
 int virt_ls(int argc, char **argv);
+int virt_tail(int argc, char **argv);
 
 #endif

@@ -35,6 +35,7 @@ static const struct command commands[] = {
 	{ "cat", "print files", cmd_cat },
 	{ "cp", "copy files out of a guest", cmd_cp },
 	{ "log", "show the logs of guests, merged by time", cmd_log },
+	{ "tail", "print the last lines of files, and follow them", cmd_tail },
 	{ "version", "print the version", cmd_version },
 };
 
@@ -45,7 +46,9 @@ static const struct compat compats[] = {
 	{ "virt-cat", virt_cat },
 	{ "virt-df", virt_df },
 	{ "virt-filesystems", virt_filesystems },
+	{ "virt-log", virt_log },
 	{ "virt-ls", virt_ls },
+	{ "virt-tail", virt_tail },
 	{ NULL, NULL },
 };
 

@@ -34,6 +34,7 @@ static int entry_public(void *arg, const struct log_entry *ent, struct err *e)
 		.source = log_source_name(ent->source),
 		.path = ent->path,
 		.usec = ent->usec,
+		.logged = ent->logged,
 		.priority = ent->priority,
 		.host = ent->host,
 		.unit = ent->unit,

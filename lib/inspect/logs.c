@@ -87,6 +87,7 @@ static int entry_give(const struct log_query *q, const struct log_walk *w, struc
 	rc = s->drv->entry(s, &ent, e);
 	if (rc <= 0)
 		return rc;
+	ent.logged = s->usec;
 	if ((q->max_priority >= 0 && (ent.priority < 0 || ent.priority > q->max_priority)) || !unit_wanted(q, &ent))
 		return 0;
 	return w->entry(w->arg, &ent, e);

@@ -19,6 +19,7 @@ struct log_entry {
 	enum log_source source;
 	const char *path; /* of the file that it stands in */
 	int64_t usec;	  /* since 1970; when it happened, as far as the source knows */
+	int64_t logged;	  /* when it was logged: the order of entries, and what since and until look at */
 	int priority;	  /* 0 (emerg) to 7 (debug); -1: not known */
 	const char *host, *unit, *identifier, *pid, *boot;
 	const char *message; /* never NULL */

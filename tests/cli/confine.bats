@@ -165,9 +165,11 @@ no_escape()
 	no_escape "$DRYDOCK" ls -R g.img:/
 	no_escape "$DRYDOCK" cat g.img:/etc/hostname
 	no_escape "$DRYDOCK" log g.img
+	no_escape "$DRYDOCK" tail g.img:/etc/hostname
 	no_escape "$COMPAT/virt-ls" -a g.img -R /
 	no_escape "$COMPAT/virt-cat" -a g.img /etc/hostname
 	no_escape "$COMPAT/virt-df" -a g.img
+	no_escape "$COMPAT/virt-log" -a g.img
 	no_escape "$COMPAT/virt-filesystems" -a g.img -l --all
 }
 
@@ -214,7 +216,7 @@ no_escape()
 	filter='seccomp(SECCOMP_SET_MODE_FILTER.*= 0$'
 	mkdir out
 	for command in "$DRYDOCK volumes g.img" "$DRYDOCK df g.img" "$DRYDOCK inspect g.img" "$DRYDOCK ls -lR g.img:/" "$DRYDOCK cat g.img:/etc/hostname" \
-		"$DRYDOCK log -n 5 g.img" \
+		"$DRYDOCK log -n 5 g.img" "$DRYDOCK tail g.img:/etc/hostname" "$COMPAT/virt-log -a g.img" \
 		"$COMPAT/virt-ls -a g.img -lR /" "$COMPAT/virt-cat -a g.img /etc/hostname" "$COMPAT/virt-df -a g.img" \
 		"$COMPAT/virt-filesystems -a g.img -l --all --uuid"; do
 		# shellcheck disable=SC2086 # words

@@ -141,8 +141,8 @@ START_TEST(package_managers_tell_what_they_did)
 		  "End-Date: 2023-11-14  22:13:22\\n' >apt/history.log\n"
 		  "echo '2023-11-14T23:13:23+0100 SUBDEBUG Installed: zlib-1.x86_64' >dnf.rpm.log\n"
 		  "echo '2023-11-14T22:13:24+0000 [77] ERROR no such thing' >dnf5.log\n"
-		  "printf '# 2023-11-14 22:13:25 zlib-1.rpm installed ok\\n# Additional\\n2023-11-14 22:13:26|install|zlib|1.3|x86_64|\\n'"
-		  " >zypp/history\n"
+		  "printf '# 2023-11-14 22:13:25 zlib-1.rpm installed ok\\n# Additional\\n' >zypp/history\n"
+		  "echo '2023-11-14 22:13:26|install|zlib|1.3|x86_64|' >>zypp/history\n"
 		  "echo '[2023-11-14T22:13:27+0000] [ALPM] installed zlib (1.3-1)' >pacman.log\n"
 		  "printf 'Running `apk add at x` at 2023-11-14 22:13:28\\n(1/1) Installing zlib (1.3.1-r0)\\n' >apk.log\n"
 		  "echo 'Nov 14 22:13:29 Installed: zlib-1.x86_64' >yum.log; touch -d '2023-12-01 UTC' yum.log",
