@@ -85,6 +85,11 @@ static int look(void *arg)
 		struct tail_file *file = &f->progress->files[f->item];
 		struct dry_error e = { .code = DRY_OK };
 
+		if (f->paths[f->item][0] != '/') {
+			fprintf(stderr, "virt-tail: %s: statns: statns_stub: path must start with a / character\n",
+				f->paths[f->item]);
+			return EXIT_FAILED;
+		}
 		rc = tail_file_look(f->v.guest, f->paths[f->item], file, &how, &e);
 		if (rc == GUEST_FILE_STDOUT)
 			return EXIT_FAILED;

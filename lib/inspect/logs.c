@@ -15,7 +15,7 @@ static const struct {
 	[LOG_SYSLOG] = { "syslog", syslog_collect },
 	[LOG_PACKAGES] = { "packages", log_packages_collect },
 	[LOG_LOGINS] = { "logins", log_logins_collect },
-	[LOG_EVTX] = { "evtx", NULL },
+	[LOG_EVTX] = { "evtx", evtx_collect },
 };
 
 const char *log_source_name(enum log_source s)
@@ -157,7 +157,7 @@ int log_walk(struct vfs *v, const struct log_query *q, const struct log_walk *w,
 	int rc = zone_read(v, &zone, e);
 
 	for (size_t i = 0; rc >= 0 && i < LOG_SOURCES; i++) {
-		if ((q->sources && !(q->sources & 1u << i)) || !sources[i].collect)
+		if (q->sources && !(q->sources & 1u << i))
 			continue;
 		/* Only the journal knows of boots. */
 		if (q->boot && i != LOG_JOURNAL)

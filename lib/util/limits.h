@@ -189,6 +189,18 @@
 /* Boots that a journal tells of, 24 bytes each. */
 #define LIMIT_JOURNAL_BOOTS 65536
 
+/*
+ * Windows event logs.  Their chunks have 64 KiB: 4 GiB of them are more than Windows lets a log grow by itself.  An event fits
+ * a chunk, and its XML is some times as large; elements and templates are nested six deep.  What is read and written of a file
+ * is some ten bytes for each of its own.
+ */
+#define LIMIT_EVTX_CHUNKS 65536
+/* Windows has some 400 logs; each has a chunk in memory while it is read. */
+#define LIMIT_LOG_EVTX_FILES 2048
+#define LIMIT_EVTX_EVENT (1 * MiB)
+#define LIMIT_EVTX_DEPTH 32
+#define LIMIT_EVTX_STEPS 200ULL
+
 /* The format's own: blocks, and directory blocks, of at most 64 KiB; targets of symlinks; directories. */
 #define LIMIT_XFS_BLOCK 65536u
 #define LIMIT_XFS_LINK 1024

@@ -144,6 +144,7 @@ change()
 	run -1 --separate-stderr "$COMPAT/virt-log" -a g.img extra
 	[ "${stderr_lines[0]}" = "virt-log: error: extra argument ‘extra’ on command line." ]
 	[ "${stderr_lines[1]}" = "Make sure to specify the argument for --format like '--format=extra'." ]
+	fails_with 1 "virt-tail: a: statns: statns_stub: path must start with a / character" "$COMPAT/virt-tail" -a g.img a
 	[ "$("$COMPAT/virt-log" --short-options | tr '\n' ' ')" = "-a -c -d -v -V -x " ]
 	[ "$("$COMPAT/virt-tail" --short-options | tr '\n' ' ')" = "-a -c -d -f -m -v -V -x " ]
 	[ "$("$COMPAT/virt-tail" --long-options | tr '\n' ' ')" = "--add --blocksize --connect --domain --echo-keys --follow \
