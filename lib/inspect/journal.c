@@ -57,10 +57,6 @@ struct array_ondisk {
 
 int journal_tools_init(struct journal_tools *t, struct err *e)
 {
-	t->packed = alloc_bytes(LIMIT_JOURNAL_FIELD);
-	t->unpacked = alloc_bytes(LIMIT_JOURNAL_FIELD);
-	if (!t->packed || !t->unpacked)
-		return err_nomem(e);
 	return guest_pages_new(&t->pages, e);
 }
 
@@ -69,7 +65,7 @@ void journal_tools_free(struct journal_tools *t)
 	guest_pages_free(t->pages);
 	for (size_t i = 0; i < JOURNAL_ALGORITHMS; i++)
 		unpacker_free(t->unpackers[i]);
-	free(t->packed);
+	free(t->field);
 	free(t->unpacked);
 	*t = (struct journal_tools){ .pages = NULL };
 }
@@ -351,11 +347,15 @@ static int field_unpack(struct journal *j, unsigned flags, size_t len, const uin
 {
 	static const enum unpack_alg algs[] = { UNPACK_XZ, UNPACK_LZ4, UNPACK_ZSTD };
 	struct journal_tools *t = j->tools;
-	const uint8_t *in = t->packed;
+	const uint8_t *in = t->field;
 	size_t cap = LIMIT_JOURNAL_FIELD;
 	unsigned i = log2_of(flags);
 	int rc;
 
+	if (!t->unpacked)
+		t->unpacked = alloc_bytes(LIMIT_JOURNAL_FIELD);
+	if (!t->unpacked)
+		return err_nomem(e);
 	*out = t->unpacked;
 	if (i == JOURNAL_LZ4) { /* its length comes first */
 		le64 size;
@@ -386,7 +386,8 @@ static size_t name_len(const uint8_t *p, size_t len)
 static int field_read(struct journal *j, uint64_t off, struct log_fields *out, struct err *e)
 {
 	size_t head = j->compact ? DATA_HEAD_COMPACT : DATA_HEAD, len, n;
-	const uint8_t *p = j->tools->packed;
+	struct journal_tools *t = j->tools;
+	const uint8_t *p;
 	struct object_ondisk o;
 	unsigned flags;
 	int rc = object_read(j, off, OBJECT_DATA, head + 1, &o, e);
@@ -399,7 +400,17 @@ static int field_read(struct journal *j, uint64_t off, struct log_fields *out, s
 	flags = o.flags & OBJECT_COMPRESSED;
 	if (o.flags & ~OBJECT_COMPRESSED || (flags && !is_pow2(flags)))
 		return err_set(e, ERR_CORRUPT, "a field with flags 0x%x at byte %" PRIu64, o.flags, off);
-	rc = read_at(j, j->tools->packed, len, off + head, e);
+	if (len > t->field_cap) {
+		size_t cap = (size_t)round_up(len, 4 * KiB);
+		uint8_t *bytes = alloc_resize(t->field, cap, 1);
+
+		if (!bytes)
+			return err_nomem(e);
+		t->field = bytes;
+		t->field_cap = cap;
+	}
+	p = t->field;
+	rc = read_at(j, t->field, len, off + head, e);
 	if (rc == 0 && flags)
 		rc = field_unpack(j, flags, len, &p, &len, e);
 	if (rc < 0)

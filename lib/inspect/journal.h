@@ -19,8 +19,10 @@ enum { JOURNAL_XZ, JOURNAL_LZ4, JOURNAL_ZSTD, JOURNAL_ALGORITHMS };
 /* What all files of a guest share. */
 struct journal_tools {
 	struct guest_pages *pages;
-	struct unpacker *unpackers[JOURNAL_ALGORITHMS]; /* made when they are needed */
-	uint8_t *packed, *unpacked;
+	/* Made when they are needed. */
+	struct unpacker *unpackers[JOURNAL_ALGORITHMS];
+	uint8_t *field, *unpacked;
+	size_t field_cap;
 };
 int journal_tools_init(struct journal_tools *t, struct err *e);
 void journal_tools_free(struct journal_tools *t);
