@@ -165,3 +165,44 @@ make_text_guest()
 	fails_with 2 "neither the ID nor the number" drydock log -b last g.img
 	fails_with 2 "name an image" drydock log
 }
+
+# windows_guest FILE: a Windows whose System.evtx has the two records of the fuzzer's seed.
+windows_guest()
+{
+	local logs=t/Windows/System32/winevt/Logs
+
+	rm -r t
+	mkdir -p "$logs" t/Windows/System32/config
+	printf MZ >t/Windows/System32/cmd.exe
+	truncate -s $((4096 + 65536)) "$logs/System.evtx"
+	while read -r at bytes; do
+		# shellcheck disable=SC2059 # escapes are meant
+		printf "$bytes" | dd of="$logs/System.evtx" bs=1 seek="$at" conv=notrunc status=none
+	done <<-'EOF'
+		0 ElfFile
+		38 \3\0\0\20\1
+		120 \1
+		4096 ElfChnk
+	EOF
+	dd if="$TOP/tests/fuzz/corpus/evtx/service" of="$logs/System.evtx" bs=512 seek=9 conv=notrunc status=none
+	echo old >t/Windows/System32/config/SysEvent.Evt
+	guest_of "$1"
+}
+
+@test "the event logs of Windows, as text, as JSON and under the name virt-log" {
+	windows_guest w.img
+	run -0 --separate-stderr drydock log w.img
+	[ "${#lines[@]}" = 2 ]
+	[ "${lines[0]}" = "2023-11-14T22:13:21+0000 PC Service Control Manager[77]: 7036: param1=Windows Update, ab, cd" ]
+	[ "$stderr" = "drydock: w.img: warning: /Windows/System32/config/SysEvent.Evt: event logs of Windows XP and before are not read" ]
+	[ "$(drydock log -p warning w.img 2>/dev/null)" = "" ]
+	[ "$(drydock log -u 'Service*' -n 1 w.img 2>/dev/null)" = "${lines[1]}" ]
+	drydock log --json w.img 2>/dev/null | json '[.source, .priority, (.fields | map(select(.name == "Computer"))[0].value)]' >facts
+	[ "$(head -n 1 facts)" = '["evtx",6,"PC"]' ]
+	run -0 --separate-stderr "$COMPAT/virt-log" -a w.img
+	[ "${lines[0]}" = '<?xml version="1.1" encoding="utf-8" standalone="yes" ?>' ]
+	[[ $output == *"<Events>"*'<Data Name="param1">Windows Update</Data>'*'<Data Name="param1">a&lt;b&gt;&amp;</Data>'*"</Events>" ]]
+	rm t/Windows/System32/winevt/Logs/System.evtx
+	guest_of w.img
+	fails_with 1 "Windows Event Log file (/Windows/System32/winevt/Logs/System.evtx) not found" "$COMPAT/virt-log" -a w.img
+}
