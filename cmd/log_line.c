@@ -3,7 +3,7 @@
 
 #include "alloc.h"
 #include "json.h"
-#include "text.h"
+#include "out.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ static time_t seconds_of(int64_t usec, unsigned *rest)
 
 static void quoted(struct strbuf *out, const char *text)
 {
-	text_quote(out, text, strlen(text));
+	out_text(out, text, strlen(text));
 }
 
 /* The message with its further lines indented as far as the first. */
@@ -37,7 +37,7 @@ static void message(struct strbuf *out, const struct dry_log_entry *ent, size_t 
 	for (;;) {
 		const char *line = memchr(p, '\n', (size_t)(end - p));
 
-		text_quote(out, p, (size_t)((line ? line : end) - p));
+		out_text(out, p, (size_t)((line ? line : end) - p));
 		strbuf_putc(out, '\n');
 		if (!line)
 			return;

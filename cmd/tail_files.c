@@ -6,7 +6,6 @@
 #include "io.h"
 #include "limits.h"
 #include "out.h"
-#include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -50,20 +49,16 @@ static int lines_begin(struct dry_guest *g, struct dry_node node, uint64_t size,
 	return 0;
 }
 
-/* For a terminal: newlines and tabs are what they are. */
+/* For a terminal, line by line. */
 static void quote_text(struct strbuf *out, const char *p, size_t len)
 {
-	while (len) {
-		size_t n = 0;
+	const char *end = p + len, *line;
 
-		while (n < len && p[n] != '\n' && p[n] != '\t')
-			n++;
-		text_quote(out, p, n);
-		if (n < len)
-			strbuf_putc(out, p[n++]);
-		p += n;
-		len -= n;
+	for (; (line = memchr(p, '\n', (size_t)(end - p))); p = line + 1) {
+		out_text(out, p, (size_t)(line - p));
+		strbuf_putc(out, '\n');
 	}
+	out_text(out, p, (size_t)(end - p));
 }
 
 static int print_bytes(const struct tail_how *how, const char *bytes, size_t len)

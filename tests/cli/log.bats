@@ -109,7 +109,7 @@ make_text_guest()
 	mkdir -p t/var/log/apt
 	cat >t/var/log/syslog <<-'EOF'
 		2023-11-14T22:13:20.000001+00:00 web sshd[77]: first
-		2023-11-14T22:13:24+00:00 web evil: red ESC[31m and ESC]0;title BEL
+		2023-11-14T22:13:24+00:00 web evil: red ESC[31m and ESC]0;title BEL C:\dir	tab
 	EOF
 	sed -i "s/ESC/$(printf '\033')/g; s/BEL/$(printf '\007')/" t/var/log/syslog
 	echo '2023-11-14T22:13:19Z web sshd[77]: rotated' | gzip >t/var/log/syslog.2.gz
