@@ -109,7 +109,9 @@ COMPAT += virt-df
 COMPAT += virt-filesystems
 COMPAT += virt-get-kernel
 COMPAT += virt-index-validate
+COMPAT += virt-log
 COMPAT += virt-ls
+COMPAT += virt-tail
 COMPAT += virt-win-reg
 $(BUILD)/compat/.done: Makefile $(BUILD)/drydock
 	@mkdir -p $(@D)

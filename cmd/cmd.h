@@ -33,6 +33,7 @@ int cmd_dd(int argc, char **argv);
 int cmd_df(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_io(int argc, char **argv);
+int cmd_log(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_measure(int argc, char **argv);
@@ -40,6 +41,7 @@ int cmd_rebase(int argc, char **argv);
 int cmd_registry(int argc, char **argv);
 int cmd_resize(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
+int cmd_tail(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_volumes(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
@@ -71,7 +73,9 @@ int virt_df(int argc, char **argv);
 int virt_filesystems(int argc, char **argv);
 int virt_get_kernel(int argc, char **argv);
 int virt_index_validate(int argc, char **argv);
+int virt_log(int argc, char **argv);
 int virt_ls(int argc, char **argv);
+int virt_tail(int argc, char **argv);
 int virt_win_reg(int argc, char **argv);
 
 #endif

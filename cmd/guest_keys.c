@@ -32,6 +32,8 @@ static void argument_wipe(const char *selector)
 
 int guest_keys_load(struct guest_keys *k, struct dry_error *e)
 {
+	if (k->keys) /* by a caller who opens guests several times */
+		return 0;
 	pthread_mutex_init(&k->asking, NULL);
 	k->keys = dry_keys_new();
 	if (!k->keys) {

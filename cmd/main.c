@@ -39,6 +39,8 @@ static const struct command commands[] = {
 	{ "cp", "copy files out of a guest", cmd_cp },
 	{ "tar", "write a tree of a guest as a tar archive", cmd_tar },
 	{ "registry", "read the Windows registry", cmd_registry },
+	{ "log", "show the logs of guests, merged by time", cmd_log },
+	{ "tail", "print the last lines of files, and follow them", cmd_tail },
 	{ "version", "print the version", cmd_version },
 };
 
@@ -52,7 +54,9 @@ static const struct compat compats[] = {
 	{ "virt-filesystems", virt_filesystems },
 	{ "virt-get-kernel", virt_get_kernel },
 	{ "virt-index-validate", virt_index_validate },
+	{ "virt-log", virt_log },
 	{ "virt-ls", virt_ls },
+	{ "virt-tail", virt_tail },
 	{ "virt-win-reg", virt_win_reg },
 	{ NULL, NULL },
 };

@@ -192,6 +192,21 @@ bool out_terminal(void)
 	return isatty(STDOUT_FILENO);
 }
 
+void out_text(struct strbuf *out, const char *text, size_t len)
+{
+	while (len) {
+		size_t n = 0;
+
+		while (n < len && text[n] != '\\' && text[n] != '\t')
+			n++;
+		text_quote(out, text, n);
+		if (n < len)
+			strbuf_putc(out, text[n++]);
+		text += n;
+		len -= n;
+	}
+}
+
 void out_guest(struct strbuf *out, const char *name)
 {
 	if (out_terminal())

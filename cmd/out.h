@@ -52,6 +52,8 @@ char *out_human(uint64_t bytes, char *buf, size_t size);
 int out_flush(struct strbuf *text);
 /* Is standard output a terminal? */
 bool out_terminal(void);
+/* Appends text of a guest of which nothing reaches a terminal but what is to be read: backslashes and tabs stay as they are. */
+void out_text(struct strbuf *out, const char *text, size_t len);
 /* Appends a guest's name: quoted for a terminal, its own bytes for a pipe. */
 void out_guest(struct strbuf *out, const char *name);
 

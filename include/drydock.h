@@ -1016,6 +1016,51 @@ struct dry_registry_walk {
 /* Visits a key and what is below it; DRY_NOT_FOUND when there is none.  A callback's end is DRY_CANCELED. */
 DRY_API int dry_registry_walk(struct dry_registry *r, const char *key, const struct dry_registry_walk *w, struct dry_error *e);
 
+/* ---- logs ---- */
+
+/* What of a guest's logs is wanted; zeros but max_priority -1: everything. */
+enum dry_log_source { DRY_LOG_JOURNAL, DRY_LOG_SYSLOG, DRY_LOG_PACKAGES, DRY_LOG_LOGINS, DRY_LOG_EVTX, DRY_LOG_SOURCES };
+struct dry_log_query {
+	unsigned sources;	  /* a bit (1 << enum dry_log_source) for each; 0: all */
+	bool has_since, has_until;
+	int64_t since, until;	  /* microseconds since 1970, both included */
+	const char *const *units; /* any of these, patterns of the shell; of other sources than the journal the identifier */
+	size_t nunits;
+	int max_priority;	  /* -1: any, and entries without one; else this and more urgent ones */
+	const char *boot;	  /* NULL: any; an ID, or a number: "0" the last, "-1" the one before it, "1" the first */
+	uint64_t last;		  /* 0: all; else only so many, the last ones, are of interest: earlier ones may be left out */
+};
+struct dry_log_field {
+	const char *name, *value; /* the value is NUL-terminated, and may hold NULs */
+	size_t len;
+};
+/* An entry; texts are the guest's, NULL: not known. */
+struct dry_log_entry {
+	const char *source; /* "journal", "syslog", "packages", "logins", "evtx" */
+	const char *path;   /* the file that it stands in */
+	int64_t usec;	    /* microseconds since 1970: when it happened, as far as the source knows */
+	int64_t logged;	    /* when it was logged: the order of entries, and what since and until look at */
+	int priority;	    /* 0 (emerg) to 7 (debug), -1: not known */
+	const char *host, *unit, *identifier, *pid, *boot;
+	const char *message; /* never NULL */
+	size_t message_len;
+	const struct dry_log_field *fields; /* all that the source tells of it, in its own names */
+	size_t nfields;
+	const char *xml; /* a Windows event as Windows exports it */
+};
+struct dry_log_walk {
+	/* For each in the order of time; what ent points to is lent until it returns.  Non-zero ends the walk. */
+	int (*entry)(void *arg, const struct dry_log_entry *ent);
+	/* A log could not be read, or not wholly: a sentence.  0 goes on; NULL: the first failure ends the walk. */
+	int (*failed)(void *arg, const char *path, const struct dry_error *why);
+	void *arg;
+};
+/* Of the mounted tree, all its logs merged by time.  A callback's end is DRY_CANCELED; no such boot is DRY_NOT_FOUND. */
+DRY_API int dry_guest_log(struct dry_guest *g, const struct dry_log_query *q, const struct dry_log_walk *w,
+			  struct dry_error *e);
+/* "journal" ...; NULL past the end. */
+DRY_API const char *dry_log_source_name(unsigned source);
+
 /* ---- files ----
  *
  * Paths are the guest's, from its root; symlinks never lead out of the guest.  A node is a place in the tree: it can be

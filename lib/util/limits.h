@@ -183,6 +183,42 @@
 /* Of one database: Debian's archive has 65,000. */
 #define LIMIT_PACKAGES 1000000
 
+/* A time zone: the largest file of the database has 4 KiB, and some 250 changes. */
+#define LIMIT_ZONE_BYTES (64 * KiB)
+
+/* Files of logs of one kind: each costs a little memory as long as the logs are read. */
+#define LIMIT_LOG_FILES 16384
+/* A line of a text log: syslog daemons cut at 8 KiB, and a longer one is read up to here. */
+#define LIMIT_LOG_LINE (64 * KiB)
+/* Compressed text becomes ten to a hundred times as large; what is more than that, and more than a little, was made to hurt. */
+#define LIMIT_LOG_GROWTH 256ULL
+#define LIMIT_LOG_UNPACKED (64 * MiB)
+/*
+ * The systemd journal.  It takes 1024 fields in an entry itself; one is seldom larger than the 64 KiB that journalctl shows.
+ * Fields are shared: what entries give in all is ten times as much as an ordinary file, and a hundred times makes a reader
+ * work for minutes.
+ */
+#define LIMIT_JOURNAL_FIELDS 1024
+#define LIMIT_JOURNAL_FIELD (1 * MiB)
+#define LIMIT_JOURNAL_ENTRY (4 * MiB)
+#define LIMIT_JOURNAL_GROWTH 100ULL
+/* Where objects are looked for in a damaged journal: as far as a file is made longer in advance, and again. */
+#define LIMIT_JOURNAL_SEEK (16 * MiB)
+/* Boots that a journal tells of, 24 bytes each. */
+#define LIMIT_JOURNAL_BOOTS 65536
+
+/*
+ * Windows event logs.  Their chunks have 64 KiB: 4 GiB of them are more than Windows lets a log grow by itself.  An event fits
+ * a chunk, and its XML is some times as large; elements and templates are nested six deep.  What is read and written of a file
+ * is some ten bytes for each of its own.
+ */
+#define LIMIT_EVTX_CHUNKS 65536
+/* Windows has some 400 logs; each has a chunk in memory while it is read. */
+#define LIMIT_LOG_EVTX_FILES 2048
+#define LIMIT_EVTX_EVENT (1 * MiB)
+#define LIMIT_EVTX_DEPTH 32
+#define LIMIT_EVTX_STEPS 200ULL
+
 /* The format's own: blocks, and directory blocks, of at most 64 KiB; targets of symlinks; directories. */
 #define LIMIT_XFS_BLOCK 65536u
 #define LIMIT_XFS_LINK 1024

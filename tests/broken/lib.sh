@@ -999,3 +999,54 @@ x_buffer()
 {
 	x_op 7 00 "3c12 0200 ${3-0000} $(le16 "$2") $(le64 "$1") 01000000 01000000"
 }
+
+# journal: a file of the systemd journal with the messages "one", "two" and "three", as $img; the places of what is in it.
+# log_guest PATH: a guest that has this file there, as the image.
+j_list_at=0xb0 j_one=0xd0 j_entry_one=0x120 j_two=0x170 j_entry_two=0x1c0 j_three=0x210 j_entry_three=0x260 j_list=0x2b0
+journal()
+{
+	img=journal
+	cut_at 0x2e0
+	text 0 LPKSHHRH
+	put 0x58 "$(le64 0xd0)"
+	put $j_list_at "$(le64 $j_list)"
+	for j_i in 1 2 3; do
+		j_field=$((j_one + (j_i - 1) * 0xa0))
+		j_entry=$((j_field + 0x50))
+		put $j_field "01 00 000000000000 $(le64 77)"
+		text $((j_field + 64)) "MESSAGE=word$j_i"
+		put $j_entry "03 00 000000000000 $(le64 80) $(le64 $j_i) $(le64 $((1700000000000000 + j_i * 1000000))) $(le64 $j_i)"
+		put $((j_entry + 40)) "0123456789abcdef0123456789abcdef"
+		put $((j_entry + 64)) "$(le64 $j_field)"
+	done
+	put $j_list "06 00 000000000000 $(le64 48) $(le64 0) $(le64 $j_entry_one) $(le64 $j_entry_two) $(le64 $j_entry_three)"
+}
+log_guest()
+{
+	log_file=$img
+	ext
+	log_path=
+	for log_part in $(dirname "$1" | tr / ' '); do
+		log_path=$log_path/$log_part
+		debug "mkdir $log_path"
+	done
+	debug "write $log_file $1"
+	rm "$log_file"
+}
+j_path=/var/log/journal/id/a.journal ev_path=/Windows/System32/winevt/Logs/a.evtx
+
+# event_log: a Windows event log of one chunk with one record, whose event is "<Event/>"; it was not closed, so that its sums do
+# not count.
+ev_chunk=0x1000 ev_record=0x1200 ev_event=0x121c ev_name=0x1227
+event_log()
+{
+	img=events
+	cut_at 0x11000
+	text 0 ElfFile
+	put 0x20 "$(le32 128) 0100 0300 0010 0100"
+	put 0x78 "$(le32 1)"
+	text $ev_chunk ElfChnk
+	put $ev_record "2a2a0000 $(le32 66) $(le64 1) $(le64 133444736000000000) 0f010100"
+	put $ev_event "01 ffff 00000000 $(le32 0x227) 00000000 0000 0500 4500760065006e007400 0000 03 00"
+	put $((ev_record + 62)) "$(le32 66)"
+}

@@ -171,9 +171,12 @@ no_escape()
 	no_escape "$DRYDOCK" hash g.img:/etc
 	cp g.img h.img
 	no_escape "$DRYDOCK" df g.img h.img
+	no_escape "$DRYDOCK" log g.img
+	no_escape "$DRYDOCK" tail g.img:/etc/hostname
 	no_escape "$COMPAT/virt-ls" -a g.img -R /
 	no_escape "$COMPAT/virt-cat" -a g.img /etc/hostname
 	no_escape "$COMPAT/virt-df" -a g.img
+	no_escape "$COMPAT/virt-log" -a g.img
 	no_escape "$COMPAT/virt-filesystems" -a g.img -l --all
 	no_escape "$DRYDOCK" registry list g.img
 	no_escape "$COMPAT/virt-win-reg" g.img 'HKLM\SOFTWARE'
@@ -254,6 +257,7 @@ no_escape()
 	mkdir out
 	for command in "$DRYDOCK volumes g.img" "$DRYDOCK df g.img" "$DRYDOCK inspect g.img" "$DRYDOCK boot g.img" "$DRYDOCK ls -lR g.img:/" "$DRYDOCK cat g.img:/etc/hostname" \
 		"$DRYDOCK find g.img:/" "$DRYDOCK tar g.img:/" "$DRYDOCK hash g.img:/" \
+		"$DRYDOCK log -n 5 g.img" "$DRYDOCK tail g.img:/etc/hostname" "$COMPAT/virt-log -a g.img" \
 		"$COMPAT/virt-ls -a g.img -lR /" "$COMPAT/virt-cat -a g.img /etc/hostname" "$COMPAT/virt-df -a g.img" \
 		"$COMPAT/virt-filesystems -a g.img -l --all --uuid"; do
 		# shellcheck disable=SC2086 # words
