@@ -912,6 +912,22 @@ struct dry_walk {
  */
 DRY_API int dry_guest_walk(struct dry_guest *g, const char *path, const struct dry_walk *w, struct dry_error *e);
 
+/*
+ * The same walk, drawn on by its caller entry by entry, so that two trees can be gone through side by side.  What could not
+ * be read is told to `failed` as in struct dry_walk (NULL: the first failure ends it).
+ */
+struct dry_tree;
+DRY_API int dry_tree_open(struct dry_guest *g, const char *path,
+			  int (*failed)(void *arg, const char *path, const struct dry_error *why), void *arg,
+			  struct dry_tree **out, struct dry_error *e);
+DRY_API void dry_tree_close(struct dry_tree *t); /* NULL is fine */
+/* The next entry, lent until the next call; *out NULL: that was the last.  After an error there is none. */
+DRY_API int dry_tree_next(struct dry_tree *t, const struct dry_entry **out, struct dry_error *e);
+/* Not into the directory that dry_tree_next() gave last. */
+DRY_API void dry_tree_skip(struct dry_tree *t);
+/* < 0, 0, > 0: which of two paths below one start such a walk meets first. */
+DRY_API int dry_path_order(const char *a, const char *b);
+
 /* ---- confinement ---- */
 
 enum dry_confinement {

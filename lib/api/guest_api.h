@@ -45,6 +45,8 @@ uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs, uint64_t subv
 int guest_scan(struct dry_guest *g, struct err *e);
 /* guest_keys.c: the keys for volume_assemble(), lent until the guest is closed. */
 struct volume_how guest_keys(struct dry_guest *g);
+/* What a filesystem says of one of its files, as the public header has it. */
+void guest_stat_public(const struct dry_guest *g, const struct fs *fs, const struct fs_stat *st, struct dry_stat *out);
 /* ERR_USAGE when nothing is mounted yet. */
 int guest_mounted(const struct dry_guest *g, struct err *e);
 

@@ -17,7 +17,7 @@ int dry_guest_lookup(struct dry_guest *g, const char *path, bool follow, struct 
 	return 0;
 }
 
-static void stat_public(const struct dry_guest *g, const struct fs *fs, const struct fs_stat *st, struct dry_stat *out)
+void guest_stat_public(const struct dry_guest *g, const struct fs *fs, const struct fs_stat *st, struct dry_stat *out)
 {
 	*out = (struct dry_stat){
 		.dev = guest_dev(g, fs, st->subvol),
@@ -46,7 +46,7 @@ int dry_node_stat(struct dry_guest *g, struct dry_node n, struct dry_stat *out, 
 
 	if (rc < 0)
 		return rc;
-	stat_public(g, n.fs, &st, out);
+	guest_stat_public(g, n.fs, &st, out);
 	return 0;
 }
 
@@ -123,7 +123,7 @@ static int walk_visit(void *arg, enum vfs_when when, const struct vfs_entry *ent
 	};
 	int rc;
 
-	stat_public(c->g, ent->node.fs, &ent->st, &pub.stat);
+	guest_stat_public(c->g, ent->node.fs, &ent->st, &pub.stat);
 	rc = c->w->fn(c->w->arg, &pub);
 	if (rc < 0)
 		return err_set(e, ERR_CANCELED, "the walk was stopped");
