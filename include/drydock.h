@@ -845,6 +845,11 @@ struct dry_package_walk {
 };
 /* Of the mounted tree, from every package database that it has.  A callback's end is DRY_CANCELED. */
 DRY_API int dry_guest_packages(struct dry_guest *g, const struct dry_package_walk *w, struct dry_error *e);
+/*
+ * < 0, 0, > 0: a's version is older than, as old as, newer than b's, by the rules of a's format; of one that has no known
+ * rules by those of "deb".
+ */
+DRY_API int dry_package_order(const struct dry_package *a, const struct dry_package *b);
 
 /* ---- files ----
  *
