@@ -664,6 +664,7 @@ struct dry_guest_image {
 	const char *name;   /* as dry_image_open() takes it */
 	/* NULL: guess.  A disk that begins with a LUKS header is raw and holds an encrypted volume, as is one of "luks". */
 	const char *format;
+	const char *snapshot; /* show this internal snapshot (id, else name); NULL: the present */
 };
 struct dry_guest_open {
 	const struct dry_guest_image *images; /* the first is /dev/sda */

@@ -135,6 +135,10 @@ int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, str
 		if (rc < 0)
 			return rc;
 		g->ndisks++;
+		if (how->images[i].snapshot)
+			rc = block_snapshot_load(g->disks[i], how->images[i].snapshot, e);
+		if (rc < 0)
+			return err_in(e, rc, "%s", block_name(g->disks[i]));
 		g->devices[i] = disk_device(i);
 		if (!g->devices[i])
 			return err_nomem(e);
