@@ -138,7 +138,7 @@ int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, str
 		if (how->images[i].snapshot)
 			rc = block_snapshot_load(g->disks[i], how->images[i].snapshot, e);
 		if (rc < 0)
-			return err_in(e, rc, "%s", block_name(g->disks[i]));
+			return rc;
 		g->devices[i] = disk_device(i);
 		if (!g->devices[i])
 			return err_nomem(e);

@@ -158,6 +158,14 @@
 /* Files that name a system: persons and installers write lines into them. */
 #define LIMIT_CONFIG_BYTES (256 * KiB)
 
+/*
+ * Differences of lines: 48 bytes are held for each line, and what is larger is no text that a person compares.  The work is
+ * counted in lines looked at; what is left when it is done is shown as replaced.
+ */
+#define LIMIT_LINE_DIFF_BYTES (16 * MiB)
+#define LIMIT_LINE_DIFF_LINES (1024 * 1024)
+#define LIMIT_LINE_DIFF_WORK (32 * MiB)
+
 /* The header of an rpm with the most files is some megabytes. */
 #define LIMIT_RPM_HEADER (64 * MiB)
 /* SQLite checkpoints at 1000 pages. */
