@@ -99,7 +99,7 @@ $(BUILD)/drydock: $(CMD_OBJS) $(LAYER_LIBS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJS) $(LAYER_LIBS) $(LIBDEPS)
 
 # Names of peers: the program looks at what it was called.
-COMPAT := qemu-img qemu-io virt-ls virt-cat virt-df virt-filesystems
+COMPAT := qemu-img qemu-io virt-ls virt-cat virt-df virt-filesystems virt-diff
 $(BUILD)/compat/.done: Makefile $(BUILD)/drydock
 	@mkdir -p $(@D)
 	@for n in $(COMPAT); do ln -sf ../drydock $(@D)/$$n; done

@@ -62,6 +62,7 @@ int cmd_qemu_io(int argc, char **argv);
 /* One per peer's name: cmd/virt_NAME.c. */
 int virt_cat(int argc, char **argv);
 int virt_df(int argc, char **argv);
+int virt_diff(int argc, char **argv);
 int virt_filesystems(int argc, char **argv);
 int virt_ls(int argc, char **argv);
 

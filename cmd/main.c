@@ -43,6 +43,7 @@ static const struct compat compats[] = {
 	{ "qemu-io", cmd_qemu_io },
 	{ "virt-cat", virt_cat },
 	{ "virt-df", virt_df },
+	{ "virt-diff", virt_diff },
 	{ "virt-filesystems", virt_filesystems },
 	{ "virt-ls", virt_ls },
 	{ NULL, NULL },

@@ -140,13 +140,10 @@ int virt_options_end(struct virt *v)
 	return VIRT_GO_ON;
 }
 
-int virt_open(struct virt *v)
+static int add_guest(const struct virt *v, struct guest_set *set)
 {
-	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
-	const struct guest_confine confine = { .write_dir = -1, .trust_backing = true };
 	CLEANUP(free_ptr) const char **names = alloc_array(v->nimages, sizeof *names);
 	CLEANUP(free_ptr) const char **formats = alloc_array(v->nimages, sizeof *formats);
-	bool fatal;
 
 	if (!names || !formats)
 		return refuse(v, "out of memory");
@@ -154,7 +151,17 @@ int virt_open(struct virt *v)
 		names[i] = v->images[i].name;
 		formats[i] = v->images[i].format;
 	}
-	if (guest_set_add(&set, names, formats, v->nimages))
+	return guest_set_add(set, names, formats, v->nimages);
+}
+
+/* second NULL: there is but one. */
+static int open_guests(struct virt *v, struct virt *second)
+{
+	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
+	const struct guest_confine confine = { .write_dir = -1, .trust_backing = true };
+	bool fatal;
+
+	if (add_guest(v, &set) || (second && add_guest(second, &set)))
 		return EXIT_FAILED;
 	v->opts.verbose = v->verbose;
 	v->opts.keys.peer = v->name;
@@ -162,7 +169,20 @@ int virt_open(struct virt *v)
 	if (guest_set_open(&v->opts, &confine, &set, &fatal))
 		return EXIT_FAILED;
 	v->guest = take(set.guests[0].guest);
+	if (second)
+		second->guest = take(set.guests[1].guest);
 	return VIRT_GO_ON;
+}
+
+int virt_open(struct virt *v)
+{
+	return open_guests(v, NULL);
+}
+
+int virt_open_both(struct virt *v, struct virt *second)
+{
+	v->opts.keys.ask = true;
+	return open_guests(v, second);
 }
 
 int virt_open_asking(struct virt *v)

@@ -67,6 +67,8 @@ int virt_usage(const struct virt *v);
  * locked and nobody is asked, unless --echo-keys says how.
  */
 int virt_open(struct virt *v);
+/* The same for the two guests of a tool that compares them, with the keys and options of the first. */
+int virt_open_both(struct virt *v, struct virt *second);
 /* The same for a tool that inspects: unless -m says what to mount, passphrases that are missing are asked for. */
 int virt_open_asking(struct virt *v);
 /*

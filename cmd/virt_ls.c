@@ -316,6 +316,7 @@ static int run(struct virt_ls *l, int argc, char **argv)
 		rc = virt_mount(&l->virt);
 	if (rc != VIRT_GO_ON)
 		return rc;
+	l->guest = l->virt.guest;
 	for (; optind < argc; optind++) {
 		const char *dir = argv[optind];
 
