@@ -34,8 +34,10 @@ endif
 # Sources that need it.
 WITHOUT      := $(if $(filter 0,$(NTFS)),lib/fs/ntfs3g_%.c tests/unit/fs/ntfs_test.c)
 LIBDEPS      := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm -lpthread
+# Libraries of which a program that needs none of them should not pay the start: they are loaded when they are needed.
+PKGS_LATE    := libxml-2.0
 # As system headers: behind our own folders, so that no library's qcow2.h is taken for ours.
-PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS)))
+PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) $(PKGS_LATE)))
 
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wwrite-strings \
 	-Wno-missing-field-initializers
@@ -99,7 +101,7 @@ $(BUILD)/drydock: $(CMD_OBJS) $(LAYER_LIBS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJS) $(LAYER_LIBS) $(LIBDEPS)
 
 # Names of peers: the program looks at what it was called.
-COMPAT := qemu-img qemu-io virt-ls virt-cat virt-df virt-filesystems virt-diff
+COMPAT := qemu-img qemu-io virt-ls virt-cat virt-df virt-filesystems virt-diff virt-inspector
 $(BUILD)/compat/.done: Makefile $(BUILD)/drydock
 	@mkdir -p $(@D)
 	@for n in $(COMPAT); do ln -sf ../drydock $(@D)/$$n; done

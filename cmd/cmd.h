@@ -64,6 +64,7 @@ int virt_cat(int argc, char **argv);
 int virt_df(int argc, char **argv);
 int virt_diff(int argc, char **argv);
 int virt_filesystems(int argc, char **argv);
+int virt_inspector(int argc, char **argv);
 int virt_ls(int argc, char **argv);
 
 #endif

@@ -45,6 +45,7 @@ static const struct compat compats[] = {
 	{ "virt-df", virt_df },
 	{ "virt-diff", virt_diff },
 	{ "virt-filesystems", virt_filesystems },
+	{ "virt-inspector", virt_inspector },
 	{ "virt-ls", virt_ls },
 	{ NULL, NULL },
 };

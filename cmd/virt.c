@@ -211,8 +211,7 @@ static int locked(const struct virt *v, const struct dry_volume *vol)
 	return EXIT_FAILED;
 }
 
-/* VIRT_GO_ON when none does. */
-static int any_locked(const struct virt *v)
+int virt_unlocked(const struct virt *v)
 {
 	const struct dry_volume *vols;
 	size_t n;
@@ -342,7 +341,7 @@ int virt_mount(struct virt *v)
 {
 	struct dry_error e = { .code = DRY_OK };
 	const char *note;
-	int rc = v->mounts.n ? VIRT_GO_ON : any_locked(v);
+	int rc = v->mounts.n ? VIRT_GO_ON : virt_unlocked(v);
 
 	if (rc != VIRT_GO_ON)
 		return rc;

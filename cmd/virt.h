@@ -76,6 +76,8 @@ int virt_open_asking(struct virt *v);
  * a volume stays locked.
  */
 int virt_mount(struct virt *v);
+/* VIRT_GO_ON, or the exit status and a sentence: an encrypted volume stays locked. */
+int virt_unlocked(const struct virt *v);
 /* The guest's warnings, on stderr. */
 void virt_warnings(const struct virt *v);
 /* "libguestfs: error: call: path: reason" on stderr; EXIT_FAILED. */

@@ -789,6 +789,7 @@ struct dry_mount {
 	const char *volume; /* "/dev/sda1" */
 	const char *fs_type;
 	size_t volume_index;
+	uint64_t subvolume; /* which one of its filesystem is seen there; 0: it has none */
 };
 /* The i-th mount in the order of mounting; false past the end. */
 DRY_API bool dry_guest_mount_at(struct dry_guest *g, size_t i, struct dry_mount *out);

@@ -155,6 +155,11 @@
 /* Bytes of extended attributes of one inode. */
 #define LIMIT_SQUASHFS_XATTRS (4 * MiB)
 
+/* The picture of an operating system: those of distributions have some KiB. */
+#define LIMIT_ICON_BYTES (1 * MiB)
+/* An XML document about a guest that is asked a question: one of 65,000 packages with their descriptions has 40 MiB. */
+#define LIMIT_XML_BYTES (256 * MiB)
+
 /* Files that name a system: persons and installers write lines into them. */
 #define LIMIT_CONFIG_BYTES (256 * KiB)
 
