@@ -30,6 +30,7 @@ int cmd_cp(int argc, char **argv);
 int cmd_create(int argc, char **argv);
 int cmd_dd(int argc, char **argv);
 int cmd_df(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_io(int argc, char **argv);
 int cmd_ls(int argc, char **argv);

@@ -37,6 +37,7 @@ struct guest_ref {
 	const char **images;
 	const char **formats; /* NULL: all as the option says */
 	size_t nimages;
+	const char *snapshot; /* of its images, an internal one; NULL: the present */
 	struct dry_guest *guest; /* NULL: could not be opened, and that was said */
 	bool mounted, failed;
 };

@@ -33,6 +33,7 @@ static const struct command commands[] = {
 	{ "df", "show how full the filesystems are", cmd_df },
 	{ "ls", "list files", cmd_ls },
 	{ "cat", "print files", cmd_cat },
+	{ "diff", "tell how the files and packages of two guests differ", cmd_diff },
 	{ "cp", "copy files out of a guest", cmd_cp },
 	{ "version", "print the version", cmd_version },
 };
