@@ -168,6 +168,9 @@ no_escape()
 	no_escape "$COMPAT/virt-cat" -a g.img /etc/hostname
 	no_escape "$COMPAT/virt-df" -a g.img
 	no_escape "$COMPAT/virt-filesystems" -a g.img -l --all
+	no_escape "$DRYDOCK" diff g.img g.img
+	no_escape "$COMPAT/virt-diff" -a g.img -A g.img
+	no_escape "$COMPAT/virt-inspector" -a g.img
 }
 
 @test "nor out of cp, which may make files beneath its target and nothing else" {
@@ -214,12 +217,13 @@ no_escape()
 	mkdir out
 	for command in "$DRYDOCK volumes g.img" "$DRYDOCK df g.img" "$DRYDOCK inspect g.img" "$DRYDOCK ls -lR g.img:/" "$DRYDOCK cat g.img:/etc/hostname" \
 		"$COMPAT/virt-ls -a g.img -lR /" "$COMPAT/virt-cat -a g.img /etc/hostname" "$COMPAT/virt-df -a g.img" \
-		"$COMPAT/virt-filesystems -a g.img -l --all --uuid"; do
+		"$COMPAT/virt-filesystems -a g.img -l --all --uuid" "$DRYDOCK diff g.img g.img" "$COMPAT/virt-diff -a g.img -A g.img" \
+		"$COMPAT/virt-inspector -a g.img"; do
 		# shellcheck disable=SC2086 # words
 		strace -f -o trace -e trace=open,openat,openat2,execve,socket,seccomp $command >out/text 2>err
 		[ "$(grep -c "$filter" trace)" = 2 ]
 		sed "1,/$filter/d" trace | grep -v seccomp >behind
-		[ "$(grep -c 'openat(AT_FDCWD, "g.img"' behind)" = 1 ]
+		[ "$(grep -c 'openat(AT_FDCWD, "g.img"' behind)" = "$(grep -o 'g\.img' <<<"$command" | wc -l)" ]
 		run ! grep -vE '"g.img"|exited with' behind
 	done
 }
