@@ -63,7 +63,8 @@ static int add_sides(struct diff *d, int argc, char **argv)
 		return cmd_usage("diff", "name two images, or one and what of it is to be compared");
 	if (!second.n) {
 		if (!two_views)
-			return cmd_usage("diff", "name two images, or two views of one with --from, --to, --from-mount, --to-mount");
+			return cmd_usage("diff",
+					 "name two images, or two views of one with --from, --to, --from-mount, --to-mount");
 		second = first;
 	}
 	if (add_side(d, &first, d->snapshots[0]) || add_side(d, &second, d->snapshots[1]))

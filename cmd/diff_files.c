@@ -209,14 +209,14 @@ static void put_changes(struct files *f, const struct changes *c, const struct d
 	}
 }
 
-static void put_line(struct files *f, const char *word, const struct changes *c, const struct dry_entry *a,
-		     const struct dry_entry *b)
+/* shown: one of both. */
+static void put_line(struct files *f, const char *word, const struct changes *c, const struct dry_entry *shown,
+		     const struct dry_entry *a, const struct dry_entry *b)
 {
 	struct strbuf *out = &f->d->text;
-	const struct dry_entry *ent = b ? b : a;
 
-	strbuf_printf(out, "%-10s  %-9s  ", word, guest_type_word(ent->stat.mode));
-	out_guest(out, ent->path);
+	strbuf_printf(out, "%-10s  %-9s  ", word, guest_type_word(shown->stat.mode));
+	out_guest(out, shown->path);
 	if (a && b)
 		put_changes(f, c, a, b, out);
 	strbuf_putc(out, '\n');
@@ -286,14 +286,14 @@ static void json_side(struct files *f, int side, const struct dry_entry *ent)
 	json_object_end(j);
 }
 
-static void put_object(struct files *f, const char *word, const struct changes *c, const struct dry_entry *a,
-		       const struct dry_entry *b)
+static void put_object(struct files *f, const char *word, const struct changes *c, const struct dry_entry *shown,
+		       const struct dry_entry *a, const struct dry_entry *b)
 {
 	struct json *j = &f->d->j;
 
 	json_object(j, NULL);
 	json_str(j, "change", word);
-	json_bytes(j, "path", a ? a->path : b->path);
+	json_bytes(j, "path", shown->path);
 	if (a && b) {
 		const struct {
 			const char *name;
@@ -325,6 +325,7 @@ static int on_pair(void *arg, const struct dry_entry *a, const struct dry_entry 
 	struct files *f = arg;
 	struct diff *d = f->d;
 	const char *word = a && b ? "changed" : a ? "removed" : "added";
+	const struct dry_entry *shown = b ? b : a; /* what it is now */
 	struct changes c = { .type = false };
 
 	if (a && b) {
@@ -336,9 +337,9 @@ static int on_pair(void *arg, const struct dry_entry *a, const struct dry_entry 
 	if (d->quiet)
 		return 1;
 	if (d->json)
-		put_object(f, word, &c, a, b);
+		put_object(f, word, &c, shown, a, b);
 	else
-		put_line(f, word, &c, a, b);
+		put_line(f, word, &c, shown, a, b);
 	return diff_flush(d);
 }
 

@@ -144,20 +144,21 @@ static void put_version(const struct item *it, struct strbuf *out)
 		strbuf_printf(out, "-%s", it->release);
 }
 
-static void put_line(struct diff *d, const char *word, const struct item *a, const struct item *b)
+/* it: one of both. */
+static void put_line(struct diff *d, const char *word, const struct item *it, const struct item *a, const struct item *b)
 {
 	CLEANUP(strbuf_free) struct strbuf text = STRBUF_INIT;
-	const struct item *it = b ? b : a;
 
 	strbuf_puts(&text, it->name);
 	if (*it->arch)
 		strbuf_printf(&text, " (%s)", it->arch);
 	strbuf_putc(&text, ' ');
-	put_version(a ? a : b, &text);
-	if (a && b) {
+	if (a)
+		put_version(a, &text);
+	if (a && b)
 		strbuf_puts(&text, " to ");
+	if (b)
 		put_version(b, &text);
-	}
 	strbuf_printf(&d->text, "%-10s  package    ", word);
 	/* Never raw, as no name of a package has such bytes. */
 	text_quote(&d->text, text.s, text.len);
@@ -174,10 +175,8 @@ static void json_version(struct diff *d, const char *key, const struct item *it)
 	d->text.failed |= text.failed;
 }
 
-static void put_object(struct diff *d, const char *word, const struct item *a, const struct item *b)
+static void put_object(struct diff *d, const char *word, const struct item *it, const struct item *a, const struct item *b)
 {
-	const struct item *it = b ? b : a;
-
 	json_object(&d->j, NULL);
 	json_str(&d->j, "change", word);
 	json_str(&d->j, "format", it->format);
@@ -191,15 +190,18 @@ static void put_object(struct diff *d, const char *word, const struct item *a, c
 	json_object_end(&d->j);
 }
 
+/* Of the first guest, of the second; NULL: it has none. */
 static int report(struct diff *d, const char *word, const struct item *a, const struct item *b)
 {
+	const struct item *it = a ? a : b;
+
 	d->ndifferences++;
 	if (d->quiet)
 		return 0;
 	if (d->json)
-		put_object(d, word, a, b);
+		put_object(d, word, it, a, b);
 	else
-		put_line(d, word, a, b);
+		put_line(d, word, it, a, b);
 	return diff_flush(d);
 }
 

@@ -25,10 +25,11 @@ static const char *const deb[] = { "0", "1.0~~", "1.0~~a", "1.0~", "1.0~rc1", "1
 				   "1.0-10", "1.0a", "1.0+dfsg-1", "1.0.1", "1.2", "1.10", "2", "10", "1:0", "2:0~a" };
 static const char *const rpm[] = { "0", "1.0~rc1", "1.0~rc2", "1.0", "1.0^", "1.0^git1", "1.0^git2", "1.0a", "1.0b", "1.0.1",
 				   "1.0.1.1", "1.1", "1.10", "2.a", "2.1", "10", "1:0" };
-static const char *const pacman[] = { "1.0a", "1.0b", "1.0beta", "1.0p", "1.0pre", "1.0rc", "1.0", "1.0.a", "1.0.1", "1.1-1", "1.1-2",
-				      "1.1-10", "1.10", "1:0.1" };
-static const char *const apk[] = { "1.0_alpha", "1.0_alpha2", "1.0_beta", "1.0_pre", "1.0_rc1", "1.0_rc10", "1.0-r0", "1.0-r2", "1.0-r10",
-				   "1.0_git20200101", "1.0_p1-r0", "1.0_p1-r1", "1.0a", "1.0b", "1.0.1", "1.2", "1.10" };
+static const char *const pacman[] = { "1.0a", "1.0b", "1.0beta", "1.0p", "1.0pre", "1.0rc", "1.0", "1.0.a", "1.0.1",
+				      "1.1-1", "1.1-2", "1.1-10", "1.10", "1:0.1" };
+static const char *const apk[] = { "1.0_alpha", "1.0_alpha2", "1.0_beta", "1.0_pre", "1.0_rc1", "1.0_rc10", "1.0-r0",
+				   "1.0-r2", "1.0-r10", "1.0_git20200101", "1.0_p1-r0", "1.0_p1-r1", "1.0a", "1.0b",
+				   "1.0.1", "1.2", "1.10" };
 
 static void ascends(const char *format, const char *const *list, size_t n)
 {
@@ -82,7 +83,8 @@ START_TEST(rpm_says_the_same)
 	if (system("rpm --version >/dev/null 2>&1") != 0)
 		return;
 	for (size_t i = 0; i + 2 < ARRAY_LEN(rpm); i++) {
-		snprintf(cmd, sizeof cmd, "[ \"$(rpm --eval '%%{lua: print(rpm.vercmp(\"%s\", \"%s\"))}')\" = -1 ]", rpm[i], rpm[i + 1]);
+		snprintf(cmd, sizeof cmd, "[ \"$(rpm --eval '%%{lua: print(rpm.vercmp(\"%s\", \"%s\"))}')\" = -1 ]", rpm[i],
+			 rpm[i + 1]);
 		ck_assert_msg(system(cmd) == 0, "%s", cmd);
 	}
 }

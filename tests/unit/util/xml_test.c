@@ -75,4 +75,5 @@ START_TEST(what_is_no_character_is_left_out)
 }
 END_TEST
 
-TEST_MAIN("xml", elements_are_indented_and_texts_are_not, what_is_written_may_be_taken_away_meanwhile, no_text_can_be_markup, what_is_no_character_is_left_out)
+TEST_MAIN("xml", elements_are_indented_and_texts_are_not, what_is_written_may_be_taken_away_meanwhile,
+	  no_text_can_be_markup, what_is_no_character_is_left_out)
