@@ -14,7 +14,6 @@
 static const struct {
 	const char *distro, *path;
 } places[] = {
-	{ NULL, "/etc/favicon.png" },
 	{ "fedora", "/usr/share/icons/hicolor/96x96/apps/fedora-logo-icon.png" },
 	{ "rhel", "/usr/share/pixmaps/redhat/shadowman-transparent.png" },
 	{ "rhel", "/usr/share/pixmaps/fedora-logo-sprite.png" },
@@ -28,6 +27,7 @@ static const struct {
 	{ "cirros", "/usr/share/cirros/logo" },
 	{ "voidlinux", "/usr/share/void-artwork/void-logo.png" },
 	{ "altlinux", "/usr/share/icons/hicolor/48x48/apps/altlinux.png" },
+	{ NULL, "/etc/favicon.png" },
 };
 
 #define PNG_HEADER 24
@@ -69,7 +69,7 @@ static int put_icon(struct virt_inspector *c, const char *path)
 		return 0;
 	xml_start(&c->xml, "icon");
 	xml_text(&c->xml, "");
-	base64_encode(&c->text, buf, got, 72, "\n");
+	base64_encode(&c->text, buf, got, 72, "\r\n"); /* as libxml2 does */
 	xml_end(&c->xml, "icon");
 	return 1;
 }

@@ -173,26 +173,62 @@ static int put_filesystems(struct virt_inspector *c, const struct mounts *l)
 
 /* ---- what is installed ---- */
 
-static int put_application(void *arg, const struct dry_package *p)
+/* Of these formats the one line that there is stands for the description, and a release is written without its letter. */
+static void put_words(struct virt_inspector *c, const struct dry_package *p)
 {
-	struct virt_inspector *c = arg;
+	const bool apk = strcmp(p->format, "apk") == 0;
+	const bool one_line = apk || strcmp(p->format, "pacman") == 0;
 
-	xml_start(&c->xml, "application");
-	known(c, "name", p->name);
-	if (p->epoch)
-		number(c, "epoch", p->epoch);
 	known(c, "version", p->version);
-	known(c, "release", p->release);
+	known(c, "release", apk && p->release && *p->release == 'r' ? p->release + 1 : p->release);
 	known(c, "arch", p->arch);
 	known(c, "publisher", p->vendor);
 	known(c, "url", p->url);
-	if (p->source && p->name && strcmp(p->source, p->name) != 0)
+	if (p->source && strcmp(p->source, p->name ? p->name : "") != 0)
 		xml_element(&c->xml, "source_package", p->source);
-	known(c, "summary", p->summary);
-	known(c, "description", p->description);
+	if (!one_line)
+		known(c, "summary", p->summary);
+	known(c, "description", one_line && !p->description ? p->summary : p->description);
+}
+
+static int add_application(void *arg, const struct dry_package *p)
+{
+	struct virt_inspector *c = arg;
+	const char *name = p->name ? p->name : "";
+	struct application *a;
+
+	if (c->napplications == c->cap) {
+		const size_t cap = c->cap * 2 + 256;
+
+		a = alloc_resize(c->applications, cap, sizeof *a);
+		if (!a)
+			return 1;
+		c->applications = a;
+		c->cap = cap;
+	}
+	a = &c->applications[c->napplications];
+	*a = (struct application){ .name = c->elements.len, .number = c->napplications };
+	strbuf_add(&c->elements, name, strlen(name) + 1);
+	a->start = c->elements.len;
+	c->xml.out = &c->elements;
+	xml_start(&c->xml, "application");
+	known(c, "name", name);
+	if (p->epoch)
+		number(c, "epoch", p->epoch);
+	put_words(c, p);
 	xml_end(&c->xml, "application");
-	/* A distribution has 65,000 packages at most, and their descriptions need not be held. */
-	return c->text.failed || (c->text.len > 64 * 1024 && out_flush(&c->text) != EXIT_DONE);
+	c->xml.out = &c->text;
+	a->end = c->elements.len;
+	c->napplications++;
+	return c->elements.failed;
+}
+
+static int by_application(const void *x, const void *y, void *elements)
+{
+	const struct application *a = x, *b = y;
+	const int order = strcmp((const char *)elements + a->name, (const char *)elements + b->name);
+
+	return order ? order : (a->number > b->number) - (a->number < b->number);
 }
 
 static int application_failed(void *arg, const char *path, const struct dry_error *why)
@@ -204,12 +240,29 @@ static int application_failed(void *arg, const char *path, const struct dry_erro
 
 static int put_applications(struct virt_inspector *c)
 {
-	const struct dry_package_walk w = { .package = put_application, .failed = application_failed, .arg = c };
+	const struct dry_package_walk w = { .package = add_application, .failed = application_failed, .arg = c };
 	struct dry_error e = { .code = DRY_OK };
 	int rc;
 
-	xml_start(&c->xml, "applications");
+	c->napplications = 0;
+	strbuf_reset(&c->elements);
+	c->xml.depth++;
 	rc = dry_guest_packages(c->virt.guest, &w, &e);
+	c->xml.depth--;
+	xml_start(&c->xml, "applications");
+	if (c->napplications) {
+		/* The ">" comes before the elements that are there already. */
+		xml_text(&c->xml, "");
+		c->xml.text = false;
+		qsort_r(c->applications, c->napplications, sizeof *c->applications, by_application, c->elements.s);
+	}
+	for (size_t i = 0; i < c->napplications; i++) {
+		const struct application *a = &c->applications[i];
+
+		strbuf_add(&c->text, c->elements.s + a->start, a->end - a->start);
+		if (c->text.len > 64 * 1024 && out_flush(&c->text) != EXIT_DONE)
+			return EXIT_FAILED;
+	}
 	xml_end(&c->xml, "applications");
 	return rc < 0 ? virt_call_failed("inspect_list_applications2", "/", &e) : 0;
 }
@@ -271,10 +324,6 @@ static int inspect(struct virt_inspector *c)
 
 	if (dry_guest_roots(c->virt.guest, &roots, &n, &e) < 0)
 		return virt_call_failed("inspect_os", "/", &e);
-	if (!n) {
-		fprintf(stderr, "virt-inspector: no operating system could be detected inside this disk image.\n");
-		return EXIT_FAILED;
-	}
 	xml_declaration(&c->xml);
 	xml_start(&c->xml, "operatingsystems");
 	for (size_t i = 0; i < n; i++) {
@@ -350,12 +399,15 @@ int virt_inspector(int argc, char **argv)
 	struct virt_inspector c = {
 		.virt = { .name = "virt-inspector", .letters = "a:c:d:vVx", .options = options, .usage = usage },
 		.text = STRBUF_INIT,
+		.elements = STRBUF_INIT,
 	};
 	int status;
 
 	c.xml = (struct xml)XML_INIT(&c.text);
 	status = run(&c, argc, argv);
 	strbuf_free(&c.text);
+	strbuf_free(&c.elements);
+	free(c.applications);
 	virt_free(&c.virt);
 	return status;
 }

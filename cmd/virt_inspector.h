@@ -12,6 +12,13 @@ struct virt_inspector {
 	const char *xpath;
 	struct strbuf text;
 	struct xml xml;
+	/* Applications, which are sorted by name before they are written. */
+	struct strbuf elements; /* of all of them, and their names, NUL-terminated */
+	struct application {
+		size_t name, start, end; /* in elements */
+		size_t number; /* in the order of the database */
+	} *applications;
+	size_t napplications, cap;
 };
 
 /* virt_icon.c: an <icon> with the picture of the system that is mounted, where it has one.  0 or EXIT_FAILED. */

@@ -40,7 +40,7 @@ static void put_character(struct xml *x, char c, bool attribute)
 		strbuf_puts(x->out, "&gt;");
 		break;
 	case '"':
-		strbuf_puts(x->out, attribute ? "&quot;" : "\"");
+		strbuf_puts(x->out, "&quot;");
 		break;
 	case '\t':
 		strbuf_puts(x->out, attribute ? "&#9;" : "\t");

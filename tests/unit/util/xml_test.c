@@ -62,7 +62,7 @@ END_TEST
 
 START_TEST(no_text_can_be_markup)
 {
-	text_is("</t><x a=\"b\">&amp;]]>", "<t>&lt;/t&gt;&lt;x a=\"b\"&gt;&amp;amp;]]&gt;</t>\n");
+	text_is("</t><x a=\"b\">&amp;]]>", "<t>&lt;/t&gt;&lt;x a=&quot;b&quot;&gt;&amp;amp;]]&gt;</t>\n");
 	text_is("", "<t></t>\n");
 }
 END_TEST
