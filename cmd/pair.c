@@ -64,29 +64,61 @@ static int read_whole(const struct pair_files *f, unsigned i, size_t len, uint64
 	return rc;
 }
 
+/* A run of a file from some place on: a hole, or data; and where that lies on the host, if that can be told. */
+struct run {
+	uint64_t len;
+	bool hole, placed;
+	struct dry_place place;
+};
+
+static int run_at(const struct pair_files *f, unsigned i, uint64_t off, struct run *r, struct dry_error *e)
+{
+	const uint64_t left = f->size - off;
+	uint64_t len;
+	int rc = dry_node_extent(f->guests[i], f->nodes[i], off, &r->len, &r->hole, e);
+
+	if (rc < 0)
+		return rc;
+	if (!r->len || r->len > left)
+		r->len = left;
+	if (r->hole)
+		return 0;
+	rc = dry_node_place(f->guests[i], f->nodes[i], off, &len, &r->place, e);
+	if (rc < 0)
+		return rc;
+	r->placed = rc > 0;
+	r->len = MIN_OF(r->len, len);
+	return 0;
+}
+
+static bool same_place(const struct run *a, const struct run *b)
+{
+	return a->placed && b->placed && a->place.host_dev == b->place.host_dev && a->place.host_ino == b->place.host_ino &&
+	       a->place.host_off == b->place.host_off;
+}
+
+static void run_advance(struct run *r, uint64_t len)
+{
+	r->len -= len;
+	r->place.host_off += len;
+}
+
 int pair_same_content(const struct pair_files *f, unsigned *which, struct dry_error *e)
 {
-	uint64_t run[2] = { 0, 0 }; /* how far what is known of each goes from off on */
-	bool hole[2] = { false, false };
+	struct run runs[2] = { { .len = 0 }, { .len = 0 } };
 
 	/* Ends: off grows by a byte at least in each turn. */
 	for (uint64_t off = 0; off < f->size;) {
-		uint64_t len = f->size - off;
+		uint64_t len;
 		int rc;
 
 		for (*which = 0; *which < 2; ++*which) {
-			const unsigned i = *which;
-
-			if (!run[i]) {
-				rc = dry_node_extent(f->guests[i], f->nodes[i], off, &run[i], &hole[i], e);
-				if (rc < 0)
-					return rc;
-				if (!run[i])
-					run[i] = len;
-			}
-			len = MIN_OF(len, run[i]);
+			rc = runs[*which].len ? 0 : run_at(f, *which, off, &runs[*which], e);
+			if (rc < 0)
+				return rc;
 		}
-		if (!hole[0] || !hole[1]) {
+		len = MIN_OF(runs[0].len, runs[1].len);
+		if (!(runs[0].hole && runs[1].hole) && !same_place(&runs[0], &runs[1])) {
 			len = MIN_OF(len, GUEST_FILE_CHUNK);
 			for (*which = 0; *which < 2; ++*which) {
 				rc = read_whole(f, *which, (size_t)len, off, e);
@@ -97,8 +129,8 @@ int pair_same_content(const struct pair_files *f, unsigned *which, struct dry_er
 				return 0;
 		}
 		off += len;
-		run[0] -= len;
-		run[1] -= len;
+		run_advance(&runs[0], len);
+		run_advance(&runs[1], len);
 	}
 	return 1;
 }

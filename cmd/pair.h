@@ -26,7 +26,10 @@ struct pair_files {
 	uint64_t size; /* of both */
 	void *bufs[2];
 };
-/* 1: they hold the same bytes; 0: they do not; or an error, *which then says of which.  Holes of both are not read. */
+/*
+ * 1: they hold the same bytes; 0: they do not; or an error, *which then says of which.  Holes of both are not read, nor what
+ * lies at the same place of the same host file, as in two images over one backing file.
+ */
 int pair_same_content(const struct pair_files *f, unsigned *which, struct dry_error *e);
 
 /* The extended attributes of a node, by their names. */

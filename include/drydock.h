@@ -886,6 +886,16 @@ DRY_API int dry_node_read(struct dry_guest *g, struct dry_node n, void *buf, siz
 /* The run of data, or hole, that begins at off: up to the end of the file. */
 DRY_API int dry_node_extent(struct dry_guest *g, struct dry_node n, uint64_t off, uint64_t *len, bool *hole,
 			    struct dry_error *e);
+/*
+ * Where the run of a regular file that begins at off lies on the host: 1, and *len bytes of it lie, as they are, in that host
+ * file from host_off on; so that runs at the same place hold the same bytes.  0: it is a hole, stored in another way, or the
+ * filesystem's reader does not tell; so of *len bytes, at least 1.
+ */
+struct dry_place {
+	uint64_t host_dev, host_ino, host_off; /* st_dev and st_ino of the host file */
+};
+DRY_API int dry_node_place(struct dry_guest *g, struct dry_node n, uint64_t off, uint64_t *len, struct dry_place *out,
+			   struct dry_error *e);
 /* A symlink's target, NUL-terminated: free() it. */
 DRY_API int dry_node_readlink(struct dry_guest *g, struct dry_node n, char **target, struct dry_error *e);
 /* Each extended attribute ("user.x"), ACLs in the form that the kernel gives; fn's first non-zero answer ends it. */

@@ -2,6 +2,8 @@
 /* guest_files.c - the guests section of drydock.h: paths, files, walks. */
 #include "guest_api.h"
 
+#include "limits.h"
+
 int dry_guest_lookup(struct dry_guest *g, const char *path, bool follow, struct dry_node *out, struct dry_error *error)
 {
 	API_ERR(e, error);
@@ -66,6 +68,26 @@ int dry_node_extent(struct dry_guest *g, struct dry_node n, uint64_t off, uint64
 
 	(void)g;
 	return fs_extent(n.fs, n.ino, off, len, hole, e);
+}
+
+int dry_node_place(struct dry_guest *g, struct dry_node n, uint64_t off, uint64_t *len, struct dry_place *out,
+		   struct dry_error *error)
+{
+	API_ERR(e, error);
+	struct fs *fs = n.fs;
+	struct extent ext;
+	uint64_t where;
+	int rc = fs_place(fs, n.ino, off, len, &where, e);
+
+	(void)g;
+	if (rc <= 0)
+		return rc;
+	rc = block_extent_chain(fs_device(fs), NULL, MIN_OF(*len, LIMIT_REQUEST), where, &ext, e);
+	if (rc < 0)
+		return rc;
+	*len = MIN_OF(*len, ext.len);
+	out->host_off = ext.host_off;
+	return ext.flags & EXTENT_PLAIN && block_host_id(ext.host, &out->host_dev, &out->host_ino);
 }
 
 int dry_node_readlink(struct dry_guest *g, struct dry_node n, char **target, struct dry_error *error)

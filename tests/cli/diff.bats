@@ -147,6 +147,35 @@ two_guests()
 	fails_with 2 "have no snapshots" drydock diff --from before old.img
 }
 
+# bytes_read COMMAND...: how many the command reads by its own calls
+bytes_read()
+{
+	strace -f -o trace -e trace=pread64,read "$@" >/dev/null 2>&1 || :
+	awk '/pread64|read/ && $NF ~ /^[0-9]+$/ { n += $NF } END { print n + 0 }' trace
+}
+
+@test "what lies at the same place of a file beneath both images is not read" {
+	requires qemu-img qemu-io strace debugfs
+	strace -o trace true 2>/dev/null || skip "this machine does not let a process be traced"
+	mkdir -p t/etc t/bin
+	echo ID=debian >t/etc/os-release
+	touch t/etc/fstab
+	head -c 6000000 /dev/urandom >t/big
+	pack base.img
+	qemu-img create -q -f qcow2 -b base.img -F raw a.qcow2
+	qemu-img create -q -f qcow2 -b base.img -F raw b.qcow2
+	run -0 drydock diff --files a.qcow2 b.qcow2
+	[ "$(bytes_read "$DRYDOCK" diff --files a.qcow2 b.qcow2)" -lt 4000000 ]
+	# Two copies are read, both of them.
+	cp base.img copy.img
+	[ "$(bytes_read "$DRYDOCK" diff --files base.img copy.img)" -gt 12000000 ]
+	# A change above the base is seen.
+	block=$(debugfs -R 'bmap /big 3000' base.img 2>/dev/null)
+	qemu-io -c "write -P 77 $((block * 1024)) 1k" b.qcow2 >/dev/null
+	run -1 drydock diff --files a.qcow2 b.qcow2
+	[ "$output" = "changed     file       /big: content" ]
+}
+
 @test "each of the guests is mounted as is asked for" {
 	two_guests
 	run -0 drydock diff --files -m /dev/sda old.img old.img
