@@ -26,8 +26,6 @@ SEES_api     := inspect fs volumes formats util
 # ---- libraries, by layer ----
 PKGS         := zlib libdeflate libisal libzstd libxxhash liblzma liblz4 jansson ext2fs com_err libseccomp libcrypto \
 	libargon2 hivex
-# Of the program only: libvirt's XML.
-CMD_PKGS     := libxml-2.0
 # NTFS=0 leaves out libntfs-3g, and with it the GPL of the whole: NTFS is then told apart, but not read.
 NTFS         ?= 1
 ifneq ($(NTFS),0)
@@ -36,9 +34,10 @@ endif
 # Sources that need it.
 WITHOUT      := $(if $(filter 0,$(NTFS)),lib/fs/ntfs3g_%.c tests/unit/fs/ntfs_test.c)
 LIBDEPS      := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm -lpthread
-CMD_LIBS     := $(shell $(PKG_CONFIG) --libs $(CMD_PKGS)) -ldl
+# Libraries of which a program that needs none of them should not pay the start: they are loaded when they are needed.
+PKGS_LATE    := libxml-2.0
 # As system headers: behind our own folders, so that no library's qcow2.h is taken for ours.
-PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) $(CMD_PKGS)))
+PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) $(PKGS_LATE)))
 
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wwrite-strings \
 	-Wno-missing-field-initializers
@@ -99,16 +98,18 @@ $(O)/cmd/%.o: cmd/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Iinclude -iquotecmd -iquotelib/util -MMD -MP -c -o $@ $<
 $(BUILD)/drydock: $(CMD_OBJS) $(LAYER_LIBS)
-	$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJS) $(LAYER_LIBS) $(LIBDEPS) $(CMD_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJS) $(LAYER_LIBS) $(LIBDEPS) -ldl
 
 # Names of peers: the program looks at what it was called.
 COMPAT := qemu-img qemu-io
 COMPAT += virt-alignment-scan
 COMPAT += virt-cat
 COMPAT += virt-df
+COMPAT += virt-diff
 COMPAT += virt-filesystems
 COMPAT += virt-get-kernel
 COMPAT += virt-index-validate
+COMPAT += virt-inspector
 COMPAT += virt-log
 COMPAT += virt-ls
 COMPAT += virt-tail

@@ -3,13 +3,12 @@
 
 #include "alloc.h"
 #include "io.h"
+#include "libxml.h"
 #include "limits.h"
 #include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -56,23 +55,26 @@ static xmlNode *child(const xmlNode *parent, const char *name)
 	return n;
 }
 
-/* Ours to free(), as xmlChar comes from libxml2's allocator. */
+/* Of domain_parse(), that loads it; it is not unloaded. */
+static const struct libxml *libxml;
+
+/* libxml2's own allocator is malloc(), as nobody has set another; but ours counts. */
 static char *copy_of(xmlChar *text)
 {
 	char *copy = text ? alloc_strdup((const char *)text) : NULL;
 
-	xmlFree(text);
+	free(text);
 	return copy;
 }
 
 static char *attribute(xmlNode *n, const char *name)
 {
-	return n ? copy_of(xmlGetNoNsProp(n, (const xmlChar *)name)) : NULL;
+	return n ? copy_of(libxml->xmlGetNoNsProp(n, (const xmlChar *)name)) : NULL;
 }
 
 static char *content(xmlNode *n)
 {
-	return n ? copy_of(xmlNodeGetContent(n)) : NULL;
+	return n ? copy_of(libxml->xmlNodeGetContent(n)) : NULL;
 }
 
 static int add_disk(struct domain *d, xmlNode *node, char *path, struct dry_error *e)
@@ -155,12 +157,17 @@ static int in(struct dry_error *e, int rc, const char *from)
 int domain_parse(const char *xml, size_t len, const char *from, struct domain *out, struct dry_error *e)
 {
 	struct domain d = { .name = NULL };
-	/* Nothing is fetched, no entity replaced, and libxml2 keeps its own bounds on depth and length. */
-	xmlDoc *doc = len <= LIMIT_DOMAIN_XML
-			      ? xmlReadMemory(xml, (int)len, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING)
-			      : NULL;
+	const char *why;
+	xmlDoc *doc = NULL;
 	int rc;
 
+	libxml = libxml_load(&why);
+	if (!libxml)
+		return in(e, domain_fail(e, DRY_UNSUPPORTED, "domain XML needs libxml2: %s", why), from);
+	/* Nothing is fetched, no entity replaced, and libxml2 keeps its own bounds on depth and length. */
+	if (len <= LIMIT_DOMAIN_XML)
+		doc = libxml->xmlReadMemory(xml, (int)len, NULL, NULL,
+					    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
 	if (len > LIMIT_DOMAIN_XML)
 		rc = domain_fail(e, DRY_LIMIT, "domain XML of more than %llu MiB", LIMIT_DOMAIN_XML / MiB);
 	else if (!doc)
@@ -168,8 +175,9 @@ int domain_parse(const char *xml, size_t len, const char *from, struct domain *o
 	else if (doc->intSubset || doc->extSubset)
 		rc = domain_fail(e, DRY_CORRUPT, "it has a document type declaration, which no domain has");
 	else
-		rc = parse_domain(&d, xmlDocGetRootElement(doc), e);
-	xmlFreeDoc(doc);
+		rc = parse_domain(&d, libxml->xmlDocGetRootElement(doc), e);
+	if (doc)
+		libxml->xmlFreeDoc(doc);
 	if (rc < 0)
 		domain_free(&d);
 	*out = d;

@@ -382,7 +382,8 @@ static int open_one(struct guest_opts *o, const struct guest_confine *c, struct 
 	if (c->trust_backing)
 		how.policy.trust = DRY_TRUST_ANY;
 	for (size_t i = 0; i < g->nimages; i++)
-		images[i] = (struct dry_guest_image){ g->images[i], g->formats ? g->formats[i] : o->image.format };
+		images[i] = (struct dry_guest_image){ g->images[i], g->formats ? g->formats[i] : o->image.format,
+						      g->snapshot };
 	if (dry_guest_open(&how, &g->guest, &e) < 0) {
 		g->failed = true;
 		return cmd_fail(&e); /* it names the image */

@@ -43,6 +43,7 @@ struct guest_ref {
 	const char **images;
 	const char **formats; /* NULL: all as the option says */
 	size_t nimages;
+	const char *snapshot; /* of its images, an internal one; NULL: the present */
 	struct dry_guest *guest; /* NULL: could not be opened, and that was said */
 	struct dry_guest **more; /* the same guest again, as often as the set's `handles` says */
 	size_t nmore;

@@ -259,17 +259,34 @@ int virt_open_set(struct virt *v, struct guest_set *set, bool *fatal)
 	return guest_set_open(&v->opts, &confine, set, fatal) ? EXIT_FAILED : VIRT_GO_ON;
 }
 
-int virt_open(struct virt *v)
+/* second NULL: there is but one. */
+static int open_guests(struct virt *v, struct virt *second)
 {
 	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
 	bool fatal;
 	int rc = virt_set_of_images(v, &set);
 
+	if (rc == VIRT_GO_ON && second)
+		rc = virt_set_of_images(second, &set);
 	if (rc == VIRT_GO_ON)
 		rc = virt_open_set(v, &set, &fatal);
-	if (rc == VIRT_GO_ON)
-		v->guest = take(set.guests[0].guest);
-	return rc;
+	if (rc != VIRT_GO_ON)
+		return rc;
+	v->guest = take(set.guests[0].guest);
+	if (second)
+		second->guest = take(set.guests[1].guest);
+	return VIRT_GO_ON;
+}
+
+int virt_open(struct virt *v)
+{
+	return open_guests(v, NULL);
+}
+
+int virt_open_both(struct virt *v, struct virt *second)
+{
+	v->opts.keys.ask = true;
+	return open_guests(v, second);
 }
 
 int virt_open_asking(struct virt *v)
@@ -298,8 +315,7 @@ static int locked(const struct virt *v, const struct dry_volume *vol)
 	return EXIT_FAILED;
 }
 
-/* VIRT_GO_ON when none does. */
-static int any_locked(const struct virt *v)
+int virt_unlocked(const struct virt *v)
 {
 	const struct dry_volume *vols;
 	size_t n;
@@ -429,7 +445,7 @@ int virt_mount(struct virt *v)
 {
 	struct dry_error e = { .code = DRY_OK };
 	const char *note;
-	int rc = v->mounts.n ? VIRT_GO_ON : any_locked(v);
+	int rc = v->mounts.n ? VIRT_GO_ON : virt_unlocked(v);
 
 	if (rc != VIRT_GO_ON)
 		return rc;

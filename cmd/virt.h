@@ -90,6 +90,8 @@ int virt_set_of_images(struct virt *v, struct guest_set *set);
 int virt_set_of_all_domains(struct virt *v, struct guest_set *set);
 /* The name that stands for a guest of v's images: the domain's (or its UUID), else its first disk's; free() it. */
 char *virt_guest_name(const struct virt *v, bool uuid);
+/* The same for the two guests of a tool that compares them, with the keys and options of the first. */
+int virt_open_both(struct virt *v, struct virt *second);
 /* The same for a tool that inspects: unless -m says what to mount, passphrases that are missing are asked for. */
 int virt_open_asking(struct virt *v);
 /*
@@ -97,6 +99,8 @@ int virt_open_asking(struct virt *v);
  * a volume stays locked.
  */
 int virt_mount(struct virt *v);
+/* VIRT_GO_ON, or the exit status and a sentence: an encrypted volume stays locked. */
+int virt_unlocked(const struct virt *v);
 /* The guest's warnings, on stderr. */
 void virt_warnings(const struct virt *v);
 /* "libguestfs: error: call: path: reason" on stderr; EXIT_FAILED. */

@@ -74,6 +74,7 @@ static const char usage[] =
 
 struct names {
 	struct virt_ls *l;
+	const char *prefix; /* of each name */
 	char **items;
 	size_t n;
 	bool nomem;
@@ -145,7 +146,7 @@ static int collect_rel(void *arg, const struct dry_entry *ent)
 {
 	struct names *s = arg;
 
-	return !ent->depth || names_add(s, alloc_printf("/%s", ent->rel)) ? DRY_WALK_ON : DRY_WALK_STOP;
+	return !ent->depth || names_add(s, alloc_printf("%s%s", s->prefix, ent->rel)) ? DRY_WALK_ON : DRY_WALK_STOP;
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -156,7 +157,8 @@ static int by_bytes(const void *a, const void *b)
 /* -R: all paths below the directory, sorted as whole paths; a symlink is not gone through. */
 static int list_tree(struct virt_ls *l, const char *path)
 {
-	CLEANUP(names_free) struct names s = { .l = l };
+	/* The peer cuts off the directory as it was given: of "/" nothing is left. */
+	CLEANUP(names_free) struct names s = { .l = l, .prefix = strcmp(path, "/") == 0 ? "" : "/" };
 	const struct dry_walk w = { .max_depth = DRY_DEPTH_ALL, .fn = collect_rel, .arg = &s };
 	struct dry_error e = { .code = DRY_OK };
 	struct dry_node n;
@@ -317,6 +319,7 @@ static int run(struct virt_ls *l, int argc, char **argv)
 		rc = virt_mount(&l->virt);
 	if (rc != VIRT_GO_ON)
 		return rc;
+	l->guest = l->virt.guest;
 	for (; optind < argc; optind++) {
 		const char *dir = argv[optind];
 

@@ -49,13 +49,18 @@ __attribute__((format(printf, 2, 3))) static void field(struct record *r, const 
 	va_end(ap);
 }
 
+void virt_ls_text(const struct virt_ls *l, struct strbuf *out, const char *text)
+{
+	if (l->csv)
+		out_csv(out, text);
+	else
+		strbuf_puts(out, text);
+}
+
 static void text_field(struct record *r, const char *text)
 {
 	between(r);
-	if (r->l->csv)
-		out_csv(&r->out, text);
-	else
-		strbuf_puts(&r->out, text);
+	virt_ls_text(r->l, &r->out, text);
 }
 
 static void size_field(struct record *r, uint64_t size)
@@ -123,7 +128,8 @@ static int checksum_field(struct record *r, struct virt_ls *l, const struct dry_
 	char text[DIGEST_TEXT];
 
 	if (!S_ISREG(ent->stat.mode)) {
-		if (l->csv)
+		/* virt-diff leaves the field out. */
+		if (l->csv && !l->mark)
 			field(r, "%s", "");
 		return 0;
 	}
@@ -134,7 +140,7 @@ static int checksum_field(struct record *r, struct virt_ls *l, const struct dry_
 		return EXIT_FAILED;
 	}
 	digest_start(&d, l->digest);
-	if (guest_file_each(l->virt.guest, ent->node, l->buf, add_bytes, &d, &e) < 0)
+	if (guest_file_each(l->guest, ent->node, l->buf, add_bytes, &d, &e) < 0)
 		return virt_call_failed("checksum", ent->path, &e);
 	digest_end(&d, text);
 	field(r, "%s", text);
@@ -149,20 +155,26 @@ int virt_ls_record(struct virt_ls *l, const struct dry_entry *ent)
 	struct dry_error e = { .code = DRY_OK };
 	int rc = 0;
 
+	if (l->mark)
+		field(&r, "%c", l->mark);
 	field(&r, "%c", guest_type_letter(st->mode));
 	field(&r, "%04" PRIo32, st->mode & 07777);
 	size_field(&r, st->size);
 	if (l->uids) {
-		field(&r, "%4" PRIu32, st->uid);
-		field(&r, "%4" PRIu32, st->gid);
+		/* In a table virt-diff does not pad them. */
+		const int width = l->mark && l->csv ? 0 : 4;
+
+		field(&r, "%*" PRIu32, width, st->uid);
+		field(&r, "%*" PRIu32, width, st->gid);
 	}
 	if (l->times) {
-		time_field(&r, st->atime);
+		if (!l->no_atime)
+			time_field(&r, st->atime);
 		time_field(&r, st->mtime);
 		time_field(&r, st->ctime);
 	}
 	if (l->extra) {
-		device_field(&r, l->virt.guest, st->dev);
+		device_field(&r, l->guest, st->dev);
 		field(&r, "%" PRIu64, st->ino);
 		field(&r, "%" PRIu32, st->nlink);
 		field(&r, "%" PRIu32 ":%" PRIu32, st->rdev_major, st->rdev_minor);
@@ -173,13 +185,17 @@ int virt_ls_record(struct virt_ls *l, const struct dry_entry *ent)
 	if (!rc) {
 		text_field(&r, ent->path);
 		if (S_ISLNK(st->mode)) {
-			if (dry_node_readlink(l->virt.guest, ent->node, &target, &e) < 0) {
+			if (dry_node_readlink(l->guest, ent->node, &target, &e) < 0) {
 				virt_call_failed("readlink", ent->path, &e);
 			} else {
 				if (!l->csv)
 					strbuf_puts(&r.out, " ->");
 				text_field(&r, target);
 			}
+		}
+		for (size_t i = 0; l->xattrs && i < l->xattrs->n; i++) {
+			text_field(&r, l->xattrs->items[i].name);
+			text_field(&r, l->xattrs->items[i].value);
 		}
 		strbuf_putc(&r.out, '\n');
 		rc = out_flush(&r.out);
@@ -224,7 +240,7 @@ static bool listing_add(struct listing *s, const char *name, struct dry_node n, 
 	line = &s->items[s->n++];
 	*line = (struct line){ .st = *st, .name = alloc_strdup(name) };
 	s->nomem |= !line->name;
-	if (S_ISLNK(st->mode) && dry_node_readlink(s->l->virt.guest, n, &line->target, &e) < 0)
+	if (S_ISLNK(st->mode) && dry_node_readlink(s->l->guest, n, &line->target, &e) < 0)
 		virt_call_failed("ll", name, &e);
 	return !s->nomem;
 }
@@ -324,8 +340,8 @@ static bool add_dots(struct listing *s, const char *path, struct dry_error *e)
 		struct dry_node n;
 		struct dry_stat st;
 
-		if (!dot || dry_guest_lookup(s->l->virt.guest, dot, true, &n, e) < 0 ||
-		    dry_node_stat(s->l->virt.guest, n, &st, e) < 0 || !listing_add(s, dots[i], n, &st))
+		if (!dot || dry_guest_lookup(s->l->guest, dot, true, &n, e) < 0 ||
+		    dry_node_stat(s->l->guest, n, &st, e) < 0 || !listing_add(s, dots[i], n, &st))
 			return false;
 	}
 	return true;
@@ -343,7 +359,7 @@ int virt_ls_long(struct virt_ls *l, const char *path)
 
 	if (!virt_path_is_absolute("ll", path))
 		return EXIT_FAILED;
-	if (dry_guest_lookup(l->virt.guest, path, true, &n, &e) < 0 || dry_node_stat(l->virt.guest, n, &st, &e) < 0)
+	if (dry_guest_lookup(l->guest, path, true, &n, &e) < 0 || dry_node_stat(l->guest, n, &st, &e) < 0)
 		return virt_call_failed("ll", path, &e);
 	if (!S_ISDIR(st.mode)) {
 		/* The one line of a file, under the name that it has where the peer sees it. */
@@ -351,7 +367,7 @@ int virt_ls_long(struct virt_ls *l, const char *path)
 
 		if (!name || !listing_add(&s, name, n, &st))
 			return EXIT_FAILED;
-	} else if (!add_dots(&s, path, &e) || dry_guest_walk(l->virt.guest, path, &w, &e) < 0 || s.nomem) {
+	} else if (!add_dots(&s, path, &e) || dry_guest_walk(l->guest, path, &w, &e) < 0 || s.nomem) {
 		return virt_call_failed("ll", path, &e);
 	}
 	qsort(s.items, s.n, sizeof *s.items, by_name);

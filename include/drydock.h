@@ -664,6 +664,7 @@ struct dry_guest_image {
 	const char *name;   /* as dry_image_open() takes it */
 	/* NULL: guess.  A disk that begins with a LUKS header is raw and holds an encrypted volume, as is one of "luks". */
 	const char *format;
+	const char *snapshot; /* show this internal snapshot (id, else name); NULL: the present */
 };
 struct dry_guest_open {
 	const struct dry_guest_image *images; /* the first is /dev/sda */
@@ -788,6 +789,7 @@ struct dry_mount {
 	const char *volume; /* "/dev/sda1" */
 	const char *fs_type;
 	size_t volume_index;
+	uint64_t subvolume; /* which one of its filesystem is seen there; 0: it has none */
 };
 /* The i-th mount in the order of mounting; false past the end. */
 DRY_API bool dry_guest_mount_at(struct dry_guest *g, size_t i, struct dry_mount *out);
@@ -965,6 +967,11 @@ struct dry_package_walk {
 };
 /* Of the mounted tree, from every package database that it has.  A callback's end is DRY_CANCELED. */
 DRY_API int dry_guest_packages(struct dry_guest *g, const struct dry_package_walk *w, struct dry_error *e);
+/*
+ * < 0, 0, > 0: a's version is older than, as old as, newer than b's, by the rules of a's format; of one that has no known
+ * rules by those of "deb".
+ */
+DRY_API int dry_package_order(const struct dry_package *a, const struct dry_package *b);
 
 /* ---- the Windows registry ----
  *
@@ -1090,6 +1097,16 @@ DRY_API int dry_node_read(struct dry_guest *g, struct dry_node n, void *buf, siz
 /* The run of data, or hole, that begins at off: up to the end of the file. */
 DRY_API int dry_node_extent(struct dry_guest *g, struct dry_node n, uint64_t off, uint64_t *len, bool *hole,
 			    struct dry_error *e);
+/*
+ * Where the run of a regular file that begins at off lies on the host: 1, and *len bytes of it lie, as they are, in that host
+ * file from host_off on; so that runs at the same place hold the same bytes.  0: it is a hole, stored in another way, or the
+ * filesystem's reader does not tell; so of *len bytes, at least 1.
+ */
+struct dry_place {
+	uint64_t host_dev, host_ino, host_off; /* st_dev and st_ino of the host file */
+};
+DRY_API int dry_node_place(struct dry_guest *g, struct dry_node n, uint64_t off, uint64_t *len, struct dry_place *out,
+			   struct dry_error *e);
 /* A symlink's target, NUL-terminated: free() it. */
 DRY_API int dry_node_readlink(struct dry_guest *g, struct dry_node n, char **target, struct dry_error *e);
 /* Each extended attribute ("user.x"), ACLs in the form that the kernel gives; fn's first non-zero answer ends it. */
@@ -1122,6 +1139,22 @@ struct dry_walk {
  * followed.  Returns 0, DRY_WALK_STOP when fn said so, or an error.
  */
 DRY_API int dry_guest_walk(struct dry_guest *g, const char *path, const struct dry_walk *w, struct dry_error *e);
+
+/*
+ * The same walk, drawn on by its caller entry by entry, so that two trees can be gone through side by side.  What could not
+ * be read is told to `failed` as in struct dry_walk (NULL: the first failure ends it).
+ */
+struct dry_tree;
+DRY_API int dry_tree_open(struct dry_guest *g, const char *path,
+			  int (*failed)(void *arg, const char *path, const struct dry_error *why), void *arg,
+			  struct dry_tree **out, struct dry_error *e);
+DRY_API void dry_tree_close(struct dry_tree *t); /* NULL is fine */
+/* The next entry, lent until the next call; *out NULL: that was the last.  After an error there is none. */
+DRY_API int dry_tree_next(struct dry_tree *t, const struct dry_entry **out, struct dry_error *e);
+/* Not into the directory that dry_tree_next() gave last. */
+DRY_API void dry_tree_skip(struct dry_tree *t);
+/* < 0, 0, > 0: which of two paths below one start such a walk meets first. */
+DRY_API int dry_path_order(const char *a, const char *b);
 
 /* ---- confinement ---- */
 

@@ -135,6 +135,10 @@ int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, str
 		if (rc < 0)
 			return rc;
 		g->ndisks++;
+		if (how->images[i].snapshot)
+			rc = block_snapshot_load(g->disks[i], how->images[i].snapshot, e);
+		if (rc < 0)
+			return rc;
 		g->devices[i] = disk_device(i);
 		if (!g->devices[i])
 			return err_nomem(e);
@@ -498,13 +502,17 @@ int dry_guest_mount_auto(struct dry_guest *g, bool any, struct dry_error *error)
 
 bool dry_guest_mount_at(struct dry_guest *g, size_t i, struct dry_mount *out)
 {
+	struct vfs_mount_info m;
 	const struct content *c;
+	struct fs_stat st;
 
 	if (i >= g->tree.nmounted)
 		return false;
 	c = g->tree.mounted[i];
+	m = vfs_mount_info(g->tree.vfs, i);
 	*out = (struct dry_mount){
-		.path = vfs_mount_info(g->tree.vfs, i).path,
+		.path = m.path,
+		.subvolume = fs_stat(m.fs, m.root, &st, NULL) == 0 ? st.subvol : 0,
 		.volume = c->vol->name,
 		.fs_type = c->id.type,
 		.volume_index = (size_t)(c - g->contents.items),

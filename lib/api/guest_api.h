@@ -53,6 +53,8 @@ struct volume_how guest_keys(struct dry_guest *g);
 int guest_inspected(struct dry_guest *g, struct err *e);
 /* guest_windows.c: ends what was made for dry_guest_windows(). */
 void guest_windows_free(struct dry_guest *g);
+/* What a filesystem says of one of its files, as the public header has it. */
+void guest_stat_public(const struct dry_guest *g, const struct fs *fs, const struct fs_stat *st, struct dry_stat *out);
 /* ERR_USAGE when nothing is mounted yet. */
 int guest_mounted(const struct dry_guest *g, struct err *e);
 

@@ -2,6 +2,8 @@
 /* guest_files.c - the guests section of drydock.h: paths, files, walks. */
 #include "guest_api.h"
 
+#include "limits.h"
+
 int dry_guest_lookup(struct dry_guest *g, const char *path, bool follow, struct dry_node *out, struct dry_error *error)
 {
 	API_ERR(e, error);
@@ -17,7 +19,7 @@ int dry_guest_lookup(struct dry_guest *g, const char *path, bool follow, struct 
 	return 0;
 }
 
-static void stat_public(const struct dry_guest *g, const struct fs *fs, const struct fs_stat *st, struct dry_stat *out)
+void guest_stat_public(const struct dry_guest *g, const struct fs *fs, const struct fs_stat *st, struct dry_stat *out)
 {
 	*out = (struct dry_stat){
 		.dev = guest_dev(g, fs, st->subvol),
@@ -46,7 +48,7 @@ int dry_node_stat(struct dry_guest *g, struct dry_node n, struct dry_stat *out, 
 
 	if (rc < 0)
 		return rc;
-	stat_public(g, n.fs, &st, out);
+	guest_stat_public(g, n.fs, &st, out);
 	return 0;
 }
 
@@ -66,6 +68,26 @@ int dry_node_extent(struct dry_guest *g, struct dry_node n, uint64_t off, uint64
 
 	(void)g;
 	return fs_extent(n.fs, n.ino, off, len, hole, e);
+}
+
+int dry_node_place(struct dry_guest *g, struct dry_node n, uint64_t off, uint64_t *len, struct dry_place *out,
+		   struct dry_error *error)
+{
+	API_ERR(e, error);
+	struct fs *fs = n.fs;
+	struct extent ext;
+	uint64_t where;
+	int rc = fs_place(fs, n.ino, off, len, &where, e);
+
+	(void)g;
+	if (rc <= 0)
+		return rc;
+	rc = block_extent_chain(fs_device(fs), NULL, MIN_OF(*len, LIMIT_REQUEST), where, &ext, e);
+	if (rc < 0)
+		return rc;
+	*len = MIN_OF(*len, ext.len);
+	out->host_off = ext.host_off;
+	return ext.flags & EXTENT_PLAIN && block_host_id(ext.host, &out->host_dev, &out->host_ino);
 }
 
 int dry_node_readlink(struct dry_guest *g, struct dry_node n, char **target, struct dry_error *error)
@@ -123,7 +145,7 @@ static int walk_visit(void *arg, enum vfs_when when, const struct vfs_entry *ent
 	};
 	int rc;
 
-	stat_public(c->g, ent->node.fs, &ent->st, &pub.stat);
+	guest_stat_public(c->g, ent->node.fs, &ent->st, &pub.stat);
 	rc = c->w->fn(c->w->arg, &pub);
 	if (rc < 0)
 		return err_set(e, ERR_CANCELED, "the walk was stopped");

@@ -3,6 +3,7 @@
 #include "guest_api.h"
 
 #include "pkg.h"
+#include "pkg_version.h"
 
 /* Finds the roots; once. */
 static int roots_scan(struct dry_guest *g, struct err *e)
@@ -168,4 +169,12 @@ int dry_guest_packages(struct dry_guest *g, const struct dry_package_walk *w, st
 	int rc = guest_mounted(g, e);
 
 	return rc < 0 ? rc : pkg_walk(g->tree.vfs, &walk, e);
+}
+
+int dry_package_order(const struct dry_package *a, const struct dry_package *b)
+{
+	const struct package pa = { .epoch = a->epoch, .version = a->version, .release = a->release };
+	const struct package pb = { .epoch = b->epoch, .version = b->version, .release = b->release };
+
+	return pkg_version_order(a->format, &pa, &pb);
 }

@@ -176,6 +176,11 @@ int block_host_fd(const struct block *b)
 	return b->drv->host_fd ? b->drv->host_fd(b) : -1;
 }
 
+bool block_host_id(const struct block *b, uint64_t *dev, uint64_t *ino)
+{
+	return b->drv->host_id && b->drv->host_id(b, dev, ino);
+}
+
 /* ---- data ---- */
 
 static int check_range(const struct block *b, const char *what, uint64_t len, uint64_t off, struct err *e)

@@ -137,6 +137,7 @@ struct block_driver {
 
 	/* Protocol drivers only: the descriptor, and whether two nodes are the same host file. */
 	int (*host_fd)(const struct block *b);
+	bool (*host_id)(const struct block *b, uint64_t *dev, uint64_t *ino); /* as block_host_id() */
 	bool (*same_host)(const struct block *a, const struct block *b);
 };
 

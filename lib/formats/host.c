@@ -37,6 +37,8 @@ enum { BUFFERED_STEP = 1 << 19 };
 struct host_state {
 	int fd; /* -1: none; stored plus one, so that zeroed state says so */
 	bool is_device;
+	dev_t dev; /* what the file was when it was opened: a confined process may not ask again */
+	ino_t ino;
 	bool direct;
 	atomic_bool sync_failed; /* the kernel forgets a failed write-back once told; we do not */
 	bool has_lock;
@@ -51,6 +53,15 @@ struct host_state {
 static int host_fd(const struct block *b)
 {
 	return ((const struct host_state *)b->state)->fd - 1;
+}
+
+static bool host_id(const struct block *b, uint64_t *dev, uint64_t *ino)
+{
+	const struct host_state *s = b->state;
+
+	*dev = s->dev;
+	*ino = s->ino;
+	return true;
 }
 
 /* ---- locks ---- */
@@ -157,6 +168,8 @@ static int host_adopt(struct block *b, int fd, const char *path, struct err *e)
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return err_set(e, ERR_UNSUPPORTED, "%s: neither a regular file nor a block device", path);
 	s->is_device = S_ISBLK(st.st_mode);
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
 	b->size = (uint64_t)st.st_size;
 	if (s->is_device && (rc = device_size(fd, &b->size)) != 0)
 		return err_sys(e, rc, "%s", path);
@@ -588,7 +601,8 @@ static bool host_same(const struct block *a, const struct block *b)
 	.state_size = sizeof(struct host_state), .is_protocol = true, .open = host_open, .close = host_close,          \
 	.pread = host_pread, .pwrite = host_pwrite, .pwrite_from = host_pwrite_from, .zero = host_zero,                \
 	.discard = host_discard, .extent = host_extent, .flush = host_flush, .truncate = host_truncate,                \
-	.allocated = host_allocated, .same_size = host_same_size, .host_fd = host_fd, .same_host = host_same
+	.allocated = host_allocated, .same_size = host_same_size, .host_fd = host_fd, .host_id = host_id,         \
+	.same_host = host_same
 
 const struct block_driver block_host = { .name = "file", HOST_OPS };
 const struct block_driver block_host_device = { .name = "host_device", HOST_OPS };

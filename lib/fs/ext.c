@@ -168,6 +168,16 @@ static int ext_op_extent(struct fs *fs, uint64_t ino, uint64_t off, uint64_t *le
 	return ext_extent(fs->state, in, off, len, hole, e);
 }
 
+static int ext_op_place(struct fs *fs, uint64_t ino, uint64_t off, uint64_t *len, uint64_t *where, struct err *e)
+{
+	CLEANUP(ext_inode_putp) struct ext_inode *in = NULL;
+	int rc = ext_inode_get(fs->state, ino, false, &in, e);
+
+	if (rc < 0 || !S_ISREG(in->mode))
+		return rc;
+	return ext_place(fs->state, in, off, len, where, e);
+}
+
 static int ext_op_readlink(struct fs *fs, uint64_t ino, struct strbuf *target, struct err *e)
 {
 	CLEANUP(ext_inode_putp) struct ext_inode *in = NULL;
@@ -198,6 +208,7 @@ const struct fs_driver fs_ext = {
 	.readdir = ext_op_readdir,
 	.pread = ext_op_pread,
 	.extent = ext_op_extent,
+	.place = ext_op_place,
 	.readlink = ext_op_readlink,
 	.xattrs = ext_op_xattrs,
 };

@@ -159,6 +159,8 @@ int ext_map(struct ext *x, struct ext_inode *in, uint64_t lblk, struct ext_run *
 /* At most len bytes from off; less only at the end of the file. */
 int ext_read(struct ext *x, struct ext_inode *in, void *buf, size_t len, uint64_t off, size_t *got, struct err *e);
 int ext_extent(struct ext *x, struct ext_inode *in, uint64_t off, uint64_t *len, bool *hole, struct err *e);
+/* As fs_place(). */
+int ext_place(struct ext *x, struct ext_inode *in, uint64_t off, uint64_t *len, uint64_t *where, struct err *e);
 int ext_readlink(struct ext *x, struct ext_inode *in, struct strbuf *target, struct err *e);
 
 /* ---- ext_dir.c ---- */

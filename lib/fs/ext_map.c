@@ -386,6 +386,23 @@ int ext_extent(struct ext *x, struct ext_inode *in, uint64_t off, uint64_t *len,
 }
 
 /* Is the target of a symlink in i_block itself?  As the kernel decides it. */
+int ext_place(struct ext *x, struct ext_inode *in, uint64_t off, uint64_t *len, uint64_t *where, struct err *e)
+{
+	struct ext_run run;
+	uint64_t skip = off & (x->bs - 1);
+	int rc = ext_inode_readable(in, e);
+
+	/* Past the end there is nothing; a journal may hold data, too, which is then in memory and not where the map says. */
+	if (rc < 0 || off >= in->size || (in->flags & EXT4_INLINE_DATA_FL) || x->patches.n)
+		return rc;
+	rc = ext_map(x, in, off >> x->bs_bits, &run, e);
+	if (rc < 0)
+		return rc;
+	*len = MIN_OF((run.len << x->bs_bits) - skip, in->size - off);
+	*where = (run.pblk << x->bs_bits) + skip;
+	return run.kind == EXT_RUN_DATA;
+}
+
 static bool is_fast_symlink(const struct ext *x, const struct ext_inode *in)
 {
 	uint32_t acl_sectors = ext_inode_acl_block(in) ? x->bs << x->cluster_bits >> 9 : 0;

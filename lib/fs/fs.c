@@ -144,6 +144,11 @@ const struct fs_id *fs_identity(const struct fs *fs)
 	return &fs->id;
 }
 
+struct block *fs_device(const struct fs *fs)
+{
+	return fs->dev;
+}
+
 uint64_t fs_root(const struct fs *fs)
 {
 	return fs->root;
@@ -222,6 +227,13 @@ int fs_extent(struct fs *fs, uint64_t ino, uint64_t off, uint64_t *len, bool *ho
 	*len = 0;
 	*hole = false;
 	return fs->drv->extent(fs, ino, off, len, hole, e);
+}
+
+int fs_place(struct fs *fs, uint64_t ino, uint64_t off, uint64_t *len, uint64_t *where, struct err *e)
+{
+	*len = UINT64_MAX - off;
+	*where = 0;
+	return fs->drv->place ? fs->drv->place(fs, ino, off, len, where, e) : 0;
 }
 
 int fs_readlink(struct fs *fs, uint64_t ino, struct strbuf *target, struct err *e)

@@ -42,6 +42,7 @@ struct fs *fs_ref(struct fs *fs); /* one more that calls fs_close() */
 void fs_close(struct fs *fs);	  /* the last one closes; NULL is fine */
 void fs_closep(struct fs **fs); /* for CLEANUP */
 const struct fs_id *fs_identity(const struct fs *fs);
+struct block *fs_device(const struct fs *fs); /* what it was opened on; lent */
 uint64_t fs_root(const struct fs *fs);
 /*
  * The node that mount options ("ro,subvol=@home", "subvolid=257") show as the root: fs_root() unless they name a
@@ -97,6 +98,11 @@ int fs_readdir(struct fs *fs, uint64_t dir, int (*fn)(void *arg, const struct fs
 int fs_pread(struct fs *fs, uint64_t ino, void *buf, size_t len, uint64_t off, size_t *got, struct err *e);
 /* The run of data or hole that begins at off: *len its length (up to the end of the file), *hole which. */
 int fs_extent(struct fs *fs, uint64_t ino, uint64_t off, uint64_t *len, bool *hole, struct err *e);
+/*
+ * Where the run of a regular file that begins at off lies on the device: 1, and *len bytes of it are those of the device at
+ * *where, as they are; 0: *len bytes, at least 1, lie nowhere (a hole), are stored in another way, or the reader does not tell.
+ */
+int fs_place(struct fs *fs, uint64_t ino, uint64_t off, uint64_t *len, uint64_t *where, struct err *e);
 int fs_readlink(struct fs *fs, uint64_t ino, struct strbuf *target, struct err *e);
 /* Calls fn for each extended attribute, full name ("user.x", "security.selinux"), ACLs as the kernel gives them. */
 int fs_xattrs(struct fs *fs, uint64_t ino,

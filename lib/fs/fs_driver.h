@@ -41,6 +41,8 @@ struct fs_driver {
 		       struct err *e);
 	int (*pread)(struct fs *fs, uint64_t ino, void *buf, size_t len, uint64_t off, size_t *got, struct err *e);
 	int (*extent)(struct fs *fs, uint64_t ino, uint64_t off, uint64_t *len, bool *hole, struct err *e);
+	/* As fs_place(); NULL: it does not tell. */
+	int (*place)(struct fs *fs, uint64_t ino, uint64_t off, uint64_t *len, uint64_t *where, struct err *e);
 	int (*readlink)(struct fs *fs, uint64_t ino, struct strbuf *target, struct err *e);
 	int (*xattrs)(struct fs *fs, uint64_t ino, int (*fn)(void *, const char *, const void *, size_t, struct err *),
 		      void *arg, struct err *e);

@@ -185,6 +185,14 @@ static int xfs_op_extent(struct fs *fs, uint64_t ino, uint64_t off, uint64_t *le
 	return rc < 0 ? rc : xfs_extent(fs->state, in, off, len, hole, e);
 }
 
+static int xfs_op_place(struct fs *fs, uint64_t ino, uint64_t off, uint64_t *len, uint64_t *where, struct err *e)
+{
+	CLEANUP(xfs_inode_putp) struct xfs_inode *in = NULL;
+	int rc = file_get(fs, ino, &in, e);
+
+	return rc < 0 ? rc : xfs_place(fs->state, in, off, len, where, e);
+}
+
 static int xfs_op_readlink(struct fs *fs, uint64_t ino, struct strbuf *target, struct err *e)
 {
 	CLEANUP(xfs_inode_putp) struct xfs_inode *in = NULL;
@@ -214,6 +222,7 @@ const struct fs_driver fs_xfs = {
 	.readdir = xfs_op_readdir,
 	.pread = xfs_op_pread,
 	.extent = xfs_op_extent,
+	.place = xfs_op_place,
 	.readlink = xfs_op_readlink,
 	.xattrs = xfs_op_xattrs,
 };

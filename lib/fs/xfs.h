@@ -195,6 +195,8 @@ int xfs_map_meta(struct xfs *x, struct xfs_inode *in, struct xfs_fork *f, uint64
 /* At most len bytes from off; less only at the end of the file. */
 int xfs_read(struct xfs *x, struct xfs_inode *in, void *buf, size_t len, uint64_t off, size_t *got, struct err *e);
 int xfs_extent(struct xfs *x, struct xfs_inode *in, uint64_t off, uint64_t *len, bool *hole, struct err *e);
+/* As fs_place(). */
+int xfs_place(struct xfs *x, struct xfs_inode *in, uint64_t off, uint64_t *len, uint64_t *where, struct err *e);
 int xfs_readlink(struct xfs *x, struct xfs_inode *in, struct strbuf *target, struct err *e);
 
 /* ---- xfs_da.c: trees of hashes, which directories and attributes have in common ---- */

@@ -404,6 +404,25 @@ int xfs_extent(struct xfs *x, struct xfs_inode *in, uint64_t off, uint64_t *len,
 	return 0;
 }
 
+int xfs_place(struct xfs *x, struct xfs_inode *in, uint64_t off, uint64_t *len, uint64_t *where, struct err *e)
+{
+	uint64_t skip = off & (x->bs - 1);
+	struct xfs_run run;
+	int rc = judge_data(in, e);
+
+	if (rc < 0 || off >= in->size)
+		return rc;
+	rc = xfs_map(x, in, &in->data, off >> x->bs_bits, &run, e);
+	if (rc < 0)
+		return rc;
+	/* A hole may be longer than 64 bits tell in bytes. */
+	*len = in->size - off;
+	if (run.len <= (*len + skip) >> x->bs_bits)
+		*len = MIN_OF(*len, (run.len << x->bs_bits) - skip);
+	*where = run.pos + skip;
+	return run.kind == XFS_RUN_DATA;
+}
+
 /* ---- symlinks ---- */
 
 /* In version 5 each run of blocks has one head: its magic, where in the target its bytes belong, and how many there are. */

@@ -53,3 +53,23 @@ int base64_decode(const void *text, size_t len, const char *what, struct locked 
 	*out = locked_take(&bytes);
 	return 0;
 }
+
+void base64_encode(struct strbuf *out, const void *bytes, size_t len, size_t line, const char *sep)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *p = bytes;
+	size_t written = 0;
+
+	for (size_t i = 0; i < len; i += 3) {
+		const size_t n = len - i < 3 ? len - i : 3;
+		const uint32_t v = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0);
+
+		if (line && written && written % line == 0)
+			strbuf_puts(out, sep);
+		strbuf_putc(out, digits[v >> 18]);
+		strbuf_putc(out, digits[v >> 12 & 63]);
+		strbuf_putc(out, n > 1 ? digits[v >> 6 & 63] : '=');
+		strbuf_putc(out, n > 2 ? digits[v & 63] : '=');
+		written += 4;
+	}
+}

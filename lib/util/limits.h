@@ -155,6 +155,11 @@
 /* Bytes of extended attributes of one inode. */
 #define LIMIT_SQUASHFS_XATTRS (4 * MiB)
 
+/* The picture of an operating system: those of distributions have some KiB. */
+#define LIMIT_ICON_BYTES (1 * MiB)
+/* An XML document about a guest that is asked a question: one of 65,000 packages with their descriptions has 40 MiB. */
+#define LIMIT_XML_BYTES (256 * MiB)
+
 /* Files that name a system: persons and installers write lines into them. */
 #define LIMIT_CONFIG_BYTES (256 * KiB)
 
@@ -175,6 +180,14 @@
 #define LIMIT_KERNEL_HEAD (32 * KiB)
 /* Files in the uncompressed beginning of an initrd: microcode is some six. */
 #define LIMIT_INITRD_EARLY 64
+
+/*
+ * Differences of lines: 48 bytes are held for each line, and what is larger is no text that a person compares.  The work is
+ * counted in lines looked at; what is left when it is done is shown as replaced.
+ */
+#define LIMIT_LINE_DIFF_BYTES (16 * MiB)
+#define LIMIT_LINE_DIFF_LINES (1024 * 1024)
+#define LIMIT_LINE_DIFF_WORK (32 * MiB)
 
 /* The header of an rpm with the most files is some megabytes. */
 #define LIMIT_RPM_HEADER (64 * MiB)

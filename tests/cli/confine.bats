@@ -178,6 +178,9 @@ no_escape()
 	no_escape "$COMPAT/virt-df" -a g.img
 	no_escape "$COMPAT/virt-log" -a g.img
 	no_escape "$COMPAT/virt-filesystems" -a g.img -l --all
+	no_escape "$DRYDOCK" diff g.img g.img
+	no_escape "$COMPAT/virt-diff" -a g.img -A g.img
+	no_escape "$COMPAT/virt-inspector" -a g.img
 	no_escape "$DRYDOCK" registry list g.img
 	no_escape "$COMPAT/virt-win-reg" g.img 'HKLM\SOFTWARE'
 }
@@ -259,7 +262,8 @@ no_escape()
 		"$DRYDOCK find g.img:/" "$DRYDOCK tar g.img:/" "$DRYDOCK hash g.img:/" \
 		"$DRYDOCK log -n 5 g.img" "$DRYDOCK tail g.img:/etc/hostname" "$COMPAT/virt-log -a g.img" \
 		"$COMPAT/virt-ls -a g.img -lR /" "$COMPAT/virt-cat -a g.img /etc/hostname" "$COMPAT/virt-df -a g.img" \
-		"$COMPAT/virt-filesystems -a g.img -l --all --uuid"; do
+		"$COMPAT/virt-filesystems -a g.img -l --all --uuid" "$DRYDOCK diff g.img g.img" "$COMPAT/virt-diff -a g.img -A g.img" \
+		"$COMPAT/virt-inspector -a g.img"; do
 		# shellcheck disable=SC2086 # words
 		strace -f -o trace -e trace=open,openat,openat2,execve,socket,seccomp $command >out/text 2>err
 		[ "$(grep -c "$filter" trace)" = 2 ]

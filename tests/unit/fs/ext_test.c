@@ -121,6 +121,7 @@ START_TEST(holes_are_told_from_data)
 	ck_assert(hole && len == 100000);
 	ok(fs_extent(n.fs, n.ino, 300000, &len, &hole, &e));
 	ck_assert_uint_eq(len, 0);
+	places_hold_the_bytes(v);
 	vfs_free(v);
 }
 END_TEST

@@ -249,4 +249,48 @@ static inline void each_failing_read_is_an_error(const char *path, bool may_not_
 	ck_assert_uint_lt(n, 300);
 }
 
+struct placed {
+	unsigned files;
+	uint64_t bytes; /* that were placed */
+};
+
+static inline int place_of_entry(void *arg, enum vfs_when when, const struct vfs_entry *ent, struct err *err)
+{
+	static uint8_t file[65536], dev[65536];
+	struct placed *p = arg;
+	uint64_t len, where;
+
+	(void)when, (void)err;
+	if (!S_ISREG(ent->st.mode))
+		return VFS_GO_ON;
+	p->files++;
+	for (uint64_t off = 0; off < ent->st.size; off += len) {
+		size_t got;
+		int rc = fs_place(ent->node.fs, ent->node.ino, off, &len, &where, &e);
+
+		ck_assert_msg(rc >= 0, "%s: %s", ent->path, e.msg);
+		ck_assert_uint_gt(len, 0);
+		len = MIN_OF(MIN_OF(len, ent->st.size - off), sizeof file);
+		if (rc == 0)
+			continue;
+		ok(fs_pread(ent->node.fs, ent->node.ino, file, (size_t)len, off, &got, &e));
+		ck_assert_uint_eq(got, len);
+		ok(block_pread(fs_device(ent->node.fs), dev, (size_t)len, where, &e));
+		ck_assert_mem_eq(file, dev, (size_t)len);
+		p->bytes += len;
+	}
+	return VFS_GO_ON;
+}
+
+/* What fs_place() says of any file is where its bytes are; of some of them it says something. */
+static inline void places_hold_the_bytes(struct vfs *v)
+{
+	struct placed p = { 0 };
+	const struct vfs_walk w = { .fn = place_of_entry, .arg = &p };
+
+	ok(vfs_walk(v, "/", &w, &e));
+	ck_assert_uint_gt(p.files, 1);
+	ck_assert_uint_gt(p.bytes, 0);
+}
+
 #endif

@@ -92,6 +92,7 @@ START_TEST(files_of_every_layout_read_as_they_were_written)
 	ok(fs_statfs(n.fs, &usage, &e));
 	ck_assert_uint_lt(usage.blocks_free, usage.blocks);
 	ck_assert_uint_gt(usage.inodes, 1000);
+	places_hold_the_bytes(v);
 	vfs_free(v);
 }
 END_TEST

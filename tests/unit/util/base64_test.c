@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "testing.h"
 
+#include "alloc.h"
 #include "base64.h"
 
 #include <string.h>
@@ -42,4 +43,20 @@ START_TEST(what_is_not_base64_is_refused)
 }
 END_TEST
 
-TEST_MAIN("base64", groups_of_each_length_are_decoded, what_is_not_base64_is_refused)
+START_TEST(bytes_become_text)
+{
+	CLEANUP(strbuf_free) struct strbuf out = STRBUF_INIT;
+
+	base64_encode(&out, "", 0, 0, NULL);
+	ck_assert_str_eq(out.s, "");
+	base64_encode(&out, "f", 1, 0, NULL);
+	base64_encode(&out, "fo", 2, 0, NULL);
+	base64_encode(&out, "foo", 3, 0, NULL);
+	ck_assert_str_eq(out.s, "Zg==Zm8=Zm9v");
+	strbuf_reset(&out);
+	base64_encode(&out, "\xff\xee\xdd\xcc\xbb\xaa\0", 7, 4, "\n");
+	ck_assert_str_eq(out.s, "/+7d\nzLuq\nAA==");
+}
+END_TEST
+
+TEST_MAIN("base64", bytes_become_text, groups_of_each_length_are_decoded, what_is_not_base64_is_refused)
