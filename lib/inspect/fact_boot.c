@@ -89,8 +89,12 @@ static int name_fits(const char *name, const char **tag, size_t *len)
 	size_t all = strlen(name);
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		size_t before = strlen(names[i].prefix), behind = strlen(names[i].suffix);
+		size_t before, behind;
 
+		if (*name != *names[i].prefix)
+			continue;
+		before = strlen(names[i].prefix);
+		behind = strlen(names[i].suffix);
 		if (!text_starts(name, names[i].prefix, tag) || all < before + behind ||
 		    strcmp(name + all - behind, names[i].suffix) != 0)
 			continue;

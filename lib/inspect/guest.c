@@ -505,6 +505,8 @@ int guest_mount_root(const struct contents *c, const struct root *root, struct g
 	rc = mount_content(c, &c->items[root->content], &view, "/", out, e);
 	if (rc == 0)
 		rc = fstab_mount(c, out, e);
+	if (rc == 0)
+		rc = guest_mount_usr(c, out, e);
 	if (rc < 0)
 		guest_free(out);
 	return rc;

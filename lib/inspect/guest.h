@@ -95,6 +95,8 @@ struct guest {
 /* Adds a sentence to a list of them, unless it is there. */
 __attribute__((format(printf, 4, 5))) int sentence_add(char ***list, size_t *n, struct err *e, const char *fmt, ...);
 void guest_free(struct guest *g); /* for CLEANUP */
+/* guest_usr.c: mounts a volume on /usr where the tree has nothing there, and one looks like it. */
+int guest_mount_usr(const struct contents *c, struct guest *g, struct err *e);
 /* Mounts a root on "/" and what its /etc/fstab names and we can read where it says. */
 int guest_mount_root(const struct contents *c, const struct root *root, struct guest *out, struct err *e);
 /*

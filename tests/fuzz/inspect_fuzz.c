@@ -51,7 +51,7 @@ static int memory_lookup(struct fs *fs, uint64_t dir, const char *name, uint64_t
 
 	(void)dir;
 	for (size_t i = 0; i < NAMES; i++) {
-		if (strcmp(name, names[i]) != 0)
+		if (*name != *names[i] || strcmp(name, names[i]) != 0)
 			continue;
 		*ino = NODE_FILE + i;
 		return m->file[i] ? 0 : err_set(e, ERR_NOT_FOUND, "no such file or directory");
@@ -173,7 +173,7 @@ static int on_failure(void *arg, const char *path, const struct err *why, struct
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	const struct pkg_walk w = { .package = on_package, .failed = on_failure };
-	struct memory_fs m = { .len = { 0 } };
+	struct memory_fs *m = calloc(1, sizeof *m);
 	struct guest g = { .vfs = NULL };
 	struct err e = ERR_INIT;
 	struct facts facts;
@@ -181,25 +181,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct os os;
 	const struct facts_from from = { .g = &g, .os = &os };
 
+	if (!m)
+		abort();
 	while (len >= 3) {
 		size_t i = data[0] % NAMES, n = data[1] | (size_t)data[2] << 8;
 
 		data += 3;
 		len -= 3;
 		n = n < len ? n : len;
-		m.file[i] = data;
-		m.len[i] = n;
+		m->file[i] = data;
+		m->len[i] = n;
 		data += n;
 		len -= n;
 	}
-	/* As fs_open() would make it: vfs_free() ends it. */
+	/* As fs_open() would make it: vfs_free() ends it and its state. */
 	fs = calloc(1, sizeof *fs);
 	if (!fs)
 		abort();
 	fs->drv = &memory_driver;
 	fs->refs = 1;
 	fs->root = NODE_ROOT;
-	fs->state = &m;
+	fs->state = m;
 	if (vfs_new(&g.vfs, NULL) < 0 || vfs_mount(g.vfs, fs, "/", NULL) < 0)
 		abort();
 	if (os_inspect(g.vfs, &os, &e) < 0)

@@ -412,7 +412,43 @@ START_TEST(without_boot_code_and_esp_the_firmware_is_not_known)
 }
 END_TEST
 
-TEST_MAIN("facts", kernels_are_told_with_their_initrds_the_newest_first, a_kernel_without_a_version_in_its_name_has_its_own,
+/* Flatcar: two volumes for /usr, of which the newer counts, and no word of them in the root. */
+START_TEST(the_newer_of_two_volumes_for_usr_is_mounted_there)
+{
+	const struct block_open how = { .format = "raw" };
+	struct block *disk = NULL;
+	struct volume_list vols = { 0 };
+	struct contents c;
+	struct guest g;
+	struct os os;
+
+	run("mkdir -p r/etc/flatcar r/root r/home r/usr a/bin a/lib a/share b/bin b/lib b/share; touch "
+	"r/etc/flatcar/update.conf\n"
+	    "printf 'ID=flatcar\\nVERSION_ID=3815.2.5\\n' >a/lib/os-release; printf 'ID=flatcar\\nVERSION_ID=3900.1.0\\n"
+	    "' >b/lib/os-release\n"
+	    "truncate -s 32M d; sgdisk -n 1:2048:+4M -n 2:0:+4M -n 3:0:+4M d; at=1\n"
+	    "for v in a b r; do truncate -s 4M $v.fs; mke2fs -q -F -t ext4 -O ^has_journal -d $v $v.fs\n"
+	    "dd if=$v.fs of=d bs=1M seek=$at conv=notrunc; at=$((at + 4)); done");
+	ok(block_open("d", &how, &disk, &e));
+	ok(volume_scan(disk, 0, &vols, &e));
+	ok(contents_scan(&vols, &c, &e));
+	ok(guest_open(&c, false, &g, &e));
+	ck_assert_uint_eq(g.nmounted, 2);
+	ck_assert_str_eq(g.mounted[0]->vol->name, "/dev/sda3");
+	ck_assert_str_eq(g.mounted[1]->vol->name, "/dev/sda2");
+	ok(os_inspect(g.vfs, &os, &e));
+	ck_assert_str_eq(os.distro, "flatcar");
+	ck_assert_str_eq(os.version_id, "3900.1.0");
+	os_free(&os);
+	guest_free(&g);
+	contents_free(&c);
+	volume_list_free(&vols);
+	block_unref(disk);
+}
+END_TEST
+
+TEST_MAIN("facts", the_newer_of_two_volumes_for_usr_is_mounted_there,
+	  kernels_are_told_with_their_initrds_the_newest_first, a_kernel_without_a_version_in_its_name_has_its_own,
 	  kernels_lie_beside_their_modules_and_in_entries_of_the_boot_loader, kernels_of_every_processor_are_known_by_their_headers,
 	  the_last_part_of_an_initrd_tells_how_it_is_compressed, other_systems_have_their_kernels_in_their_own_places,
 	  who_can_log_in_is_told_and_no_hash_is_kept, the_bsds_have_it_in_one_file, what_systemd_is_linked_to_start_is_told,
