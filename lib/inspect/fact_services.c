@@ -146,7 +146,7 @@ static int on_preset_file(void *arg, const struct vfs_dirent *d, struct err *e)
 	struct presets *p = arg;
 	char **files;
 
-	if (fnmatch("*.preset", d->name, 0) != 0)
+	if (fnmatch("*.preset", d->name, 0) != 0 || p->nfiles == LIMIT_PRESETS)
 		return 0;
 	/* One of this name in /etc takes the place of the vendor's. */
 	for (size_t i = 0; i < p->nfiles; i++)

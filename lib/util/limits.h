@@ -171,7 +171,10 @@
 #define LIMIT_FACT_ENTRIES 32768
 /* And what is read of its files for them, one after the other: four times the largest passwd and shadow. */
 #define LIMIT_FACT_KIB (32 * MiB / KiB)
-/* Rules of systemd's presets: Fedora has some hundred; each is held against each unit, which takes it a million steps. */
+/*
+ * Rules of systemd's presets, and files of them: Fedora has some hundred.  Each is held against each unit, which takes Fedora a
+ * million steps.
+ */
 #define LIMIT_PRESETS 2048
 #define LIMIT_PRESET_STEPS (1 << 26)
 /* Kernels, and initrds, that are told: each costs a look at its head. */
