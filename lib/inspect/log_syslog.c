@@ -3,7 +3,7 @@
  * log_syslog.c - what syslog daemons write: a time ("Nov 25 21:50:40", or as RFC 3339 has it), the host, who speaks, words.
  *
  * Daemons write one message to several files.  Where there is a file with nearly all of them, the others that repeat it are
- * left out.
+ * left out.  With them come the logs of auditd and cloud-init, which are text with a time in each line as well.
  */
 #include "log_text.h"
 
@@ -100,6 +100,45 @@ static bool syslog_parse(struct text_log *t, char *line, struct log_entry *ent)
 
 static const struct text_format syslog_format = { .source = LOG_SYSLOG, .parse = syslog_parse };
 
+/* "type=USER_LOGIN msg=audit(1700000000.123:77): pid=1 ..." */
+static bool audit_parse(struct text_log *t, char *line, struct log_entry *ent)
+{
+	char *p = strstr(line, "msg=audit(");
+	int64_t sec = 0, rest = 0, unit = 100000;
+
+	(void)ent;
+	if (!p)
+		return true;
+	for (p += strlen("msg=audit("); *p >= '0' && *p <= '9' && sec < INT32_MAX; p++)
+		sec = sec * 10 + (*p - '0');
+	if (sec == 0 || *p++ != '.')
+		return true;
+	for (; *p >= '0' && *p <= '9'; p++, unit /= 10)
+		rest += (*p - '0') * unit;
+	t->usec = sec * 1000000 + rest;
+	return true;
+}
+
+static const struct text_format audit_format = { .source = LOG_SYSLOG, .identifier = "audit", .parse = audit_parse };
+
+/* "2026-11-25 21:50:40,123 - util.py[WARNING]: words" */
+static bool cloud_init_parse(struct text_log *t, char *line, struct log_entry *ent)
+{
+	char *p = line, *level, *end;
+
+	if (!text_time_iso(t, &p, &t->usec) || strncmp(p, " - ", 3) != 0)
+		return true;
+	ent->message = p + 3;
+	level = strchr(p, '[');
+	end = level ? strchr(level, ']') : NULL;
+	if (end)
+		ent->priority = text_priority(level + 1, (size_t)(end - level - 1));
+	return true;
+}
+
+static const struct text_format cloud_init_format = { .source = LOG_SYSLOG, .identifier = "cloud-init",
+						      .parse = cloud_init_parse };
+
 int syslog_collect(const struct log_open *how, struct log_streams *out, struct err *e)
 {
 	int rc = 0;
@@ -107,5 +146,9 @@ int syslog_collect(const struct log_open *how, struct log_streams *out, struct e
 	for (size_t i = 0; i < ARRAY_LEN(logs) && rc == 0; i++)
 		if (!logs[i].unless || !vfs_is_file(how->vfs, logs[i].unless))
 			rc = text_log_collect(how, logs[i].path, &syslog_format, out, e);
+	if (rc == 0)
+		rc = text_log_collect(how, "/var/log/audit/audit.log", &audit_format, out, e);
+	if (rc == 0)
+		rc = text_log_collect(how, "/var/log/cloud-init.log", &cloud_init_format, out, e);
 	return rc;
 }

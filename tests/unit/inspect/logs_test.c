@@ -14,7 +14,7 @@ struct told {
 	struct strbuf text, failed;
 };
 
-/* "seconds host identifier[pid]<priority>: message" */
+/* "seconds host identifier[pid]<priority>: message"; the scripts are run in the guest's /var/log */
 static int on_entry(void *arg, const struct log_entry *ent, struct err *err)
 {
 	struct told *t = arg;
@@ -155,6 +155,18 @@ START_TEST(package_managers_tell_what_they_did)
 }
 END_TEST
 
+START_TEST(audit_and_cloud_init_have_logs_too)
+{
+	tells("mkdir audit\n"
+	      "echo 'type=LOGIN msg=audit(1700000000.250:77): pid=1 res=failed' >audit/audit.log\n"
+	      "echo 'type=LOGIN msg=audit(17000000001234567890.250:77): no time' >>audit/audit.log\n"
+	      "echo '2023-11-14 22:13:21,500 - util.py[WARNING]: no network' >cloud-init.log",
+	      "1700000000 audit: type=LOGIN msg=audit(1700000000.250:77): pid=1 res=failed\n"
+	      "1700000000 audit: type=LOGIN msg=audit(17000000001234567890.250:77): no time\n"
+	      "1700000001 cloud-init<4>: util.py[WARNING]: no network\n");
+}
+END_TEST
+
 /* put OFFSET: its input goes into the record at that place */
 #define RECORD                                                                                                         \
 	"record() { head -c $1 /dev/zero >r; }; put() { dd of=r bs=1 seek=$1 conv=notrunc status=none; }\n"             \
@@ -231,5 +243,5 @@ END_TEST
 TEST_MAIN("logs", syslog_lines_are_read_in_both_ways_of_writing_the_time, years_that_are_not_written_are_found,
 	  rotated_files_are_read_from_the_oldest_on_whatever_they_are_compressed_by, what_is_damaged_is_told_and_the_rest_is_read,
 	  a_bomb_and_a_hole_are_not_read_to_their_ends, lines_that_are_too_long_are_cut, package_managers_tell_what_they_did,
-	  logins_and_boots_are_read_and_those_that_failed, only_what_is_wanted_is_given, local_times_are_those_of_the_guest,
-	  zones_that_lie_are_none)
+	  audit_and_cloud_init_have_logs_too, logins_and_boots_are_read_and_those_that_failed, only_what_is_wanted_is_given,
+	  local_times_are_those_of_the_guest, zones_that_lie_are_none)
