@@ -63,7 +63,8 @@ static size_t pack(const char *tool)
 {
 	char script[200];
 
-	snprintf(script, sizeof script, "seq 1 40000 >plain; %s -q -c plain >packed; head -c 9 plain | %s -q -c >>packed", tool, tool);
+	snprintf(script, sizeof script, "seq 1 40000 >plain; %s -q -c plain >packed; head -c 9 plain | %s -q -c >>packed", tool,
+		 tool);
 	ck_assert_int_eq(system(script), 0);
 	ck_assert_uint_gt(load("plain", plain, sizeof plain), 100000);
 	return load("packed", packed, sizeof packed);
