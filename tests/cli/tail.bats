@@ -14,9 +14,16 @@ setup()
 	guest_of g.img
 }
 
+# The first process that strace has seen; strace itself takes no signals then, and ends with it.
+kill_traced()
+{
+	[ ! -s trace ] || kill "$(head -n 1 trace | cut -d' ' -f1)" 2>/dev/null || :
+}
+
 teardown()
 {
 	[ ! "${pid-}" ] || kill "$pid" 2>/dev/null || :
+	[ ! "${pid-}" ] || kill_traced
 	remove_folder
 }
 
@@ -76,7 +83,7 @@ change()
 }
 
 @test "-f prints what comes, of a file that is replaced all of it, and waits for one that is gone" {
-	drydock tail -f -n 1 g.img:/var/log/a >out 2>err 3>&- &
+	"$DRYDOCK" tail -f -n 1 g.img:/var/log/a >out 2>err 3>&- &
 	pid=$!
 	wait_for grep -qx 30 out
 	seq 31 33 >>t/var/log/a
@@ -92,6 +99,8 @@ change()
 	change
 	wait_for grep -qx back out
 	kill "$pid"
+	wait "$pid" || :
+	pid=
 	printf '%s\n' 30 31 32 33 short back | cmp - out
 	[ "$(grep -c . err)" -ge 2 ]
 }
@@ -102,7 +111,8 @@ change()
 	strace -f -o trace -e trace=clone,clone3,fork,vfork,openat,seccomp,execve "$DRYDOCK" tail -f g.img:/var/log/a >out 2>err 3>&- &
 	pid=$!
 	wait_for grep -qx 30 out || skip "this machine does not let a process be traced"
-	kill "$pid"
+	kill_traced
+	wait "$pid" || :
 	pid=
 	[ "$(grep -c 'seccomp(SECCOMP_SET_MODE_FILTER.*= 0$' trace)" -ge 2 ]
 	child=$(grep -m 1 'seccomp(' trace | cut -d' ' -f1)
