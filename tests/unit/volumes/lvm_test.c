@@ -67,6 +67,33 @@ START_TEST(hyphens_are_doubled_where_names_are_joined)
 }
 END_TEST
 
+/* The disk of another guest, with one partition of 100 sectors behind the first 16. */
+START_TEST(partitions_in_a_logical_volume_are_listed)
+{
+	struct volume_list l;
+	const struct volume *v;
+	uint8_t *sector = a.bytes + EXTENTS_OFF;
+
+	disk_pv(&a, ID_BARE(a), 1,
+		vg_text(1, 1, LV("disk", "VISIBLE", 2, LINEAR("pv0", 0)) LV("disk2", "VISIBLE", 1, LINEAR("pv0", 2))));
+	memset(sector, 0, 512);
+	sector[446 + 4] = 0x83;
+	disk_le32(&a, EXTENTS_OFF + 446 + 8, 16);
+	disk_le32(&a, EXTENTS_OFF + 446 + 12, 100);
+	memcpy(sector + 510, "\x55\xaa", 2);
+	store("a", &a);
+	ok(assemble("a", &l));
+	ck_assert_ptr_null(l.warning);
+	v = find(&l, "/dev/vg/disk1");
+	ck_assert_ptr_eq(find(&l, "/dev/mapper/vg-disk1"), v);
+	ck_assert_uint_eq(v->size, 100 * 512);
+	ck_assert_uint_eq(v->off, 16 * 512);
+	ck_assert(find(&l, "vg/disk")->in_use && !v->in_use);
+	HOLDS(find(&l, "vg/disk2"), EXTENT, 3);
+	volume_list_free(&l);
+}
+END_TEST
+
 START_TEST(without_a_disk_the_volumes_that_are_whole_are_given)
 {
 	struct volume_list l;
@@ -543,10 +570,11 @@ START_TEST(every_failing_allocation_is_an_error)
 END_TEST
 
 TEST_MAIN("lvm", linear_volumes_of_two_disks_are_listed, hyphens_are_doubled_where_names_are_joined,
-	  without_a_disk_the_volumes_that_are_whole_are_given, text_goes_round_in_its_area,
-	  the_newest_metadata_counts_and_older_is_told, damaged_areas_are_told_and_another_is_used,
-	  wrong_places_in_an_area_are_told, two_areas_one_ignored_and_none_at_all, labels_that_are_none_are_no_volumes,
-	  copies_of_disks_are_told, two_groups_of_one_name_are_both_read, a_disk_that_left_its_group_is_told,
+	  partitions_in_a_logical_volume_are_listed, without_a_disk_the_volumes_that_are_whole_are_given,
+	  text_goes_round_in_its_area, the_newest_metadata_counts_and_older_is_told,
+	  damaged_areas_are_told_and_another_is_used, wrong_places_in_an_area_are_told,
+	  two_areas_one_ignored_and_none_at_all, labels_that_are_none_are_no_volumes, copies_of_disks_are_told,
+	  two_groups_of_one_name_are_both_read, a_disk_that_left_its_group_is_told,
 	  a_disk_that_its_group_counts_as_missing_is_not_read, groups_that_make_no_sense_are_told,
 	  volumes_that_make_no_sense_are_left_out, a_disk_that_was_cut_off_loses_what_lay_there,
 	  volumes_in_each_other_have_a_limit, segments_of_many_kinds_follow_each_other,
