@@ -120,15 +120,19 @@ int ext_statfs(struct ext *x, struct fs_usage *out, struct err *e);
 
 struct ext_group {
 	uint64_t block_bitmap, inode_bitmap, inode_table; /* not judged */
-	uint32_t block_bitmap_sum; /* its upper half is there with descriptors of 64 bytes */
-	unsigned flags;
 	uint32_t free_clusters, free_inodes;
-	bool sound; /* its checksum matches, or there are none */
+	uint32_t bitmap_sum; /* of the block bitmap */
+	bool sound;	     /* its own checksum matches, or there are none */
+	bool unused;	     /* its block bitmap was never written: only the filesystem itself is in it */
 };
 int ext_group_get(struct ext *x, uint32_t group, struct ext_group *out, struct err *e);
 bool ext_group_has_super(const struct ext *x, uint32_t group);
-/* Is the group's descriptor in a block of its own meta group? */
-bool ext_group_in_meta(const struct ext *x, uint32_t group);
+/* How many blocks of descriptors it holds, in use. */
+uint64_t ext_group_desc_blocks(const struct ext *x, uint32_t group);
+/* What it begins with: a superblock, descriptors, and blocks that are kept for more of these; *nblocks may be 0. */
+void ext_group_head(const struct ext *x, uint32_t group, uint64_t *first, uint64_t *nblocks);
+/* Does the checksum of its block bitmap, of bs bytes, match? */
+bool ext_group_bitmap_is(const struct ext *x, const struct ext_group *g, const uint8_t *bitmap);
 
 /* ---- ext_journal.c ---- */
 

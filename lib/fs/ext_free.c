@@ -64,32 +64,25 @@ static int compare_owns(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The descriptors, and what lies with them, of a group that has some: blocks behind `first`. */
-static uint64_t desc_blocks(const struct ext *x, uint32_t group)
+static int group_sound(struct ext *x, uint32_t group, struct ext_group *out, struct err *e)
 {
-	bool meta = x->incompat & EXT2_FEATURE_INCOMPAT_META_BG;
-	uint32_t per_block = x->bs / x->desc_size;
+	int rc = ext_group_get(x, group, out, e);
 
-	if (ext_group_in_meta(x, group))
-		return group % per_block == 0 || group % per_block == 1 || group % per_block == per_block - 1;
-	if (!ext_group_has_super(x, group))
-		return 0;
-	return meta ? EXT_LE32(x->sb.s_first_meta_bg)
-		    : div_round_up(x->ngroups, per_block) + (uint64_t)EXT_LE16(x->sb.s_reserved_gdt_blocks);
+	if (rc == 0 && !out->sound)
+		rc = err_set(e, ERR_CORRUPT, "the checksum of group descriptor %" PRIu32 " does not match", group);
+	return rc;
 }
 
-enum own_kind { OWN_SUPER, OWN_BLOCK_BITMAP, OWN_INODE_BITMAP, OWN_INODE_TABLE, OWN_KINDS };
+enum own_kind { OWN_HEAD, OWN_BLOCK_BITMAP, OWN_INODE_BITMAP, OWN_INODE_TABLE, OWN_KINDS };
 
 static int own_of(struct ext *x, uint32_t g, enum own_kind kind, struct owns *o, struct err *e)
 {
-	uint64_t first = x->first_block + (uint64_t)g * x->blocks_per_group;
 	struct ext_group group;
-	int rc = ext_group_get(x, g, &group, e);
+	uint64_t first, n;
+	int rc = group_sound(x, g, &group, e);
 
 	if (rc < 0)
 		return rc;
-	if (!group.sound)
-		return err_set(e, ERR_CORRUPT, "the checksum of group descriptor %" PRIu32 " does not match", g);
 	switch (kind) {
 	case OWN_BLOCK_BITMAP:
 		return owns_add(x, o, group.block_bitmap, 1, e);
@@ -98,27 +91,22 @@ static int own_of(struct ext *x, uint32_t g, enum own_kind kind, struct owns *o,
 	case OWN_INODE_TABLE:
 		return owns_add(x, o, group.inode_table, div_round_up((uint64_t)x->inodes_per_group * x->inode_size, x->bs), e);
 	default:
-		/* Where blocks of 1 KiB are counted from 0, the first superblock is in block 1. */
-		if (first == 0 && x->bs == 1024)
-			first++;
-		return owns_add(x, o, first, ext_group_has_super(x, g) + desc_blocks(x, g), e);
+		ext_group_head(x, g, &first, &n);
+		return owns_add(x, o, first, n, e);
 	}
 }
 
 /* All of them, in order.  Each kind by itself, since those of one kind often follow each other. */
 static int collect_owns(struct ext *x, struct owns *o, struct err *e)
 {
-	for (unsigned kind = 0; kind < OWN_KINDS; kind++) {
-		for (uint32_t g = 0; g < x->ngroups; g++) {
-			int rc = own_of(x, g, (enum own_kind)kind, o, e);
+	int rc = 0;
 
-			if (rc < 0)
-				return rc;
-		}
-	}
+	for (unsigned kind = 0; kind < OWN_KINDS; kind++)
+		for (uint32_t g = 0; rc == 0 && g < x->ngroups; g++)
+			rc = own_of(x, g, (enum own_kind)kind, o, e);
 	if (o->n)
 		qsort(o->items, o->n, sizeof *o->items, compare_owns);
-	return 0;
+	return rc;
 }
 
 /* ---- runs of free blocks, on their way to who asked ---- */
@@ -187,8 +175,8 @@ static bool bit(const uint8_t *bitmap, uint32_t i)
 	return bitmap[i / 8] >> i % 8 & 1;
 }
 
-static int walk_bitmap(struct walk *w, uint32_t g, uint32_t told, const uint8_t *bitmap, uint64_t first, uint64_t end,
-		       struct err *e)
+static int walk_bitmap(struct walk *w, uint32_t g, const struct ext_group *d, const uint8_t *bitmap, uint64_t first,
+		       uint64_t end, struct err *e)
 {
 	struct ext *x = w->x;
 	uint32_t n = (uint32_t)div_round_up(end - first, 1ULL << x->cluster_bits), found = 0;
@@ -213,19 +201,10 @@ static int walk_bitmap(struct walk *w, uint32_t g, uint32_t told, const uint8_t 
 		if (rc)
 			return rc;
 	}
-	if (found != told)
+	if (found != d->free_clusters)
 		return err_set(e, ERR_CORRUPT, "group %" PRIu32 " has %" PRIu32 " free blocks in its bitmap, and %" PRIu32
-			       " as it says", g, found, told);
+			       " as it says", g, found, d->free_clusters);
 	return 0;
-}
-
-/* As many bytes as a whole group has clusters in eights, also of the last group. */
-static bool sum_matches(const struct ext *x, const struct ext_group *group, const uint8_t *bitmap)
-{
-	uint32_t mask = x->desc_size >= EXT2_MIN_DESC_SIZE_64BIT ? UINT32_MAX : 0xffff;
-	uint32_t sum = ext2fs_crc32c_le(x->seed, bitmap, (size_t)(x->blocks_per_group >> x->cluster_bits) / 8);
-
-	return !x->csum || (sum & mask) == (group->block_bitmap_sum & mask);
 }
 
 static int walk_group(struct walk *w, uint32_t g, uint8_t *bitmap, struct err *e)
@@ -233,21 +212,19 @@ static int walk_group(struct walk *w, uint32_t g, uint8_t *bitmap, struct err *e
 	struct ext *x = w->x;
 	uint64_t first = x->first_block + (uint64_t)g * x->blocks_per_group;
 	uint64_t end = MIN_OF(first + x->blocks_per_group, x->nblocks);
-	bool sums = x->csum || x->ro_compat & EXT4_FEATURE_RO_COMPAT_GDT_CSUM;
-	struct ext_group group;
-	int rc = ext_group_get(x, g, &group, e);
+	struct ext_group d;
+	int rc = group_sound(x, g, &d, e);
 
 	if (rc < 0)
 		return rc;
-	/* The flag counts only where descriptors have checksums, as it does for the kernel. */
-	if (sums && group.flags & EXT2_BG_BLOCK_UNINIT)
+	if (d.unused)
 		return add_free(w, first, end, true, e);
-	rc = ext_io_read_meta(&x->io, bitmap, x->bs, group.block_bitmap << x->bs_bits, e);
+	rc = ext_io_read_meta(&x->io, bitmap, x->bs, d.block_bitmap << x->bs_bits, e);
 	if (rc < 0)
 		return err_in(e, rc, "the block bitmap of group %" PRIu32, g);
-	if (!sum_matches(x, &group, bitmap))
+	if (!ext_group_bitmap_is(x, &d, bitmap))
 		return err_set(e, ERR_CORRUPT, "the checksum of the block bitmap of group %" PRIu32 " does not match", g);
-	return walk_bitmap(w, g, group.free_clusters, bitmap, first, end, e);
+	return walk_bitmap(w, g, &d, bitmap, first, end, e);
 }
 
 /* Only what was shut down well, and is without known errors, is believed. */

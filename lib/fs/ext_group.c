@@ -9,6 +9,7 @@
 #include "ext.h"
 
 #include "alloc.h"
+#include "checked.h"
 #include "ondisk.h"
 
 #include <inttypes.h>
@@ -36,24 +37,53 @@ bool ext_group_has_super(const struct ext *x, uint32_t group)
 	return is_power_of(group, 3) || is_power_of(group, 5) || is_power_of(group, 7);
 }
 
-bool ext_group_in_meta(const struct ext *x, uint32_t group)
+/* Is the group's descriptor in a block of its own meta group? */
+static bool in_meta(const struct ext *x, uint32_t group)
 {
 	return (x->incompat & EXT2_FEATURE_INCOMPAT_META_BG) &&
 	       group / (x->bs / x->desc_size) >= EXT_LE32(x->sb.s_first_meta_bg);
+}
+
+/* Where the group begins, with the superblock if it has one. */
+static uint64_t group_block(const struct ext *x, uint32_t group)
+{
+	/* Where blocks of 1 KiB are counted from 0, the first superblock is in block 1. */
+	if (group == 0 && x->first_block == 0 && x->bs == 1024)
+		return 1;
+	return x->first_block + (uint64_t)group * x->blocks_per_group;
+}
+
+uint64_t ext_group_desc_blocks(const struct ext *x, uint32_t group)
+{
+	uint32_t per_block = x->bs / x->desc_size, first = group / per_block * per_block;
+
+	if (in_meta(x, group))
+		return group == first || group == first + 1 || group == first + per_block - 1;
+	if (!ext_group_has_super(x, group))
+		return 0;
+	if (x->incompat & EXT2_FEATURE_INCOMPAT_META_BG)
+		return EXT_LE32(x->sb.s_first_meta_bg);
+	return div_round_up((uint64_t)x->ngroups * x->desc_size, x->bs);
+}
+
+void ext_group_head(const struct ext *x, uint32_t group, uint64_t *first, uint64_t *nblocks)
+{
+	bool has_super = ext_group_has_super(x, group);
+
+	*first = group_block(x, group);
+	*nblocks = has_super + ext_group_desc_blocks(x, group);
+	if (has_super && !(x->incompat & EXT2_FEATURE_INCOMPAT_META_BG))
+		*nblocks += EXT_LE16(x->sb.s_reserved_gdt_blocks);
 }
 
 /* The block of the table that holds the group's descriptor. */
 static uint64_t table_block(const struct ext *x, uint32_t group)
 {
 	uint32_t per_block = x->bs / x->desc_size, first = group / per_block * per_block;
-	/* Where blocks of 1 KiB are counted from 0, the superblock is in block 1. */
-	uint64_t super = x->first_block == 0 && x->bs == 1024 ? 1 : x->first_block;
 
-	if (!ext_group_in_meta(x, group))
-		return super + 1 + group / per_block;
-	if (first == 0)
-		return super + 1;
-	return x->first_block + (uint64_t)first * x->blocks_per_group + ext_group_has_super(x, first);
+	if (!in_meta(x, group))
+		return group_block(x, 0) + 1 + group / per_block;
+	return group_block(x, first) + ext_group_has_super(x, first);
 }
 
 /* The reflected polynomial 0x8005. */
@@ -94,6 +124,11 @@ static bool checksum_matches(const struct ext *x, uint32_t group, const uint8_t 
 	return crc == le16_get(stored);
 }
 
+static uint64_t wide(uint32_t lo, uint32_t hi)
+{
+	return EXT_LE32(lo) | (uint64_t)EXT_LE32(hi) << 32;
+}
+
 int ext_group_get(struct ext *x, uint32_t group, struct ext_group *out, struct err *e)
 {
 	uint64_t off = table_block(x, group) * x->bs + (uint64_t)(group % (x->bs / x->desc_size)) * x->desc_size;
@@ -105,13 +140,24 @@ int ext_group_get(struct ext *x, uint32_t group, struct ext_group *out, struct e
 		return err_in(e, rc, "group descriptor %" PRIu32, group);
 	memset(&d, 0, sizeof d);
 	memcpy(&d, desc, MIN_OF((size_t)x->desc_size, sizeof d));
-	out->block_bitmap = EXT_LE32(d.bg_block_bitmap) | (uint64_t)EXT_LE32(d.bg_block_bitmap_hi) << 32;
-	out->inode_bitmap = EXT_LE32(d.bg_inode_bitmap) | (uint64_t)EXT_LE32(d.bg_inode_bitmap_hi) << 32;
-	out->block_bitmap_sum = EXT_LE16(d.bg_block_bitmap_csum_lo) | (uint32_t)EXT_LE16(d.bg_block_bitmap_csum_hi) << 16;
-	out->flags = EXT_LE16(d.bg_flags);
-	out->inode_table = EXT_LE32(d.bg_inode_table) | (uint64_t)EXT_LE32(d.bg_inode_table_hi) << 32;
+	out->block_bitmap = wide(d.bg_block_bitmap, d.bg_block_bitmap_hi);
+	out->inode_bitmap = wide(d.bg_inode_bitmap, d.bg_inode_bitmap_hi);
+	out->inode_table = wide(d.bg_inode_table, d.bg_inode_table_hi);
 	out->free_clusters = EXT_LE16(d.bg_free_blocks_count) | (uint32_t)EXT_LE16(d.bg_free_blocks_count_hi) << 16;
 	out->free_inodes = EXT_LE16(d.bg_free_inodes_count) | (uint32_t)EXT_LE16(d.bg_free_inodes_count_hi) << 16;
+	out->bitmap_sum = EXT_LE16(d.bg_block_bitmap_csum_lo) | (uint32_t)EXT_LE16(d.bg_block_bitmap_csum_hi) << 16;
 	out->sound = checksum_matches(x, group, desc);
+	/* The flag counts only where descriptors have checksums, as it does for the kernel. */
+	out->unused = EXT_LE16(d.bg_flags) & EXT2_BG_BLOCK_UNINIT && (x->csum || x->ro_compat & EXT4_FEATURE_RO_COMPAT_GDT_CSUM);
 	return 0;
+}
+
+bool ext_group_bitmap_is(const struct ext *x, const struct ext_group *g, const uint8_t *bitmap)
+{
+	uint32_t crc = ext2fs_crc32c_le(x->seed, bitmap, (x->blocks_per_group >> x->cluster_bits) / 8);
+
+	/* As many bits of it as the descriptor has. */
+	if (x->desc_size < sizeof(struct ext4_group_desc))
+		crc &= 0xffff;
+	return !x->csum || crc == g->bitmap_sum;
 }

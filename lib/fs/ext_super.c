@@ -211,20 +211,6 @@ int ext_super_read(struct ext *x, struct err *e)
 
 /* ---- statfs ---- */
 
-/* Blocks that group descriptors take in a group that holds a copy of them. */
-static uint64_t group_desc_blocks(const struct ext *x, uint32_t group, bool has_super)
-{
-	uint32_t per_block = x->bs / x->desc_size, first = group / per_block * per_block;
-
-	if (ext_group_in_meta(x, group))
-		return group == first || group == first + 1 || group == first + per_block - 1;
-	if (!has_super)
-		return 0;
-	if (x->incompat & EXT2_FEATURE_INCOMPAT_META_BG)
-		return EXT_LE32(x->sb.s_first_meta_bg);
-	return div_round_up((uint64_t)x->ngroups * x->desc_size, x->bs);
-}
-
 /*
  * The clusters that hold the filesystem itself: superblocks, descriptors, bitmaps, inode tables, and the journal.  With
  * bigalloc mke2fs has counted them (s_overhead_clusters), as one cluster may hold several of these.
@@ -243,7 +229,7 @@ static int overhead_clusters(struct ext *x, uint64_t *out, struct err *e)
 	}
 	for (uint32_t g = 0; g < x->ngroups; g++) {
 		bool has_super = ext_group_has_super(x, g);
-		uint64_t blocks = has_super + group_desc_blocks(x, g, has_super) + itable + 2;
+		uint64_t blocks = has_super + ext_group_desc_blocks(x, g) + itable + 2;
 
 		if (has_super && !x->cluster_bits)
 			blocks += EXT_LE16(x->sb.s_reserved_gdt_blocks);
