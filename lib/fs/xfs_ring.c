@@ -209,13 +209,19 @@ static int record_before(struct xfs_ring *r, uint32_t sector, uint32_t reach, st
 /* The first sector that is not of the cycle of sector 0; all that are of it come first. */
 static int cycle_change(struct xfs_ring *r, uint32_t cycle, uint32_t *sector, struct err *e)
 {
-	uint32_t lo = 0, hi = r->nsectors;
+	uint32_t lo = 0, hi = r->nsectors, c;
+	int rc = cycle_at(r, hi - 1, &c, e);
 
+	/* All is of one cycle, but for what was under way behind a sector 0 that was not written yet. */
+	if (rc < 0 || c == cycle) {
+		*sector = hi;
+		return rc;
+	}
 	/* Sector lo is of the cycle, sector hi (if there is one) is not. */
 	while (hi - lo > 1) {
-		uint32_t mid = lo + (hi - lo) / 2, c;
-		int rc = cycle_at(r, mid, &c, e);
+		uint32_t mid = lo + (hi - lo) / 2;
 
+		rc = cycle_at(r, mid, &c, e);
 		if (rc < 0)
 			return rc;
 		if (c == cycle)
@@ -343,9 +349,9 @@ static int record_add(struct xfs_ring *r, const struct xfs_record *rec, struct e
 }
 
 /* Each turn takes a record's sectors of those between the two, so it ends. */
-static int records_take(struct xfs_ring *r, uint32_t tail, uint32_t end, struct err *e)
+static int records_take(struct xfs_ring *r, uint64_t tail_lsn, uint32_t end, struct err *e)
 {
-	uint32_t left = back(r, end % r->nsectors, tail);
+	uint32_t tail = (uint32_t)tail_lsn, left = back(r, end % r->nsectors, tail);
 	uint64_t lsn = 0;
 
 	while (left > 0) {
@@ -356,6 +362,11 @@ static int records_take(struct xfs_ring *r, uint32_t tail, uint32_t end, struct 
 
 		if (rc == 0 && record_sectors(&rec) > left)
 			rc = err_set(e, ERR_CORRUPT, "the record at sector %" PRIu32 " runs past the log's end", tail);
+		if (rc == 0 && lsn == 0 && rec.lsn != tail_lsn)
+			rc = err_set(e, ERR_CORRUPT, "its tail at sector %" PRIu32 " was written over", tail);
+		/* The heads have no room for the first words of what is behind. */
+		if (rc == 0 && rec.len > rec.nheads * WORDS * XFS_SECTOR)
+			rc = err_set(e, ERR_CORRUPT, "a record of %" PRIu32 " bytes with %u heads", rec.len, rec.nheads);
 		if (rc == 0 && rec.lsn <= lsn)
 			rc = err_set(e, ERR_CORRUPT, "the record at sector %" PRIu32 " is older than the one before it", tail);
 		if (rc == 0 && be32_get(h.format) != FORMAT_LITTLE_ENDIAN)
@@ -414,7 +425,7 @@ int xfs_ring_scan(struct xfs_ring *r, bool *clean, struct err *e)
 	tail = (uint32_t)be64_get(h.tail_lsn);
 	if (tail >= r->nsectors)
 		return err_set(e, ERR_CORRUPT, "its tail is at sector %" PRIu32 " of %" PRIu32, tail, r->nsectors);
-	return records_take(r, tail, end, e);
+	return records_take(r, be64_get(h.tail_lsn), end, e);
 }
 
 /* ---- bytes of bodies ---- */

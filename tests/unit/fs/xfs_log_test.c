@@ -104,11 +104,14 @@ static void ring_put(uint32_t sector, const uint8_t *bytes, size_t n)
 		poke(log + (sector + i) % nsectors * SECTOR, bytes + i * SECTOR, SECTOR);
 }
 
+/* Records have one head, whatever their length. */
+static bool few_heads;
+
 /* The body so far as a record of a ring at `sector`, in this cycle; the next sector. */
 static uint32_t record(uint32_t cycle, uint32_t sector, uint32_t tail_cycle, uint32_t tail)
 {
 	static uint8_t all[sizeof body + 16 * SECTOR];
-	uint32_t nsectors, nwords = (uint32_t)((body_len + SECTOR - 1) / SECTOR), nheads = (nwords + 63) / 64;
+	uint32_t nsectors, nwords = (uint32_t)((body_len + SECTOR - 1) / SECTOR), nheads = few_heads ? 1 : (nwords + 63) / 64;
 	uint8_t *data = all + nheads * SECTOR;
 	uint32_t crc;
 
@@ -116,7 +119,8 @@ static uint32_t record(uint32_t cycle, uint32_t sector, uint32_t tail_cycle, uin
 	memset(all, 0, sizeof all);
 	memcpy(data, body, body_len);
 	for (uint32_t i = 0; i < nwords; i++) {
-		memcpy(all + i / 64 * SECTOR + (i < 64 ? 44 : 4) + i % 64 * 4, data + i * SECTOR, 4);
+		if (i / 64 < nheads)
+			memcpy(all + i / 64 * SECTOR + (i < 64 ? 44 : 4) + i % 64 * 4, data + i * SECTOR, 4);
 		put_be32(data + i * SECTOR, sector + nheads + i < nsectors ? cycle : cycle + 1);
 	}
 	for (uint32_t i = 1; i < nheads; i++)
@@ -373,6 +377,58 @@ START_TEST(records_go_around_the_end_of_the_ring)
 	record(2, next, 1, tail);
 	ck_assert_str_eq(opening_notice(), "log replayed in memory: 2 transactions, 4 buffers, 0 inodes");
 	ck_assert(some_has("SOME-B"));
+}
+END_TEST
+
+/* The ring is full, and of what was under way from its beginning on, which is half of it, all but the first sector was written. */
+START_TEST(the_end_of_the_ring_is_the_logs_when_its_beginning_was_not_written)
+{
+	uint8_t sector[SECTOR] = { 0 };
+	uint32_t nsectors, tail;
+
+	make();
+	log_at(&nsectors);
+	put_be32(sector, 1);
+	for (uint32_t i = 0; i < nsectors; i++)
+		ring_put(i, sector, 1);
+	tail = nsectors - 2;
+	start(1);
+	log_some(1, 'A');
+	commit(1);
+	ck_assert_uint_eq(record(1, tail, 1, tail), 0);
+	put_be32(sector, 2);
+	for (uint32_t i = 1; i < nsectors / 2 + 10; i++)
+		ring_put(i, sector, 1);
+	ck_assert(some_has("SOME-A"));
+}
+END_TEST
+
+START_TEST(a_tail_that_was_written_over_is_refused)
+{
+	make();
+	start(1);
+	log_some(1, 'A');
+	commit(1);
+	record(1, 2, 0, 2);
+	refused(ERR_CORRUPT, "its tail at sector 2 was written over");
+}
+END_TEST
+
+START_TEST(a_record_with_fewer_heads_than_its_words_need_is_refused)
+{
+	static uint8_t filler[128];
+
+	make();
+	start(1);
+	for (unsigned i = 0; i < 300; i++) {
+		buffer(1, 4096 * 4 + 128 * SECTOR, 512, 0, 1);
+		op(1, 0, filler, sizeof filler);
+	}
+	commit(1);
+	few_heads = true;
+	record(1, 2, 1, 2);
+	few_heads = false;
+	refused(ERR_CORRUPT, "bytes with 1 heads");
 }
 END_TEST
 
@@ -634,24 +690,32 @@ START_TEST(the_root_of_an_extent_tree_is_put_into_its_inode)
 }
 END_TEST
 
-START_TEST(inodes_that_are_made_in_the_log_begin_as_zeros)
+/* Eight inodes are made in the block at pos. */
+static void make_inodes(uint32_t tid, uint64_t pos)
 {
 	struct {
 		le16 type, n;
 		be32 ag, agbno, count, size, length, gen;
 	} f;
+	be32 agblocks;
 
-	make();
-	/* In a block of the middle: the root is in the first. */
-	core_of("/most/most-300");
+	peek(84, &agblocks, sizeof agblocks);
 	le16_put(&f.type, 0x123f);
 	le16_put(&f.n, 1);
-	be32_put(&f.ag, 0);
-	be32_put(&f.agbno, (uint32_t)(ino_at / 4096));
+	be32_put(&f.ag, (uint32_t)(pos / 4096) / be32_get(agblocks));
+	be32_put(&f.agbno, (uint32_t)(pos / 4096) % be32_get(agblocks));
 	be32_put(&f.count, 8);
 	be32_put(&f.size, INODE);
 	be32_put(&f.length, 1);
 	be32_put(&f.gen, 1);
+	op(tid, 0, &f, sizeof f);
+}
+
+START_TEST(inodes_that_are_made_in_the_log_begin_as_zeros)
+{
+	make();
+	/* In a block of the middle: the root is in the first. */
+	core_of("/most/most-300");
 	/* What was logged before does not count, and what lies on the disk may be of any age. */
 	run("xfs_db -x -c 'path /most/most-300' -c 'write -d v3.lsn 0x900000003' d");
 	start(1);
@@ -659,7 +723,7 @@ START_TEST(inodes_that_are_made_in_the_log_begin_as_zeros)
 	inode(1, 1, 2);
 	commit(1);
 	start(2);
-	op(2, 0, &f, sizeof f);
+	make_inodes(2, ino_at);
 	commit(2);
 	start(3);
 	core[8] = 9;
@@ -812,6 +876,9 @@ int main(void)
 	tcase_add_test(t, a_region_goes_on_in_the_next_record);
 	tcase_add_test(t, records_of_more_than_32_kib_have_more_heads);
 	tcase_add_test(t, records_go_around_the_end_of_the_ring);
+	tcase_add_test(t, the_end_of_the_ring_is_the_logs_when_its_beginning_was_not_written);
+	tcase_add_test(t, a_tail_that_was_written_over_is_refused);
+	tcase_add_test(t, a_record_with_fewer_heads_than_its_words_need_is_refused);
 	tcase_add_test(t, records_that_were_under_way_never_happened);
 	tcase_add_test(t, a_bad_record_among_older_ones_is_refused);
 	tcase_add_test(t, a_record_of_an_unmount_makes_it_clean);
