@@ -180,17 +180,22 @@ static bool cover_add(struct cover *c, uint64_t pos, uint32_t len)
 	return all;
 }
 
-/* The pieces of one unit, [first, end), newest first: marks by len 0 those that count no more. */
+/*
+ * The pieces of one unit, [first, end), newest first: marks by len 0 those that count no more.  That inodes were made is
+ * remembered although later bytes replace all of them, but not when they were freed: what is there since then may be in its
+ * place already, and only some of it in the log.
+ */
 static void unit_settle(struct xfs_over *o, size_t first, size_t end)
 {
-	struct cover c = { { false } };
+	struct cover c = { { false } }, freed = { { false } };
 
 	for (size_t i = end; i-- > first;) {
 		struct xfs_piece *p = &o->pieces[i];
-		bool covered = cover_add(&c, p->pos, p->len);
+		bool covered = cover_add(p->kind == XFS_PIECE_DATA ? &c : &freed, p->pos, p->len);
 
-		/* That inodes were made is remembered, although later bytes replace all of them. */
-		if (p->kind == XFS_PIECE_CANCEL || (covered && p->kind == XFS_PIECE_DATA))
+		if (p->kind != XFS_PIECE_DATA)
+			cover_add(&c, p->pos, p->len);
+		if (p->kind == XFS_PIECE_CANCEL || covered)
 			p->len = 0;
 	}
 }

@@ -711,6 +711,25 @@ static void make_inodes(uint32_t tid, uint64_t pos)
 	op(tid, 0, &f, sizeof f);
 }
 
+/* A directory took their block, and is on the disk but for its last change. */
+START_TEST(inodes_that_were_made_and_freed_leave_nothing)
+{
+	make();
+	chunk_of_some('A');
+	start(1);
+	make_inodes(1, some);
+	commit(1);
+	start(2);
+	buffer(2, some, 4096, 0x02, 0);
+	commit(2);
+	start(3);
+	log_some(3, 'A');
+	commit(3);
+	record(1, 2, 1, 2);
+	ck_assert(some_has("SOME-A") && some_has("some-2") && some_has("some-9"));
+}
+END_TEST
+
 START_TEST(inodes_that_are_made_in_the_log_begin_as_zeros)
 {
 	make();
@@ -885,6 +904,7 @@ int main(void)
 	tcase_add_loop_test(t, a_logged_inode_is_told_as_it_is_logged, 0, 2);
 	tcase_add_test(t, forks_that_are_logged_earlier_count);
 	tcase_add_test(t, the_root_of_an_extent_tree_is_put_into_its_inode);
+	tcase_add_test(t, inodes_that_were_made_and_freed_leave_nothing);
 	tcase_add_test(t, inodes_that_are_made_in_the_log_begin_as_zeros);
 	tcase_add_test(t, announced_changes_of_a_map_are_completed);
 	tcase_add_test(t, every_failing_allocation_of_a_replay_is_an_error);
