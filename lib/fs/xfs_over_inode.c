@@ -108,15 +108,20 @@ static int piece_take(struct xfs_over *o, struct xfs *x, const struct xfs_inode_
 	return 0;
 }
 
-/* Inodes were made, or freed, here: what was logged of them before counts no more. */
+/*
+ * Inodes were made, or freed, here: what was logged of them before counts no more.  Before there was an item for it (in
+ * version 4 there is none) the bytes of new inodes are logged; of others only links are, which lie behind the first word.
+ */
 static void slots_forget(const struct xfs_over *o, struct slot *slots, const struct xfs_piece *p)
 {
+	uint32_t len = p->kind == XFS_PIECE_DATA ? sizeof(be32) : o->inode_size;
+
 	for (uint32_t at = 0; at < UNIT; at += o->inode_size)
-		if (ranges_overlap(at, o->inode_size, p->pos % UNIT, p->len)) {
+		if (ranges_overlap(at, len, p->pos % UNIT, p->len)) {
 			struct slot *s = &slots[at / o->inode_size];
 
 			memset(s, 0, sizeof *s);
-			s->age_known = p->kind == XFS_PIECE_ZERO;
+			s->age_known = p->kind != XFS_PIECE_CANCEL;
 		}
 }
 
@@ -137,15 +142,13 @@ static int unit_settle(struct xfs_over *o, struct xfs *x, size_t first, size_t e
 		int rc;
 
 		for (; *at < o->npieces && o->pieces[*at].pos / UNIT == unit && o->pieces[*at].seq < p.seq; (*at)++)
-			if (o->pieces[*at].kind != XFS_PIECE_DATA)
-				slots_forget(o, slots, &o->pieces[*at]);
+			slots_forget(o, slots, &o->pieces[*at]);
 		rc = piece_take(o, x, &p, &slots[p.pos % UNIT / o->inode_size], e);
 		if (rc < 0)
 			return rc;
 	}
 	for (; *at < o->npieces && o->pieces[*at].pos / UNIT == unit; (*at)++)
-		if (o->pieces[*at].kind != XFS_PIECE_DATA)
-			slots_forget(o, slots, &o->pieces[*at]);
+		slots_forget(o, slots, &o->pieces[*at]);
 	for (size_t i = 0; i < SLOTS; i++)
 		if (slots[i].any)
 			o->inodes[(*kept)++] = slots[i].sum;

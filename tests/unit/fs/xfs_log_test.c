@@ -711,6 +711,35 @@ static void make_inodes(uint32_t tid, uint64_t pos)
 	op(tid, 0, &f, sizeof f);
 }
 
+/* In version 4 the bytes of new inodes are logged: how often those were flushed that were there before says nothing. */
+START_TEST(inodes_whose_bytes_are_logged_have_no_age)
+{
+	uint32_t first;
+
+	make_xfs("-m crc=0 -i size=512");
+	core_of("/tiny");
+	first = (uint32_t)(ino_at % 4096 / 128);
+	core[8] = 77;
+	start(1);
+	inode(1, 1, 2);
+	commit(1);
+	record(1, 2, 1, 2);
+	ck_assert_uint_eq(stat_of("/tiny").uid, 77);
+	run("xfs_db -x -c 'path /tiny' -c 'write core.flushiter 5' d");
+	ck_assert_uint_eq(stat_of("/tiny").uid, 0);
+	raw[30] = raw[31] = 0;
+	start(1);
+	buffer(1, ino_at / 4096 * 4096, 4096, 0, 0xfu << first);
+	op(1, 0, raw, INODE);
+	commit(1);
+	start(2);
+	inode(2, 1, 2);
+	commit(2);
+	record(1, 2, 1, 2);
+	ck_assert_uint_eq(stat_of("/tiny").uid, 77);
+}
+END_TEST
+
 /* A directory took their block, and is on the disk but for its last change. */
 START_TEST(inodes_that_were_made_and_freed_leave_nothing)
 {
@@ -904,6 +933,7 @@ int main(void)
 	tcase_add_loop_test(t, a_logged_inode_is_told_as_it_is_logged, 0, 2);
 	tcase_add_test(t, forks_that_are_logged_earlier_count);
 	tcase_add_test(t, the_root_of_an_extent_tree_is_put_into_its_inode);
+	tcase_add_test(t, inodes_whose_bytes_are_logged_have_no_age);
 	tcase_add_test(t, inodes_that_were_made_and_freed_leave_nothing);
 	tcase_add_test(t, inodes_that_are_made_in_the_log_begin_as_zeros);
 	tcase_add_test(t, announced_changes_of_a_map_are_completed);
