@@ -104,6 +104,7 @@ $(BUILD)/drydock: $(CMD_OBJS) $(LAYER_LIBS)
 COMPAT := qemu-img qemu-io
 COMPAT += virt-alignment-scan
 COMPAT += virt-cat
+COMPAT += virt-copy-out
 COMPAT += virt-df
 COMPAT += virt-diff
 COMPAT += virt-filesystems
@@ -113,6 +114,7 @@ COMPAT += virt-inspector
 COMPAT += virt-log
 COMPAT += virt-ls
 COMPAT += virt-tail
+COMPAT += virt-tar-out
 COMPAT += virt-win-reg
 $(BUILD)/compat/.done: Makefile $(BUILD)/drydock
 	@mkdir -p $(@D)

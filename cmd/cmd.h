@@ -70,6 +70,7 @@ int cmd_qemu_io(int argc, char **argv);
 /* One per peer's name: cmd/virt_NAME.c. */
 int virt_alignment_scan(int argc, char **argv);
 int virt_cat(int argc, char **argv);
+int virt_copy_out(int argc, char **argv);
 int virt_df(int argc, char **argv);
 int virt_diff(int argc, char **argv);
 int virt_filesystems(int argc, char **argv);
@@ -79,6 +80,7 @@ int virt_inspector(int argc, char **argv);
 int virt_log(int argc, char **argv);
 int virt_ls(int argc, char **argv);
 int virt_tail(int argc, char **argv);
+int virt_tar_out(int argc, char **argv);
 int virt_win_reg(int argc, char **argv);
 
 #endif

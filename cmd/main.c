@@ -51,6 +51,7 @@ static const struct compat compats[] = {
 	{ "qemu-io", cmd_qemu_io },
 	{ "virt-alignment-scan", virt_alignment_scan },
 	{ "virt-cat", virt_cat },
+	{ "virt-copy-out", virt_copy_out },
 	{ "virt-df", virt_df },
 	{ "virt-diff", virt_diff },
 	{ "virt-filesystems", virt_filesystems },
@@ -60,6 +61,7 @@ static const struct compat compats[] = {
 	{ "virt-log", virt_log },
 	{ "virt-ls", virt_ls },
 	{ "virt-tail", virt_tail },
+	{ "virt-tar-out", virt_tar_out },
 	{ "virt-win-reg", virt_win_reg },
 	{ NULL, NULL },
 };

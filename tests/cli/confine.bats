@@ -178,6 +178,8 @@ no_escape()
 	no_escape "$COMPAT/virt-df" -a g.img
 	no_escape "$COMPAT/virt-log" -a g.img
 	no_escape "$COMPAT/virt-filesystems" -a g.img -l --all
+	no_escape "$COMPAT/virt-alignment-scan" -a g.img
+	no_escape "$COMPAT/virt-tar-out" -a g.img /etc -
 	no_escape "$DRYDOCK" diff g.img g.img
 	no_escape "$COMPAT/virt-diff" -a g.img -A g.img
 	no_escape "$COMPAT/virt-inspector" -a g.img
@@ -263,7 +265,7 @@ no_escape()
 		"$DRYDOCK log -n 5 g.img" "$DRYDOCK tail g.img:/etc/hostname" "$COMPAT/virt-log -a g.img" \
 		"$COMPAT/virt-ls -a g.img -lR /" "$COMPAT/virt-cat -a g.img /etc/hostname" "$COMPAT/virt-df -a g.img" \
 		"$COMPAT/virt-filesystems -a g.img -l --all --uuid" "$DRYDOCK diff g.img g.img" "$COMPAT/virt-diff -a g.img -A g.img" \
-		"$COMPAT/virt-inspector -a g.img"; do
+		"$COMPAT/virt-inspector -a g.img" "$COMPAT/virt-alignment-scan -a g.img" "$COMPAT/virt-tar-out -a g.img /etc -"; do
 		# shellcheck disable=SC2086 # words
 		strace -f -o trace -e trace=open,openat,openat2,execve,socket,seccomp $command >out/text 2>err
 		[ "$(grep -c "$filter" trace)" = 2 ]

@@ -47,6 +47,43 @@ load guest
 	run -1 "$COMPAT/virt-alignment-scan" -a good.img extra
 }
 
+@test "virt-tar-out and virt-copy-out take a guest's folder out, and fail in the peer's words" {
+	requires tar
+	make_guest g.img >/dev/null
+	"$COMPAT/virt-tar-out" -a g.img /home home.tar
+	tar --quoting-style=escape -tf home.tar >got
+	cat >want <<-'EOF'
+		./
+		./ann/
+		./ann/absolute
+		./ann/evil\033[31m\nname
+		./ann/hard
+		./ann/letter
+		./ann/link
+		./ann/over-the-top
+	EOF
+	diff want got
+	"$COMPAT/virt-tar-out" -a g.img /home - | cmp - home.tar
+	"$COMPAT/virt-tar-out" -a g.img /home some.tar excludes:'l*' numericowner:true xattrs:true acls:true
+	run ! grep -q letter <(tar tf some.tar)
+	fails_with 1 "*stdin*:0: libguestfs: error: tar_out: stat: /nothere: No such file or directory" \
+		"$COMPAT/virt-tar-out" -a g.img /nothere x.tar
+	fails_with 1 "*stdin*:0: libguestfs: error: tar_out: /etc/fstab: not a directory" \
+		"$COMPAT/virt-tar-out" -a g.img /etc/fstab x.tar
+	[ ! -e x.tar ]
+	fails_with 1 "compress the archive" "$COMPAT/virt-tar-out" -a g.img /home x.tar compress:gzip
+	fails_with 1 "--help" "$COMPAT/virt-tar-out" -a g.img /home
+	mkdir out
+	"$COMPAT/virt-copy-out" -a g.img /home/ann /etc/fstab out
+	[ "$(cat out/ann/letter)" = secret ]
+	[ "$(stat -c '%a %Y %h' out/ann/letter)" = "640 981173106 2" ]
+	[ "$(readlink out/ann/absolute)" = /etc ]
+	grep -q ext4 out/fstab
+	fails_with 1 "libguestfs: error: target ‘nodir’ is not a directory" "$COMPAT/virt-copy-out" -a g.img /etc/fstab nodir
+	fails_with 1 "/nothere: No such file" "$COMPAT/virt-copy-out" -a g.img /etc/hostname /nothere out
+	[ "$(cat out/hostname)" = guest ]
+}
+
 # index TEXT: a file of that text.
 index()
 {
