@@ -77,6 +77,8 @@ int virt_filesystems(int argc, char **argv);
 int virt_get_kernel(int argc, char **argv);
 int virt_index_validate(int argc, char **argv);
 int virt_inspector(int argc, char **argv);
+int virt_list_filesystems(int argc, char **argv);
+int virt_list_partitions(int argc, char **argv);
 int virt_log(int argc, char **argv);
 int virt_ls(int argc, char **argv);
 int virt_tail(int argc, char **argv);

@@ -58,6 +58,8 @@ static const struct compat compats[] = {
 	{ "virt-get-kernel", virt_get_kernel },
 	{ "virt-index-validate", virt_index_validate },
 	{ "virt-inspector", virt_inspector },
+	{ "virt-list-filesystems", virt_list_filesystems },
+	{ "virt-list-partitions", virt_list_partitions },
 	{ "virt-log", virt_log },
 	{ "virt-ls", virt_ls },
 	{ "virt-tail", virt_tail },

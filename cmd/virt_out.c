@@ -89,10 +89,8 @@ static int tar_argument(struct guest_tar *t, struct opt_list *excludes, const ch
 {
 	const char *value;
 
-	if (text_starts(arg, "excludes:", &value)) {
-		/* Patterns apart by blanks, which none contains here. */
+	if (text_starts(arg, "excludes:", &value))
 		return opt_list_add(excludes, value) ? VIRT_GO_ON : EXIT_FAILED;
-	}
 	if (text_starts(arg, "xattrs:", &value))
 		t->no_xattrs = !is_true(value);
 	else if (text_starts(arg, "selinux:", &value))
@@ -220,8 +218,10 @@ static int copy_one(struct copy *c, struct dry_guest *g, const char *path)
 		return EXIT_FAILED;
 	}
 	if (dry_guest_lookup(g, path, true, &n, &e) < 0) {
-		fprintf(stderr, "*stdin*:0: ");
-		return virt_call_failed("copy_out", path, &e);
+		if (e.code != DRY_NOT_FOUND)
+			return call_failed("copy_out", path, &e);
+		fprintf(stderr, "*stdin*:0: libguestfs: error: \xe2\x80\x98%s\xe2\x80\x99 is not a file or directory\n", path);
+		return EXIT_FAILED;
 	}
 	c->name = name;
 	c->target.guest = g;

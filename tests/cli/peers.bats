@@ -80,8 +80,31 @@ load guest
 	[ "$(readlink out/ann/absolute)" = /etc ]
 	grep -q ext4 out/fstab
 	fails_with 1 "libguestfs: error: target ‘nodir’ is not a directory" "$COMPAT/virt-copy-out" -a g.img /etc/fstab nodir
-	fails_with 1 "/nothere: No such file" "$COMPAT/virt-copy-out" -a g.img /etc/hostname /nothere out
+	fails_with 1 "*stdin*:0: libguestfs: error: ‘/nothere’ is not a file or directory" "$COMPAT/virt-copy-out" -a g.img /etc/hostname /nothere out
 	[ "$(cat out/hostname)" = guest ]
+}
+
+@test "virt-list-filesystems and virt-list-partitions answer as their manuals say" {
+	requires sfdisk mke2fs mkswap
+	make_guest g.img >/dev/null
+	truncate -s 20M swap.img
+	echo start=2048,size=4096,type=82 | sfdisk -q swap.img
+	truncate -s 2M swap.part
+	mkswap -q swap.part
+	dd if=swap.part of=swap.img bs=512 seek=2048 conv=notrunc status=none
+	run -0 "$COMPAT/virt-list-filesystems" g.img swap.img
+	[ "$output" = $'/dev/sda1\n/dev/sda2' ]
+	run -0 "$COMPAT/virt-list-filesystems" -l -a g.img swap.img
+	[ "$output" = $'/dev/sda1 ext2\n/dev/sda2 ext4\n/dev/sdb1 swap' ]
+	run -0 "$COMPAT/virt-list-partitions" g.img
+	[ "$output" = $'/dev/sda1\n/dev/sda2' ]
+	run -0 "$COMPAT/virt-list-partitions" -lt --format raw swap.img
+	[ "$output" = $'/dev/sda1 swap 2097152\n/dev/sda device 20971520' ]
+	run -0 "$COMPAT/virt-list-partitions" -lht swap.img
+	[ "$output" = $'/dev/sda1 swap 2.0M\n/dev/sda device 20M' ]
+	fails_with 1 "virt-list-partitions: unknown option -a" "$COMPAT/virt-list-partitions" -a g.img
+	fails_with 1 "access: nothere/x: No such file" "$COMPAT/virt-list-filesystems" nothere/x
+	fails_with 1 "--help" "$COMPAT/virt-list-filesystems"
 }
 
 # index TEXT: a file of that text.
