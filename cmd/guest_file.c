@@ -38,7 +38,8 @@ static int to_stdout(void *unused, const void *bytes, size_t len)
 	return GUEST_FILE_STDOUT;
 }
 
-int guest_file_print(struct dry_guest *g, const char *path, void *buf, struct dry_error *e)
+int guest_file_bytes(struct dry_guest *g, const char *path, void *buf, int (*fn)(void *arg, const void *bytes, size_t len),
+		    void *arg, struct dry_error *e)
 {
 	struct dry_node n;
 	struct dry_stat st;
@@ -54,8 +55,13 @@ int guest_file_print(struct dry_guest *g, const char *path, void *buf, struct dr
 			 S_ISDIR(st.mode) ? "Is a directory" : "not a regular file");
 		return -DRY_SYSTEM;
 	}
+	return guest_file_each(g, n, buf, fn, arg, e);
+}
+
+int guest_file_print(struct dry_guest *g, const char *path, void *buf, struct dry_error *e)
+{
 	fflush(stdout);
-	return guest_file_each(g, n, buf, to_stdout, NULL, e);
+	return guest_file_bytes(g, path, buf, to_stdout, NULL, e);
 }
 
 char guest_type_letter(uint32_t mode)

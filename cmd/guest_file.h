@@ -15,6 +15,9 @@ enum { GUEST_FILE_STDOUT = 99 };
  * guest, or GUEST_FILE_STDOUT when standard output took no more, which has been told.
  */
 int guest_file_print(struct dry_guest *g, const char *path, void *buf, struct dry_error *e);
+/* Finds a regular file (symlinks followed) and calls fn for its bytes, as guest_file_each() does. */
+int guest_file_bytes(struct dry_guest *g, const char *path, void *buf, int (*fn)(void *arg, const void *bytes, size_t len),
+		    void *arg, struct dry_error *e);
 /* Calls fn for the bytes of a regular file, in order; fn's first non-zero answer ends it and is returned. */
 int guest_file_each(struct dry_guest *g, struct dry_node n, void *buf,
 		    int (*fn)(void *arg, const void *bytes, size_t len), void *arg, struct dry_error *e);

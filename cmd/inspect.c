@@ -3,11 +3,13 @@
 #include "inspect.h"
 
 #include "alloc.h"
+#include "guest_run.h"
 #include "out.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
+/* The command; and a copy of it for each guest, with a text of its own. */
 struct inspect {
 	struct guest_opts guest;
 	bool json, packages, all;
@@ -109,8 +111,10 @@ static int system_text(struct inspect *c, const struct guest_ref *ref, const str
 
 	snprintf(version, sizeof version, "%u.%u", os->major, os->minor);
 	n = facts_of(os, os->has_version ? version : NULL, facts);
-	printf("%s%s: %s", c->blank ? "\n" : "", ref->label, root->volume);
-	printf(root->opts ? " (%s)\n" : "\n", root->opts);
+	strbuf_printf(&c->text, "%s%s: %s", c->blank ? "\n" : "", ref->label, root->volume);
+	if (root->opts)
+		strbuf_printf(&c->text, " (%s)", root->opts);
+	strbuf_putc(&c->text, '\n');
 	c->blank = true;
 	for (size_t i = 0; i < n; i++) {
 		table_addf(&t, "  %s", facts[i].title);
@@ -122,9 +126,9 @@ static int system_text(struct inspect *c, const struct guest_ref *ref, const str
 		table_addf(&t, "%s %s (%s)", m.path, m.volume, m.fs_type);
 	}
 	facts_rows(ref, seen, c->all, &t);
-	if (table_print(&t, 0) != EXIT_DONE)
+	if (table_text(&t, 0, &c->text) != EXIT_DONE)
 		return EXIT_FAILED;
-	return c->packages ? packages_table(ref) : EXIT_DONE;
+	return c->packages ? packages_table(ref, &c->text) : EXIT_DONE;
 }
 
 static int show_root(struct inspect *c, struct guest_ref *ref, size_t i, const struct dry_root *root)
@@ -139,9 +143,9 @@ static int show_root(struct inspect *c, struct guest_ref *ref, size_t i, const s
 		status = guest_fail(ref, &e);
 	} else {
 		for (size_t k = 0; k < os.nwarnings; k++)
-			fprintf(stderr, "drydock: %s: warning: %s\n", ref->label, os.warnings[k]);
+			guest_say(ref, "warning: %s", os.warnings[k]);
 		for (size_t k = 0; k < seen.nwarnings; k++)
-			fprintf(stderr, "drydock: %s: warning: %s\n", ref->label, seen.warnings[k]);
+			guest_say(ref, "warning: %s", seen.warnings[k]);
 		guest_notes(&c->guest, ref);
 		if (c->sbom >= 0)
 			status = sbom_json(ref, &os, (enum sbom_kind)c->sbom, &c->j);
@@ -154,7 +158,7 @@ static int show_root(struct inspect *c, struct guest_ref *ref, size_t i, const s
 	return status;
 }
 
-static int show_guest(struct inspect *c, struct guest_ref *ref)
+static int show_roots(struct inspect *c, struct guest_ref *ref)
 {
 	struct dry_error e = { .code = DRY_OK };
 	const struct dry_root *roots;
@@ -164,11 +168,11 @@ static int show_guest(struct inspect *c, struct guest_ref *ref)
 	if (dry_guest_roots(ref->guest, &roots, &n, &e) < 0)
 		return guest_fail(ref, &e);
 	if (n > 1 && c->sbom >= 0) {
-		fprintf(stderr, "drydock: %s: --sbom is for one operating system, and there are %zu\n", ref->label, n);
+		guest_say(ref, "--sbom is for one operating system, and there are %zu", n);
 		return EXIT_FAILED;
 	}
 	if (n == 0) {
-		fprintf(stderr, "drydock: %s: no operating system was found\n", ref->label);
+		guest_say(ref, "no operating system was found");
 		return EXIT_FAILED;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -176,35 +180,51 @@ static int show_guest(struct inspect *c, struct guest_ref *ref)
 	return status;
 }
 
+static int show_guest(void *arg, struct guest_ref *ref, const struct guest_item *items, size_t nitems)
+{
+	const struct inspect *all = arg;
+	struct inspect c = *all;
+	int status;
+
+	(void)items;
+	(void)nitems;
+	c.text = (struct strbuf)STRBUF_INIT;
+	c.j = guest_json(&all->j, &c.text);
+	if (c.json && c.sbom < 0) {
+		json_object(&c.j, NULL);
+		json_str(&c.j, "image", ref->label);
+		json_array(&c.j, "systems");
+	}
+	status = show_roots(&c, ref);
+	if (c.json && c.sbom < 0) {
+		json_array_end(&c.j);
+		json_object_end(&c.j);
+	}
+	/* Half a bill of materials would be taken for a whole one. */
+	if (c.sbom < 0 || status == EXIT_DONE)
+		status |= guest_out(ref, &c.text);
+	strbuf_free(&c.text);
+	return status;
+}
+
 static int show(struct inspect *c, struct guest_set *s)
 {
-	int status = EXIT_DONE;
+	bool array = c->json && c->sbom < 0;
+	struct guest_run run = { .opts = &c->guest, .set = s, .between = array ? "," : "\n", .work = show_guest, .arg = c };
+	int status;
 
-	if (c->json && c->sbom < 0)
+	if (array) {
 		json_array(&c->j, NULL);
-	for (size_t i = 0; i < s->nguests; i++) {
-		if (!s->guests[i].guest)
-			continue;
-		if (c->json && c->sbom < 0) {
-			json_object(&c->j, NULL);
-			json_str(&c->j, "image", s->guests[i].label);
-			json_array(&c->j, "systems");
-		}
-		status |= show_guest(c, &s->guests[i]);
-		if (c->json && c->sbom < 0) {
-			json_array_end(&c->j);
-			json_object_end(&c->j);
-		}
-		/* Hundreds of images in one call: keep no more open than needed. */
-		dry_guest_close(take(s->guests[i].guest));
+		out_flush(&c->text);
 	}
-	if (c->json && c->sbom < 0)
+	status = guest_run(&run);
+	if (array) {
+		c->j.has_items[c->j.depth] = run.printed;
 		json_array_end(&c->j);
-	if (c->json || c->sbom >= 0) {
+	}
+	if (array || (c->sbom >= 0 && status == EXIT_DONE)) {
 		strbuf_putc(&c->text, '\n');
-		/* Half a bill of materials would be taken for a whole one. */
-		if (c->sbom < 0 || status == EXIT_DONE)
-			status |= out_flush(&c->text);
+		status |= out_flush(&c->text);
 	}
 	return status ? EXIT_FAILED : EXIT_DONE;
 }

@@ -7,9 +7,9 @@
 #include "json.h"
 #include "out.h"
 
-/* Lists the packages of what is mounted: as members of an array in JSON, or as a table.  The exit status. */
+/* Lists the packages of what is mounted: as members of an array in JSON, or as a table in a text.  The exit status. */
 int packages_json(const struct guest_ref *ref, struct json *j);
-int packages_table(const struct guest_ref *ref);
+int packages_table(const struct guest_ref *ref, struct strbuf *out);
 
 /* How a guest boots, who can log in, what it starts: as members of an object, or as rows of a table of two columns. */
 void facts_json(const struct guest_ref *ref, const struct dry_facts *facts, struct json *j);

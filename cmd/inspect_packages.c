@@ -89,11 +89,11 @@ int packages_json(const struct guest_ref *ref, struct json *j)
 	return walk(ref, &l, object);
 }
 
-int packages_table(const struct guest_ref *ref)
+int packages_table(const struct guest_ref *ref, struct strbuf *out)
 {
 	CLEANUP(table_free) struct table t = TABLE_INIT("l l l l", "NAME", "VERSION", "ARCH", "SUMMARY");
 	struct listing l = { .ref = ref, .t = &t };
 	int status = walk(ref, &l, row);
 
-	return status | table_print(&t, TABLE_TITLES);
+	return status | table_text(&t, TABLE_TITLES, out);
 }

@@ -35,6 +35,12 @@ images()
 	drydock ls "${all[@]}" | grep ':$' >headings
 	printf '%s:/:\n' "${all[@]}" >want
 	same want headings
+	drydock cat "${all[@]/%/:/etc/fstab}" >together
+	for i in "${all[@]}"; do drydock cat "$i:/etc/fstab"; done >alone
+	same alone together
+	drydock inspect "${all[@]}" | grep -v '^$' >together
+	for i in "${all[@]}"; do drydock inspect "$i"; done >alone
+	same alone together
 	drydock df "${all[@]}" | sed 1d >together
 	[ "$(wc -l <together)" = 24 ]
 	[ "$(cut -d: -f1 together | uniq | xargs)" = "${all[*]}" ]
@@ -47,7 +53,7 @@ images()
 	requires taskset
 	mapfile -t all < <(images)
 	head -c 1M /dev/zero >many/empty.img
-	for command in df volumes "df --json" "volumes --json" "ls -R --json" "find --json" "hash --json" "ls -R"; do
+	for command in df volumes inspect "inspect --json" "df --json" "volumes --json" "ls -R --json" "find --json" "hash --json" "ls -R"; do
 		status=0
 		# shellcheck disable=SC2086 # words
 		drydock $command -v --confine=off "${all[@]:0:9}" many/empty.img nothere "${all[@]:9}" >out 2>err || status=$?
@@ -66,6 +72,7 @@ images()
 	head -c 1M /dev/zero >many/empty.img
 	[ "$(drydock df --json many/empty.img "${all[@]}" many/empty.img | jq length)" = 24 ]
 	[ "$(drydock df --json many/empty.img many/empty.img | jq length)" = 0 ]
+	[ "$(drydock inspect --json "${all[@]}" | jq -r '.[].image' | xargs)" = "${all[*]}" ]
 	[ "$(drydock volumes --json "${all[@]}" | jq -r '.[].image' | xargs)" = "${all[*]}" ]
 	[ "$(drydock ls --json "${all[@]}" | jq -r '.[].image' | xargs)" = "${all[*]}" ]
 	[ "$(drydock find --json -n letter "${all[@]}" | jq -r '.[].entries[].path' | sort | uniq -c | xargs)" = "12 /home/ann/letter" ]
