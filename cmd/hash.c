@@ -3,8 +3,8 @@
  * hash.c - drydock hash: checksums of all regular files of a guest, as lists that sha256sum -c and its like check.
  *
  * Files are read and hashed on all cores.  Each thread has a handle of its own on the guest and walks the whole tree, which
- * costs little beside reading it; the files are counted, so many make a batch, and a thread works on those batches that it
- * drew.  All threads see the same tree in the same order, and what they found is printed in that order.
+ * costs little beside reading it; some files make a batch, and a thread works on those batches that it drew.  All threads see
+ * the same tree in the same order, and what they found is printed in that order.
  */
 #include "alloc.h"
 #include "digest.h"
@@ -22,7 +22,8 @@
 #include <sys/stat.h>
 
 enum {
-	BATCH = 16,	/* files */
+	BATCH = 16,	/* files of a batch, or fewer when they are large: */
+	BATCH_BYTES = 4 << 20,
 	AHEAD = 1024,	/* batches that may be done before the one that is to be printed next */
 	HANDLES_MAX = 16,
 };
@@ -60,7 +61,8 @@ struct hasher {
 	struct tree *t;
 	struct dry_guest *guest;
 	bool first; /* it tells what the walk cannot read */
-	uint64_t files, batch;
+	uint64_t at, files, bytes; /* the batch that the walk is in, and what of it was met */
+	uint64_t batch;		   /* the one that was drawn */
 	bool has_batch;
 	struct strbuf out, told;
 	void *buf;
@@ -205,20 +207,24 @@ static bool stopped(struct tree *t)
 static int visit(void *arg, const struct dry_entry *ent)
 {
 	struct hasher *h = arg;
-	uint64_t batch;
 
 	if (ent->depth && guest_tar_excluded(&h->t->c->exclude, ent))
 		return DRY_WALK_SKIP;
 	if (!S_ISREG(ent->stat.mode))
 		return DRY_WALK_ON;
-	batch = h->files++ / BATCH;
-	if (h->has_batch && batch > h->batch)
+	if (h->files == BATCH || h->bytes >= BATCH_BYTES) {
+		h->at++;
+		h->files = h->bytes = 0;
+	}
+	h->files++;
+	h->bytes += MIN_OF(ent->stat.size, (uint64_t)BATCH_BYTES);
+	if (h->has_batch && h->at > h->batch)
 		batch_end(h);
 	if (!h->has_batch)
 		batch_draw(h);
 	if (stopped(h->t))
 		return DRY_WALK_STOP;
-	if (batch == h->batch)
+	if (h->at == h->batch)
 		hash_file(h, ent);
 	return DRY_WALK_ON;
 }
