@@ -12,7 +12,7 @@ static int failed(void *arg, const char *path, const struct dry_error *why)
 {
 	const struct guest_ref *ref = arg;
 
-	fprintf(stderr, "drydock: %s: warning: %s: %s\n", ref->label, path, why->msg);
+	guest_say(ref, "warning: %s: %s", path, why->msg);
 	return 0;
 }
 

@@ -111,7 +111,7 @@ static int package_failed(void *arg, const char *path, const struct dry_error *w
 	const struct sbom *s = arg;
 
 	/* A bill that lacks packages is worse than none. */
-	fprintf(stderr, "drydock: %s: %s: %s\n", s->ref->label, path, why->msg);
+	guest_say(s->ref, "%s: %s", path, why->msg);
 	return 1;
 }
 
