@@ -3,6 +3,7 @@
 #include "diff.h"
 
 #include "alloc.h"
+#include "guest_entry.h"
 #include "guest_file.h"
 #include "out.h"
 #include "pair.h"
@@ -224,38 +225,6 @@ static void put_line(struct files *f, const char *word, const struct changes *c,
 
 /* ---- JSON ---- */
 
-/* A guest's bytes: as text, and when they are not UTF-8 also in hexadecimal digits under KEY_hex. */
-static void json_bytes(struct json *j, const char *key, const char *bytes)
-{
-	const size_t len = strlen(bytes);
-
-	json_strn(j, key, bytes, len);
-	if (text_utf8_valid(bytes, len) != len) {
-		CLEANUP(strbuf_free) struct strbuf hex = STRBUF_INIT;
-		char hex_key[32];
-
-		for (size_t i = 0; i < len; i++)
-			strbuf_printf(&hex, "%02x", (unsigned char)bytes[i]);
-		snprintf(hex_key, sizeof hex_key, "%s_hex", key);
-		json_str(j, hex_key, hex.s);
-		j->out->failed |= hex.failed;
-	}
-}
-
-static void json_time(struct json *j, const char *key, struct dry_time t)
-{
-	char text[64];
-	struct tm tm;
-	time_t sec = t.sec;
-	size_t n;
-
-	if (!gmtime_r(&sec, &tm))
-		return;
-	n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + n, sizeof text - n, ".%09" PRIu32 "Z", t.nsec);
-	json_str(j, key, text);
-}
-
 static void json_side(struct files *f, int side, const struct dry_entry *ent)
 {
 	static const char *const keys[2] = { "from", "to" };
@@ -281,7 +250,7 @@ static void json_side(struct files *f, int side, const struct dry_entry *ent)
 		CLEANUP(free_ptr) char *target = NULL;
 
 		if (dry_node_readlink(f->guests[side], ent->node, &target, &e) == 0)
-			json_bytes(j, "target", target);
+			json_guest(j, "target", target, strlen(target));
 	}
 	json_object_end(j);
 }
@@ -293,7 +262,7 @@ static void put_object(struct files *f, const char *word, const struct changes *
 
 	json_object(j, NULL);
 	json_str(j, "change", word);
-	json_bytes(j, "path", shown->path);
+	json_guest(j, "path", shown->path, strlen(shown->path));
 	if (a && b) {
 		const struct {
 			const char *name;

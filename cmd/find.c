@@ -317,24 +317,10 @@ static int search_guest(void *arg, struct guest_ref *ref, const struct guest_ite
 
 static int show(struct find *c, struct guest_set *s)
 {
-	CLEANUP(strbuf_free) struct strbuf text = STRBUF_INIT;
 	struct guest_run run = { .opts = &c->guest, .set = s, .work = search_guest, .arg = c };
-	int status = EXIT_DONE;
 
 	c->set = s;
-	c->j = (struct json)JSON_INIT(&text, false);
-	if (c->json) {
-		run.between = GUEST_JSON_BETWEEN(false);
-		json_array(&c->j, NULL);
-		status |= out_flush(&text);
-	}
-	status |= guest_run(&run);
-	if (c->json) {
-		json_array_end(&c->j);
-		strbuf_putc(&text, '\n');
-		status |= out_flush(&text);
-	}
-	return status ? EXIT_FAILED : EXIT_DONE;
+	return guest_run_list(&run, c->json, &c->j);
 }
 
 /* ---- options ---- */

@@ -101,7 +101,7 @@ int entry_xattrs(struct dry_guest *g, struct dry_node n, struct entry_xattrs *ou
 
 /* ---- JSON ---- */
 
-static void json_time(struct json *j, const char *key, struct dry_time t)
+void json_time(struct json *j, const char *key, struct dry_time t)
 {
 	char text[64];
 	struct tm tm;

@@ -32,6 +32,8 @@ void entry_line(struct entry_style *s, const struct dry_entry *ent, const char *
 void entry_json(struct entry_style *s, const struct dry_entry *ent, struct json *j);
 /* A guest's bytes: as text, and when they are not UTF-8 also in hexadecimal digits under KEY_hex. */
 void json_guest(struct json *j, const char *key, const char *bytes, size_t len);
+/* "2024-01-02T03:04:05.000000000Z"; nothing for a year that has no place in it. */
+void json_time(struct json *j, const char *key, struct dry_time t);
 
 /* An extended attribute, kept. */
 struct entry_xattr {

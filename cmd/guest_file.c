@@ -38,24 +38,27 @@ static int to_stdout(void *unused, const void *bytes, size_t len)
 	return GUEST_FILE_STDOUT;
 }
 
+int guest_file_stat(struct dry_guest *g, const char *path, struct dry_node *node, struct dry_stat *st, struct dry_error *e)
+{
+	int rc = dry_guest_lookup(g, path, true, node, e);
+
+	if (rc >= 0)
+		rc = dry_node_stat(g, *node, st, e);
+	if (rc < 0 || S_ISREG(st->mode))
+		return rc;
+	*e = (struct dry_error){ .code = DRY_SYSTEM, .sys_errno = S_ISDIR(st->mode) ? EISDIR : EINVAL };
+	snprintf(e->msg, sizeof e->msg, "%.800s: %s", path, S_ISDIR(st->mode) ? "Is a directory" : "not a regular file");
+	return -DRY_SYSTEM;
+}
+
 int guest_file_bytes(struct dry_guest *g, const char *path, void *buf, int (*fn)(void *arg, const void *bytes, size_t len),
 		    void *arg, struct dry_error *e)
 {
 	struct dry_node n;
 	struct dry_stat st;
-	int rc = dry_guest_lookup(g, path, true, &n, e);
+	int rc = guest_file_stat(g, path, &n, &st, e);
 
-	if (rc >= 0)
-		rc = dry_node_stat(g, n, &st, e);
-	if (rc < 0)
-		return rc;
-	if (!S_ISREG(st.mode)) {
-		*e = (struct dry_error){ .code = DRY_SYSTEM, .sys_errno = S_ISDIR(st.mode) ? EISDIR : EINVAL };
-		snprintf(e->msg, sizeof e->msg, "%.800s: %s", path,
-			 S_ISDIR(st.mode) ? "Is a directory" : "not a regular file");
-		return -DRY_SYSTEM;
-	}
-	return guest_file_each(g, n, buf, fn, arg, e);
+	return rc < 0 ? rc : guest_file_each(g, n, buf, fn, arg, e);
 }
 
 int guest_file_print(struct dry_guest *g, const char *path, void *buf, struct dry_error *e)

@@ -15,6 +15,8 @@ enum { GUEST_FILE_STDOUT = 99 };
  * guest, or GUEST_FILE_STDOUT when standard output took no more, which has been told.
  */
 int guest_file_print(struct dry_guest *g, const char *path, void *buf, struct dry_error *e);
+/* Finds a regular file (symlinks followed); what else it is is an error in the words of the system. */
+int guest_file_stat(struct dry_guest *g, const char *path, struct dry_node *node, struct dry_stat *st, struct dry_error *e);
 /* Finds a regular file (symlinks followed) and calls fn for its bytes, as guest_file_each() does. */
 int guest_file_bytes(struct dry_guest *g, const char *path, void *buf, int (*fn)(void *arg, const void *bytes, size_t len),
 		    void *arg, struct dry_error *e);

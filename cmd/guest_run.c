@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "guest_run.h"
+#include "out.h"
 
 #include "alloc.h"
 #include "pool.h"
@@ -218,4 +219,24 @@ int guest_run(struct guest_run *r)
 	if (q.broken_pipe)
 		raise(SIGPIPE);
 	return atomic_load(&q.status) ? EXIT_FAILED : EXIT_DONE;
+}
+
+int guest_run_list(struct guest_run *r, bool json, struct json *outer)
+{
+	CLEANUP(strbuf_free) struct strbuf text = STRBUF_INIT;
+	int status = EXIT_DONE;
+
+	*outer = (struct json)JSON_INIT(&text, false);
+	if (json) {
+		r->between = GUEST_JSON_BETWEEN(false);
+		json_array(outer, NULL);
+		status |= out_flush(&text);
+	}
+	status |= guest_run(r);
+	if (json) {
+		json_array_end(outer);
+		strbuf_putc(&text, '\n');
+		status |= out_flush(&text);
+	}
+	return status ? EXIT_FAILED : EXIT_DONE;
 }

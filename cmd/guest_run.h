@@ -40,6 +40,11 @@ int guest_out(const struct guest_ref *g, struct strbuf *text);
 void guest_err(const struct guest_ref *g, struct strbuf *text);
 /* The inside of an array that all guests' works write into: for each a writer of its own, with this for `between`. */
 struct json guest_json(const struct json *outer, struct strbuf *text);
+/*
+ * The same as guest_run() for works that write objects into one array: with `json` its ends are printed around theirs, and
+ * *outer is what guest_json() takes, as long as this runs.
+ */
+int guest_run_list(struct guest_run *r, bool json, struct json *outer);
 #define GUEST_JSON_BETWEEN(pretty) ((pretty) ? "," : ", ")
 
 #endif

@@ -110,18 +110,10 @@ int tail_file_look(struct dry_guest *g, const char *path, struct tail_file *f, c
 {
 	struct dry_node node;
 	struct dry_stat st;
-	int rc = dry_guest_lookup(g, path, true, &node, e);
+	int rc = guest_file_stat(g, path, &node, &st, e);
 
-	if (rc >= 0)
-		rc = dry_node_stat(g, node, &st, e);
 	if (rc < 0)
 		return rc;
-	if (!S_ISREG(st.mode)) {
-		*e = (struct dry_error){ .code = DRY_SYSTEM, .sys_errno = S_ISDIR(st.mode) ? EISDIR : EINVAL };
-		snprintf(e->msg, sizeof e->msg, "%.800s: %s", path,
-			 S_ISDIR(st.mode) ? "Is a directory" : "not a regular file");
-		return -DRY_SYSTEM;
-	}
 	if (!f->seen) {
 		f->off = 0;
 		if (how->lines == 0)
