@@ -84,7 +84,7 @@ load guest
 	[ "$(cat out/hostname)" = guest ]
 }
 
-@test "virt-list-filesystems and virt-list-partitions answer as their manuals say" {
+@test "virt-list-filesystems and virt-list-partitions list what there is" {
 	requires sfdisk mke2fs mkswap
 	make_guest g.img >/dev/null
 	truncate -s 20M swap.img
