@@ -107,9 +107,8 @@ static int tar_argument(struct guest_tar *t, struct opt_list *excludes, const ch
 	return VIRT_GO_ON;
 }
 
-static int tar_out(struct virt *v, struct guest_tar *t, const char *dir)
+static int tar_out(struct virt *v, struct guest_tar *t, struct guest_ref *ref, const char *dir)
 {
-	struct guest_ref ref = { .label = v->images[0].name };
 	struct dry_error e = { .code = DRY_OK };
 	struct dry_node n;
 	struct dry_stat st;
@@ -127,8 +126,9 @@ static int tar_out(struct virt *v, struct guest_tar *t, const char *dir)
 		fprintf(stderr, "*stdin*:0: libguestfs: error: tar_out: %s: not a directory\n", dir);
 		return EXIT_FAILED;
 	}
-	ref.guest = t->guest = v->guest;
-	t->ref = &ref;
+	*ref = (struct guest_ref){ .label = v->images[0].name, .guest = v->guest };
+	t->guest = v->guest;
+	t->ref = ref;
 	return guest_tar(t, dir);
 }
 
@@ -136,6 +136,7 @@ int virt_tar_out(int argc, char **argv)
 {
 	struct virt v = { .name = "virt-tar-out", .letters = "a:c:d:m:vVx", .options = options, .usage = tar_usage };
 	struct guest_tar t = GUEST_TAR_INIT;
+	struct guest_ref ref;
 	struct opt_list excludes = { NULL, 0 };
 	int rc = begin(&v, argc, argv, 2);
 
@@ -148,7 +149,7 @@ int virt_tar_out(int argc, char **argv)
 	if (rc == VIRT_GO_ON) {
 		v.writes = t.folder >= 0;
 		v.write_dir = t.folder;
-		rc = tar_out(&v, &t, argv[optind]);
+		rc = tar_out(&v, &t, &ref, argv[optind]);
 	}
 	rc |= guest_tar_close(&t);
 	opt_list_free(&excludes);
@@ -241,7 +242,8 @@ int virt_copy_out(int argc, char **argv)
 	if (folder) {
 		c.target.base = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (c.target.base < 0) {
-			fprintf(stderr, "*stdin*:0: libguestfs: error: target \xe2\x80\x98%s\xe2\x80\x99 is not a directory\n", folder);
+			fprintf(stderr, "*stdin*:0: libguestfs: error: target \xe2\x80\x98%s\xe2\x80\x99 is not a directory\n",
+				folder);
 			rc = EXIT_FAILED;
 		}
 	}

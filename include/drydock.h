@@ -946,7 +946,10 @@ DRY_API int dry_guest_windows(struct dry_guest *g, struct dry_windows *out, stru
 
 /* A package that the guest's package manager says is installed; texts are the guest's, NULL: not known. */
 struct dry_package {
-	/* "deb", "rpm", "apk", "pacman", "ebuild", "xbps", "pkgsrc", "pkg" (the other BSDs'), "pisi", "flatpak", "snap", "windows" */
+	/*
+	 * "deb", "rpm", "apk", "pacman", "ebuild", "xbps", "pkgsrc", "pkg" (the other BSDs'), "pisi", "flatpak", "snap",
+	 * "windows"
+	 */
 	const char *format;
 	const char *name;
 	uint32_t epoch;
