@@ -155,7 +155,7 @@ libvirt()
 
 @test "without libvirt's client library that is said in one sentence" {
 	requires "${CC:-cc}" ldd
-	! ldd "$DRYDOCK" | grep -q libasan || skip "a sanitized program takes no preloaded library"
+	! is_sanitized || skip "a sanitized program takes no preloaded library"
 	cat >none.c <<-'EOF'
 		#include <stddef.h>
 		void *dlopen(const char *name, int flags);

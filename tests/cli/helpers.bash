@@ -56,6 +56,21 @@ requires()
 	PATH=$PATH:/sbin:/usr/sbin
 }
 
+# Is the program built with AddressSanitizer?
+is_sanitized()
+{
+	ldd "$DRYDOCK" | grep -q libasan
+}
+
+# requires_tracing: strace can change what system calls return.  LeakSanitizer cannot work in a process that is traced.
+requires_tracing()
+{
+	requires strace
+	strace -o trace.try -e inject=fsync:error=EIO:when=1 true 2>/dev/null || skip "strace cannot trace here"
+	rm -f trace.try
+	export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
+}
+
 requires_root()
 {
 	[ "$(id -u)" = 0 ] || skip "only root can do this"

@@ -6,7 +6,7 @@ setup()
 {
 	make_folder
 	requires qemu-img cc
-	! nm "$DRYDOCK" 2>/dev/null | grep -q __asan_init || skip "AddressSanitizer must be the first that is preloaded"
+	! is_sanitized || skip "AddressSanitizer must be the first that is preloaded"
 	cc -shared -fPIC -o record.so "$TOP/tests/cli/record_writes.c" -ldl
 	cc -o replay "$TOP/tests/cli/replay_writes.c"
 	random_file rnd 1M 3
