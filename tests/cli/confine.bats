@@ -18,12 +18,6 @@ teardown()
 	remove_folder
 }
 
-# Sanitizers and seccomp do not go together; such a build says so.
-requires_seccomp()
-{
-	! drydock ls -v g.img 2>&1 >/dev/null | grep -q 'not confined.*seccomp' || skip "$(drydock ls -v g.img 2>&1 | grep 'not confined')"
-}
-
 # hold COMMAND...: the program runs until its pipe is full, and stays there as process $held.
 hold()
 {

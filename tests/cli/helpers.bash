@@ -62,6 +62,15 @@ is_sanitized()
 	ldd "$DRYDOCK" | grep -q libasan
 }
 
+# Sanitizers and seccomp do not go together; such a build says so, and a host without it too.
+requires_seccomp()
+{
+	truncate -s 1M none.img
+	! drydock volumes -v none.img 2>&1 >/dev/null | grep -q 'not confined.*seccomp' ||
+		skip "$(drydock volumes -v none.img 2>&1 | grep 'not confined')"
+	rm -f none.img
+}
+
 # requires_tracing: strace can change what system calls return.  LeakSanitizer cannot work in a process that is traced.
 requires_tracing()
 {
