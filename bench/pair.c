@@ -2,13 +2,13 @@
 /*
  * pair.c - two commands, run turn by turn on the same machine in the same minute, and the ratio of their medians.
  *
- * usage: pair [-n ROUNDS] [-t TARGET] [-m MIB] [-p COMMAND] NAME COMMAND-A COMMAND-B
+ * usage: pair [-n ROUNDS] [-t TARGET] [-s SECONDS] [-m MIB] [-p COMMAND] NAME COMMAND-A COMMAND-B
  *
  * The commands are given to sh -c, with their output thrown away.  A is ours, B the peer's; which goes first changes
  * each round, and one round before the others is not counted.  -p runs before each of the two and is not measured.
  * Prints one line: the medians of wall time, processor time and the largest resident size, and the ratio A / B of wall
- * time.  -t and -m are what we want to keep to, and are shown; nothing is judged by them.  The exit status is 1 only
- * when a command fails.
+ * time.  -t (the ratio), -s and -m (A's wall time and size) are what we want to keep to, and are shown; nothing is judged by
+ * them.  The exit status is 1 only when a command fails.
  *
  * "-h" alone prints the head of the table.
  */
@@ -92,10 +92,10 @@ int main(int argc, char **argv)
 {
 	const char *command[2], *prepare = NULL;
 	struct sample samples[2][MAX_ROUNDS], ignored;
-	double target = 0, mib = 0, ratio;
+	double target = 0, seconds = 0, mib = 0, wall[2], ratio;
 	int rounds = 7, c;
 
-	while ((c = getopt(argc, argv, "+hn:t:m:p:")) != -1) {
+	while ((c = getopt(argc, argv, "+hn:t:s:m:p:")) != -1) {
 		switch (c) {
 		case 'h':
 			printf("%-34s %11s %11s %8s %8s %7s %7s %6s\n", "", "ours, ms", "peer, ms", "cpu, ms", "cpu, ms", "MiB",
@@ -106,6 +106,9 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			target = atof(optarg);
+			break;
+		case 's':
+			seconds = atof(optarg);
 			break;
 		case 'm':
 			mib = atof(optarg);
@@ -118,7 +121,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 3 || rounds < 1 || rounds > MAX_ROUNDS) {
-		fprintf(stderr, "usage: pair [-n ROUNDS] [-t TARGET] [-m MIB] [-p COMMAND] NAME COMMAND-A COMMAND-B\n");
+		fprintf(stderr, "usage: pair [-n ROUNDS] [-t TARGET] [-s SECONDS] [-m MIB] [-p COMMAND] NAME COMMAND-A COMMAND-B\n");
 		return 2;
 	}
 	command[0] = argv[optind + 1];
@@ -134,17 +137,18 @@ int main(int argc, char **argv)
 			}
 		}
 	}
-	ratio = median(samples[0], rounds, offsetof(struct sample, wall)) /
-		median(samples[1], rounds, offsetof(struct sample, wall));
-	printf("%-34s %11.2f %11.2f %8.1f %8.1f %7.1f %7.1f %6.2f", argv[optind],
-	       median(samples[0], rounds, offsetof(struct sample, wall)) * 1e3,
-	       median(samples[1], rounds, offsetof(struct sample, wall)) * 1e3,
+	for (int i = 0; i < 2; i++)
+		wall[i] = median(samples[i], rounds, offsetof(struct sample, wall));
+	ratio = wall[0] / wall[1];
+	printf("%-34s %11.2f %11.2f %8.1f %8.1f %7.1f %7.1f %6.*f", argv[optind], wall[0] * 1e3, wall[1] * 1e3,
 	       median(samples[0], rounds, offsetof(struct sample, cpu)) * 1e3,
 	       median(samples[1], rounds, offsetof(struct sample, cpu)) * 1e3,
 	       median(samples[0], rounds, offsetof(struct sample, rss)),
-	       median(samples[1], rounds, offsetof(struct sample, rss)), ratio);
+	       median(samples[1], rounds, offsetof(struct sample, rss)), ratio < 0.1 ? 4 : 2, ratio);
 	if (target > 0)
-		printf("  target <= %.1f%s", target, ratio <= target ? "" : " MISSED");
+		printf("  target <= %.3g%s", target, ratio <= target ? "" : " MISSED");
+	if (seconds > 0)
+		printf("  time <= %.0f ms%s", seconds * 1e3, wall[0] <= seconds ? "" : " MISSED");
 	if (mib > 0)
 		printf("  memory <= %.0f MiB%s", mib,
 		       median(samples[0], rounds, offsetof(struct sample, rss)) <= mib ? "" : " MISSED");
