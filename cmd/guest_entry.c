@@ -172,6 +172,8 @@ void entry_json(struct entry_style *s, const struct dry_entry *ent, struct json 
 	json_str(j, "mode", mode);
 	json_u64(j, "uid", st->uid);
 	json_u64(j, "gid", st->gid);
+	if (st->project)
+		json_u64(j, "project", st->project);
 	json_u64(j, "size", st->size);
 	json_u64(j, "allocated", st->blocks512 * 512);
 	json_u64(j, "filesystem", st->dev);

@@ -1088,6 +1088,7 @@ struct dry_stat {
 	uint64_t ino, size, blocks512;
 	uint32_t mode; /* type and permissions, as st_mode on Linux */
 	uint32_t nlink, uid, gid, rdev_major, rdev_minor;
+	uint32_t project; /* of project quotas; 0: none */
 	struct dry_time atime, mtime, ctime, crtime;
 	bool has_crtime;
 };

@@ -30,6 +30,7 @@ void guest_stat_public(const struct dry_guest *g, const struct fs *fs, const str
 		.nlink = st->nlink,
 		.uid = st->uid,
 		.gid = st->gid,
+		.project = st->project,
 		.rdev_major = st->rdev_major,
 		.rdev_minor = st->rdev_minor,
 		.atime = { st->atime.sec, st->atime.nsec },

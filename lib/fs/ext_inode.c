@@ -184,6 +184,8 @@ int ext_inode_stat(struct ext *x, struct ext_inode *in, struct fs_stat *out, str
 	out->nlink = EXT_LE16(d->i_links_count);
 	out->uid = EXT_LE16(d->i_uid) | (uint32_t)EXT_LE16(d->osd2.linux2.l_i_uid_high) << 16;
 	out->gid = EXT_LE16(d->i_gid) | (uint32_t)EXT_LE16(d->osd2.linux2.l_i_gid_high) << 16;
+	if ((x->ro_compat & EXT4_FEATURE_RO_COMPAT_PROJECT) && HAS_EXTRA(in, i_projid))
+		out->project = EXT_LE32(d->i_projid);
 	out->size = in->size;
 	out->blocks512 = EXT_LE32(d->i_blocks);
 	if ((x->ro_compat & EXT4_FEATURE_RO_COMPAT_HUGE_FILE) && !hurd) {

@@ -79,6 +79,7 @@ struct fs_stat {
 	uint64_t subvol; /* things with different ones have different st_dev; 0 where there are no subvolumes */
 	uint32_t mode;		       /* type and permissions, as st_mode on Linux */
 	uint32_t nlink, uid, gid;
+	uint32_t project; /* of project quotas; 0: none */
 	uint32_t rdev_major, rdev_minor;
 	struct fs_time atime, mtime, ctime, crtime;
 	bool has_crtime;

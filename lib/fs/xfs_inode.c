@@ -181,6 +181,8 @@ int xfs_inode_stat(struct xfs *x, struct xfs_inode *in, struct fs_stat *out, str
 	out->nlink = d->version == 1 ? be16_get(d->onlink) : be32_get(d->nlink);
 	out->uid = be32_get(d->uid);
 	out->gid = be32_get(d->gid);
+	if (d->version > 1)
+		out->project = be16_get(d->projid_lo) | (uint32_t)be16_get(d->projid_hi) << 16;
 	out->size = in->size;
 	out->blocks512 = (be64_get(d->nblocks) + (uint64_t)growth) << (x->bs_bits - XFS_SECTOR_BITS);
 	if (S_ISCHR(in->mode) || S_ISBLK(in->mode)) {

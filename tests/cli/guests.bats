@@ -99,6 +99,21 @@ setup()
 	fails_with 2 'sha3' drydock ls --checksum=sha3 g.img:/
 }
 
+@test "ls --json tells the project that a file counts for" {
+	mke2fs -q -t ext4 -O project,quota -I 256 e.img 16M
+	echo hi >f
+	debugfs -w -R "write f f" e.img 2>/dev/null
+	debugfs -w -R "write f g" e.img 2>/dev/null
+	debugfs -w -R "set_inode_field f projid 4242" e.img 2>/dev/null
+	[ "$(drydock ls --json -m /dev/sda -a e.img /f /g | json '.[].entries[0].project' | tr '\n' ' ')" = "4242 null " ]
+	truncate -s 320M x.img
+	printf 'x\n0 0\nd--755 0 0\nf ---644 0 0 f\n$\n' >proto
+	mkfs.xfs -q -p proto x.img
+	inode=$(xfs_db -r -c "ls /" x.img | awk '$6 == "f" { print $2 }')
+	xfs_db -x -c "inode $inode" -c "write core.projid_lo 7" -c "write core.projid_hi 1" x.img
+	[ "$(drydock ls --json -m /dev/sda -a x.img /f | json '.[].entries[0].project')" = 65543 ]
+}
+
 @test "several operands have headings, and one that fails does not stop the others" {
 	run --separate-stderr drydock ls g.img:/nope g.img:/etc
 	[ "$status" = 1 ]
