@@ -71,76 +71,12 @@ void contents_free(struct contents *c)
 
 /* ---- by name ---- */
 
-/* "sda", "vdb" ...: the index of a disk from its letters, and what follows them; false when there are none. */
-static bool disk_letters(const char *s, unsigned *disk, const char **rest)
-{
-	unsigned long n = 0;
-
-	if (!islower((unsigned char)*s))
-		return false;
-	for (; islower((unsigned char)*s); s++) {
-		n = n * 26 + (unsigned long)(*s - 'a') + 1;
-		if (n > 100000)
-			return false;
-	}
-	*disk = (unsigned)(n - 1);
-	*rest = s;
-	return true;
-}
-
-static bool number(const char **s, unsigned *out)
-{
-	unsigned long n = 0;
-
-	if (!isdigit((unsigned char)**s))
-		return false;
-	for (; isdigit((unsigned char)**s); (*s)++) {
-		n = n * 10 + (unsigned long)(**s - '0');
-		if (n > 1000000)
-			return false;
-	}
-	*out = (unsigned)n;
-	return true;
-}
-
-/* A kernel's name of a disk or partition, whatever the driver: the disk's index and the partition's number (0: none). */
-static bool device_parse(const char *s, unsigned *disk, unsigned *part)
-{
-	static const char *const lettered[] = { "xvd", "sd", "vd", "hd" };
-	static const char *const numbered[] = { "nvme", "mmcblk" };
-	const char *p;
-	unsigned ns;
-
-	*part = 0;
-	for (size_t i = 0; i < ARRAY_LEN(lettered); i++)
-		if (text_starts(s, lettered[i], &p) && disk_letters(p, disk, &p))
-			return !*p || (number(&p, part) && !*p);
-	for (size_t i = 0; i < ARRAY_LEN(numbered); i++) {
-		if (!text_starts(s, numbered[i], &p) || !number(&p, disk))
-			continue;
-		/* nvme0n1: controller and namespace; a guest's disks are controllers with one namespace each. */
-		if (i == 0 && (*p++ != 'n' || !number(&p, &ns) || ns != 1))
-			return false;
-		return !*p || (*p++ == 'p' && number(&p, part) && !*p);
-	}
-	return false;
-}
-
 static const struct content *by_name(const struct contents *c, const char *name)
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (volume_is_called(c->items[i].vol, name))
 			return &c->items[i];
 	return NULL;
-}
-
-bool device_is_volume(const char *name, const struct volume *v)
-{
-	unsigned disk, part;
-	const char *rest = name;
-
-	text_starts(name, "/dev/", &rest);
-	return device_parse(rest, &disk, &part) && v->depth == 0 && v->disk == disk && v->number == part;
 }
 
 static const struct content *by_device(const struct contents *c, const char *name)
@@ -233,6 +169,10 @@ const struct content *contents_find(const struct contents *c, const char *spec)
 		{ "/dev/disk/by-uuid/", TAG_UUID, true }, { "/dev/disk/by-label/", TAG_LABEL, true },
 		{ "/dev/disk/by-partuuid/", TAG_PARTUUID, true },
 		{ "/dev/disk/by-partlabel/", TAG_PARTLABEL, true },
+		/* FreeBSD's and NetBSD's. */
+		{ "/dev/gpt/", TAG_PARTLABEL, false },	  { "/dev/gptid/", TAG_PARTUUID, false },
+		{ "/dev/ufs/", TAG_LABEL, false },	  { "/dev/msdosfs/", TAG_LABEL, false },
+		{ "/dev/ext2fs/", TAG_LABEL, false },	  { "NAME=", TAG_PARTLABEL, false },
 	};
 	char value[300];
 	const char *rest;

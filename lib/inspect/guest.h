@@ -57,7 +57,10 @@ int fstab_parse(const char *text, size_t len, struct fstab *out, struct err *e);
 void fstab_free(struct fstab *f); /* for CLEANUP */
 /* The volume an fstab's first field (or -m DEVICE) names: "UUID=", "LABEL=", "/dev/sda1", "/dev/vda1" ...; NULL: none. */
 const struct content *contents_find(const struct contents *c, const char *spec);
-/* Is that the kernel's name of a partition or disk, whatever the driver: "/dev/vda2", "nvme0n1p2", "/dev/sda2"? */
+/*
+ * Is that a guest's kernel's name of a partition or disk, whatever the driver: "/dev/vda2", "nvme0n1p2", FreeBSD's "ada0p2",
+ * "ada0s1a", OpenBSD's "sd0a" or "0123456789abcdef.a"?
+ */
 bool device_is_volume(const char *name, const struct volume *v);
 
 /*

@@ -38,7 +38,9 @@ struct bsd_partition {
 struct bsd_label {
 	le32 magic;
 	uint8_t names[36];
-	le32 sector, geometry[17];
+	le32 sector, geometry[5];
+	uint8_t uid[8]; /* OpenBSD's; else more of the geometry */
+	le32 more[10];
 	le16 pad, version;
 	uint8_t spare[16];
 	le32 magic2;
@@ -46,7 +48,8 @@ struct bsd_label {
 	le32 boot_size, super_size;
 	struct bsd_partition partitions[MAX_PARTITIONS];
 };
-_Static_assert(offsetof(struct bsd_label, version) == 114 && offsetof(struct bsd_label, partitions) == 148,
+_Static_assert(offsetof(struct bsd_label, uid) == 64 && offsetof(struct bsd_label, version) == 114 &&
+		       offsetof(struct bsd_label, partitions) == 148,
 	       "as the format has it");
 
 /* The MBR types, and what differs. */
@@ -57,6 +60,7 @@ struct place {
 	const struct volume_disk *disk;
 	uint64_t off, size;
 	uint8_t type;	/* of the MBR partition; 0: a whole disk */
+	unsigned slice; /* its number */
 	char what[32];	/* for sentences */
 };
 
@@ -113,17 +117,21 @@ static int label_find(const struct place *pl, struct bsd_label *l, struct volume
 	return 0;
 }
 
+static bool is_openbsd(const struct place *pl, const struct bsd_label *l)
+{
+	return pl->type == TYPE_OPENBSD || (pl->type == 0 && le16_get(l->version) == 1);
+}
+
 /* Bytes from the beginning of the disk.  Numbers of 48 bits times at most 4096 fit. */
 static void range_get(const struct place *pl, const struct bsd_label *l, unsigned i, uint64_t *off, uint64_t *size)
 {
 	const struct bsd_partition *p = &l->partitions[i];
-	bool openbsd = pl->type == TYPE_OPENBSD || (pl->type == 0 && le16_get(l->version) == 1);
 	/* FreeBSD's labels count from the beginning of "c", those written by others from that of the disk. */
 	bool relative = pl->type == TYPE_FREEBSD && le32_get(l->partitions[RAW_PART].off) == 0;
 
 	*off = le32_get(p->off);
 	*size = le32_get(p->size);
-	if (openbsd && le16_get(l->version) >= 1) {
+	if (is_openbsd(pl, l) && le16_get(l->version) >= 1) {
 		*off |= (uint64_t)le16_get(p->u.high.off) << 32;
 		*size |= (uint64_t)le16_get(p->u.high.size) << 32;
 	}
@@ -154,6 +162,10 @@ static int partition_add(const struct place *pl, const struct bsd_label *l, unsi
 	if (rc < 0)
 		return rc;
 	v->mbr_type = l->partitions[i].type;
+	v->letter = (char)('a' + i);
+	v->slice = pl->slice;
+	v->has_duid = is_openbsd(pl, l) && memcmp(l->uid, (const uint8_t[8]){ 0 }, sizeof l->uid) != 0;
+	memcpy(v->duid, l->uid, sizeof v->duid);
 	return 1;
 }
 
@@ -182,7 +194,8 @@ int bsd_in_mbr(const struct volume_disk *disk, size_t from, unsigned *number, st
 
 	for (size_t i = from; i < n; i++) {
 		const struct volume *v = &out->items[i];
-		struct place pl = { .disk = disk, .off = v->off, .size = v->size, .type = v->mbr_type };
+		struct place pl = { .disk = disk, .off = v->off, .size = v->size, .type = v->mbr_type,
+				    .slice = v->number };
 		size_t before = out->n;
 		int rc;
 

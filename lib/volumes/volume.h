@@ -39,6 +39,10 @@ struct volume {
 	bool locked;		/* encrypted, and not opened: no key fits, or nothing here can; the warning tells */
 	bool wrong_key;		/* locked, and keys were tried in vain */
 	struct block *block;	/* one reference */
+	char letter;		/* with bsd: of the partition in its label, else '\0' */
+	unsigned slice;		/* with bsd: the MBR partition in which the label lies; 0: it has the whole disk */
+	bool has_duid;
+	uint8_t duid[8];	/* with bsd, of OpenBSD: the label's number */
 	uint8_t mbr_type;	/* with mbr, else 0; with bsd the disklabel's type of filesystem */
 	char *type_text;	/* with mac: as the map has it; NULL: none */
 	uint32_t mbr_id;	/* with mbr: the disk's signature, of which PARTUUID is made ("%08x-%02x" with the number) */

@@ -129,12 +129,43 @@ START_TEST(volumes_are_found_by_every_name)
 	ck_assert_ptr_eq(contents_find(&d.c, "/dev/disk/by-partlabel/d\\x61ta"), &d.c.items[1]);
 	snprintf(spec, sizeof spec, "UUID=%s", d.c.items[1].id.uuid);
 	ck_assert_ptr_eq(contents_find(&d.c, spec), &d.c.items[1]);
+	ck_assert_ptr_eq(contents_find(&d.c, "/dev/ada0p2"), &d.c.items[1]);
+	ck_assert_ptr_eq(contents_find(&d.c, "/dev/vtbd0p1"), &d.c.items[0]);
+	ck_assert_ptr_eq(contents_find(&d.c, "/dev/gpt/data"), &d.c.items[1]);
+	ck_assert_ptr_eq(contents_find(&d.c, "/dev/ext2fs/root"), &d.c.items[0]);
+	ck_assert_ptr_eq(contents_find(&d.c, "NAME=data"), &d.c.items[1]);
+	ck_assert_ptr_null(contents_find(&d.c, "/dev/ada1p2"));
+	ck_assert_ptr_null(contents_find(&d.c, "/dev/ada0p"));
+	ck_assert_ptr_null(contents_find(&d.c, "/dev/ada0p2x"));
+	ck_assert_ptr_null(contents_find(&d.c, "/dev/ada0s"));
+	ck_assert_ptr_null(contents_find(&d.c, "/dev/sd0a"));
 	ck_assert_ptr_null(contents_find(&d.c, "/dev/sdb1"));
 	ck_assert_ptr_null(contents_find(&d.c, "/dev/sda99999999999999999999"));
 	ck_assert_ptr_null(contents_find(&d.c, "/dev/sda1x"));
 	ck_assert_ptr_null(contents_find(&d.c, "LABEL="));
 	ck_assert_ptr_null(contents_find(&d.c, ""));
 	disk_close(&d);
+}
+END_TEST
+
+/* Those of a BSD are named by the disk, the MBR partition in which the label lies, and a letter. */
+START_TEST(partitions_of_a_bsd_are_found_by_its_names)
+{
+	struct volume v = { .scheme = "bsd", .number = 6, .disk = 1, .letter = 'e', .slice = 2 };
+	static const char *const yes[] = { "/dev/ada1s2e", "ada1e", "/dev/sd1e", "wd1e", "ld1e", "/dev/sdb6",
+					   "/dev/0123456789abcdef.e", "0123456789ABCDEF.e" };
+	static const char *const no[] = { "ada1s1e", "ada0s2e", "ada1s2f", "ada1s2", "ada1s6", "ada1p6", "sd1", "sd1ee", "sd1w",
+					  "0123456789abcdef.f", "0123456789abcdee.e", "0123456789abcdef", "ada1s99999999e", "" };
+
+	v.has_duid = true;
+	memcpy(v.duid, "\x01\x23\x45\x67\x89\xab\xcd\xef", 8);
+	for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
+		ck_assert_msg(device_is_volume(yes[i], &v), "%s", yes[i]);
+	for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+		ck_assert_msg(!device_is_volume(no[i], &v), "%s", no[i]);
+	v = (struct volume){ .scheme = "mbr", .number = 2 };
+	ck_assert(device_is_volume("/dev/ada0s2", &v) && device_is_volume("/dev/hd0s2", &v));
+	ck_assert(!device_is_volume("/dev/ada0s2a", &v) && !device_is_volume("/dev/ada0", &v));
 }
 END_TEST
 
@@ -232,6 +263,6 @@ START_TEST(every_failing_allocation_of_an_opening_is_an_error)
 END_TEST
 
 TEST_MAIN("guest", fstab_lines_are_split_and_unescaped, an_endless_fstab_is_refused,
-	  the_root_is_found_and_its_fstab_mounted, volumes_are_found_by_every_name, two_roots_are_a_question,
+	  the_root_is_found_and_its_fstab_mounted, volumes_are_found_by_every_name, partitions_of_a_bsd_are_found_by_its_names, two_roots_are_a_question,
 	  a_snapshot_of_the_root_is_not_asked_while_there_is_the_root,
 	  a_filesystem_that_is_no_root_is_opened_only_on_request, every_failing_allocation_of_an_opening_is_an_error)

@@ -143,6 +143,7 @@ START_TEST(labels_in_an_mbr_are_numbered_as_linux_does)
 	/* OpenBSD counts from the beginning of the disk, and lists what is not its own. */
 	p = label_put(10241 * 512, 16);
 	put16(p + 114, 1);
+	memcpy(p + 64, "\1\2\3\4\5\6\7\x08", 8);
 	part_put(p, 'a', 10240, 4000, 7);
 	part_put(p, 'b', 14240, 1000, 1);
 	part_put(p, 'c', 0, 40960, 0);
@@ -161,6 +162,9 @@ START_TEST(labels_in_an_mbr_are_numbered_as_linux_does)
 		   "6 bsd 2064+4000, 7 bsd 6064+1000, 8 bsd 7064+3176, 9 bsd 10240+4000, 10 bsd 14240+1000, 11 bsd 15240+100, "
 		   "12 bsd 28672+4000, 13 bsd 33000+500");
 	ck_assert_ptr_null(l.warning);
+	ck_assert(l.items[7].letter == 'd' && l.items[7].slice == 1 && !l.items[7].has_duid);
+	ck_assert(l.items[10].letter == 'p' && l.items[10].slice == 2 && l.items[10].has_duid);
+	ck_assert_mem_eq(l.items[10].duid, "\1\2\3\4\5\6\7\x08", 8);
 	ck_assert_str_eq(volume_type_name(&l.items[5]), "4.2BSD (UFS)");
 	ck_assert_str_eq(volume_type_name(&l.items[7]), "ZFS");
 	ck_assert_ptr_null(volume_type_name(&l.items[12]));
