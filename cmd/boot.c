@@ -253,7 +253,7 @@ static int run(struct boot *c, int argc, char **argv)
 		json_array(&c->j, NULL);
 	for (size_t i = 0; i < set.nguests; i++) {
 		status |= show_guest(c, &set, i);
-		dry_guest_close(take(set.guests[i].guest));
+		guest_close(&set.guests[i]);
 	}
 	if (c->json) {
 		json_array_end(&c->j);

@@ -348,6 +348,8 @@ static int confine_last(const struct guest_opts *o, const struct guest_confine *
 
 void guest_close(struct guest_ref *g)
 {
+	if (g->guest && dry_guest_written(g->guest))
+		guest_say(g, GUEST_WRITTEN);
 	dry_guest_close(take(g->guest));
 	while (g->nmore)
 		dry_guest_close(g->more[--g->nmore]);

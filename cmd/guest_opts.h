@@ -64,6 +64,8 @@ struct guest_set {
 	size_t ntexts;
 	unsigned handles; /* for threads that work on one guest: it is opened so many times; 0: once */
 };
+/* What is said where dry_guest_written() is not NULL. */
+#define GUEST_WRITTEN "it was written to while it was read: what is shown may be of different moments"
 void guest_set_free(struct guest_set *s); /* for CLEANUP */
 /* Closes all handles of one guest. */
 void guest_close(struct guest_ref *g);

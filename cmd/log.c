@@ -128,7 +128,7 @@ static int show_guest(struct log *l, struct guest_set *s, size_t i)
 		printf("%s==> %s <==\n", i ? "\n" : "", l->ref->label);
 	rc = dry_guest_log(g, &l->query, &w, &e);
 	ring_print(l);
-	dry_guest_close(take(l->ref->guest));
+	guest_close(l->ref);
 	if (rc < 0 && e.code == DRY_CANCELED)
 		snprintf(e.msg, sizeof e.msg, "out of memory");
 	return rc < 0 ? guest_fail(l->ref, &e) : EXIT_DONE;

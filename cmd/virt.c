@@ -13,6 +13,8 @@
 
 void virt_free(struct virt *v)
 {
+	if (v->guest && dry_guest_written(v->guest))
+		fprintf(stderr, "%s: %s: " GUEST_WRITTEN "\n", v->name, dry_guest_written(v->guest));
 	dry_guest_close(v->guest);
 	free(v->images);
 	for (size_t i = 0; i < v->ndomains; i++)

@@ -803,6 +803,11 @@ DRY_API const char *dry_guest_note(struct dry_guest *g, size_t i);
  * guest itself would see.  Of what was mounted or asked for its usage so far.  NULL past the end.
  */
 DRY_API const char *dry_guest_warning(struct dry_guest *g, size_t i);
+/*
+ * To be asked when all has been read: the first image that somebody else has written to since it was opened, as its file's
+ * times tell, so that what was read may be of different moments; lent until the guest is closed.  NULL: none.
+ */
+DRY_API const char *dry_guest_written(struct dry_guest *g);
 
 /* ---- what is installed ---- */
 

@@ -528,6 +528,14 @@ const char *dry_guest_note(struct dry_guest *g, size_t i)
 	return i < g->tree.nnotes ? g->tree.notes[i] : NULL;
 }
 
+const char *dry_guest_written(struct dry_guest *g)
+{
+	for (size_t i = 0; i < g->ndisks; i++)
+		if (block_was_written(g->disks[i]))
+			return block_name(g->disks[i]);
+	return NULL;
+}
+
 const char *dry_guest_warning(struct dry_guest *g, size_t i)
 {
 	if (i < g->tree.nwarnings)

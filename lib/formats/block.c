@@ -157,6 +157,15 @@ int block_same_size(struct block *b, struct err *e)
 	return rc;
 }
 
+bool block_was_written(struct block *b)
+{
+	for (; b; b = b->backing)
+		for (struct block *n = b; n; n = n->file)
+			if (n->drv->was_written && n->drv->was_written(n))
+				return true;
+	return false;
+}
+
 int block_info(struct block *b, struct block_info *out, struct err *e)
 {
 	memset(out, 0, sizeof *out);

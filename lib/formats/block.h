@@ -103,6 +103,11 @@ uint64_t block_allocated(const struct block *b);
  * and what was read may be of different moments: ERR_CORRUPT.
  */
 int block_same_size(struct block *b, struct err *e);
+/*
+ * Has anybody written to a file that is only read here, of the whole chain, since it was opened, as far as the file's times
+ * tell?  Of a block device they tell nothing: false.
+ */
+bool block_was_written(struct block *b);
 
 /* Facts of the format, filled by the driver: what info prints. */
 struct block_info {

@@ -100,6 +100,7 @@ struct block_driver {
 	uint64_t (*allocated)(const struct block *b); /* NULL: that of b->file */
 	/* As block_same_size(), of this node and of children other than b->file and b->backing. */
 	int (*same_size)(struct block *b, struct err *e);
+	bool (*was_written)(struct block *b); /* as block_was_written(), of the same */
 	int (*check)(struct block *b, unsigned fix, struct check_report *r, struct err *e);
 	int (*snapshots)(struct block *b, struct block_snapshots *out, struct err *e);
 	int (*snapshot_load)(struct block *b, const char *id_or_name, struct err *e);

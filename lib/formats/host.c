@@ -39,6 +39,7 @@ struct host_state {
 	bool is_device;
 	dev_t dev; /* what the file was when it was opened: a confined process may not ask again */
 	ino_t ino;
+	struct timespec mtime;
 	bool direct;
 	atomic_bool sync_failed; /* the kernel forgets a failed write-back once told; we do not */
 	bool has_lock;
@@ -170,6 +171,7 @@ static int host_adopt(struct block *b, int fd, const char *path, struct err *e)
 	s->is_device = S_ISBLK(st.st_mode);
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
+	s->mtime = st.st_mtim;
 	b->size = (uint64_t)st.st_size;
 	if (s->is_device && (rc = device_size(fd, &b->size)) != 0)
 		return err_sys(e, rc, "%s", path);
@@ -347,6 +349,16 @@ static int host_same_size(struct block *b, struct err *e)
 		return 0;
 	return err_set(e, ERR_CORRUPT, "%s: another process has changed its size from %llu to %llu bytes while it was read",
 		       b->name, (unsigned long long)b->size, (unsigned long long)st.st_size);
+}
+
+static bool host_was_written(struct block *b)
+{
+	const struct host_state *s = b->state;
+	struct stat st;
+
+	if (s->is_device || (b->flags & BLOCK_WRITE) || fstat(host_fd(b), &st) < 0)
+		return false;
+	return st.st_mtim.tv_sec != s->mtime.tv_sec || st.st_mtim.tv_nsec != s->mtime.tv_nsec || (uint64_t)st.st_size != b->size;
 }
 
 static void size_reaches(struct block *b, uint64_t end)
@@ -601,8 +613,8 @@ static bool host_same(const struct block *a, const struct block *b)
 	.state_size = sizeof(struct host_state), .is_protocol = true, .open = host_open, .close = host_close,          \
 	.pread = host_pread, .pwrite = host_pwrite, .pwrite_from = host_pwrite_from, .zero = host_zero,                \
 	.discard = host_discard, .extent = host_extent, .flush = host_flush, .truncate = host_truncate,                \
-	.allocated = host_allocated, .same_size = host_same_size, .host_fd = host_fd, .host_id = host_id,         \
-	.same_host = host_same
+	.allocated = host_allocated, .same_size = host_same_size, .was_written = host_was_written,                     \
+	.host_fd = host_fd, .host_id = host_id, .same_host = host_same
 
 const struct block_driver block_host = { .name = "file", HOST_OPS };
 const struct block_driver block_host_device = { .name = "host_device", HOST_OPS };

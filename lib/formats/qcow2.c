@@ -656,6 +656,13 @@ static int qcow2_same_size(struct block *b, struct err *e)
 	return s->data_file ? block_same_size(s->data_file, e) : 0;
 }
 
+static bool qcow2_was_written(struct block *b)
+{
+	const struct qcow2_state *s = b->state;
+
+	return s->data_file && block_was_written(s->data_file);
+}
+
 /* Version 1 has the same magic and is another format. */
 static int qcow2_probe(struct block *file, struct err *e)
 {
@@ -701,6 +708,7 @@ const struct block_driver block_qcow2 = {
 	.info_specific = qcow2_info_specific,
 	.allocated = qcow2_allocated,
 	.same_size = qcow2_same_size,
+	.was_written = qcow2_was_written,
 	.check = qcow2_check,
 	.snapshots = qcow2_snapshots,
 	.snapshot_load = qcow2_snapshot_load,

@@ -154,6 +154,30 @@ setup()
 
 # ---- cat ----
 
+@test "what somebody writes to while it is read is said to be of different moments" {
+	mkdir big
+	random_file big/file 4M 7
+	mke2fs -q -t ext4 -d big big.fs 16M
+	mkfifo pipe
+	for program in "$DRYDOCK cat" "$COMPAT/virt-cat"; do
+		# Half is in the pipe, and half is not read yet.
+		# shellcheck disable=SC2086 # words
+		$program -m /dev/sda -a big.fs /file >pipe 2>err &
+		{
+			head -c 1000 >start
+			sleep 0.1
+			printf '\0' | dd of=big.fs bs=1 seek=16777215 conv=notrunc status=none
+			cat >rest
+		} <pipe
+		wait $!
+		cat start rest | cmp - big/file
+		grep -q 'big.fs: it was written to while it was read: what is shown may be of different moments$' err
+		# shellcheck disable=SC2086
+		$program -m /dev/sda -a big.fs /file 2>err | cmp - big/file
+		[ ! -s err ]
+	done
+}
+
 @test "cat prints files of several guests, in order" {
 	cp g.img h.img
 	[ "$(drydock cat g.img:/etc/hostname h.img:/home/ann/letter g.img:/boot/vmlinuz | tr '\n' ' ')" = "guest secret kernel " ]
