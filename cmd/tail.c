@@ -2,10 +2,12 @@
 /* tail.c - drydock tail: the ends of files in guests, and with -f what comes to them. */
 #include "alloc.h"
 #include "guest_file.h"
+#include "json.h"
 #include "out.h"
 #include "tail_files.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 
 /* What the looks have in common. */
@@ -19,7 +21,7 @@ struct tail {
 	struct guest_opts guest;
 	struct guest_set set;
 	uint64_t lines, seconds;
-	bool follow, quiet;
+	bool follow, quiet, json;
 	size_t item; /* the present one */
 	struct progress *progress;
 	void *buf;
@@ -36,11 +38,34 @@ static void header(void *arg)
 	struct tail *t = arg;
 	CLEANUP(strbuf_free) struct strbuf name = STRBUF_INIT;
 
-	if (t->set.nitems == 1 || t->quiet || t->progress->shown == t->item + 1)
+	if (t->set.nitems == 1 || t->quiet || t->json || t->progress->shown == t->item + 1)
 		return;
 	out_guest(&name, t->set.items[t->item].path);
 	printf("%s==> %s:%s <==\n", t->progress->shown ? "\n" : "", label_of(t), name.s);
 	t->progress->shown = t->item + 1;
+}
+
+/* A line, or what there is of it, as an object of its own: who follows a file sees no end. */
+static int print_lines(void *arg, const char *p, size_t len)
+{
+	const struct tail *t = arg;
+	CLEANUP(strbuf_free) struct strbuf out = STRBUF_INIT;
+	const char *end = p + len, *next;
+
+	for (; p < end; p = next) {
+		struct json j = JSON_INIT(&out, false);
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+
+		next = newline ? newline + 1 : end;
+		json_object(&j, NULL);
+		json_str(&j, "image", label_of(t));
+		json_str(&j, "path", t->set.items[t->item].path);
+		json_strn(&j, "text", p, (size_t)((newline ? newline : end) - p));
+		json_bool(&j, "ended", newline != NULL);
+		json_object_end(&j);
+		strbuf_putc(&out, '\n');
+	}
+	return out_flush(&out) == EXIT_DONE && fflush(stdout) == 0 ? 0 : GUEST_FILE_STDOUT;
 }
 
 static void restarted(void *arg)
@@ -79,7 +104,7 @@ static int look(void *arg)
 	struct tail *t = arg;
 	const struct guest_confine confine = { .write_dir = -1 };
 	const struct tail_how how = { .lines = t->lines, .quote = out_terminal(), .header = header, .restarted = restarted,
-				      .arg = t, .buf = t->buf };
+				      .print = t->json ? print_lines : NULL, .arg = t, .buf = t->buf };
 	bool fatal, any = t->progress->begun;
 	int status = guest_set_open(&t->guest, &confine, &t->set, &fatal);
 
@@ -140,6 +165,7 @@ int cmd_tail(int argc, char **argv)
 		OPT_FLAG('f', "follow", &t.follow, "then print what comes, until it is interrupted"),
 		OPT_U64('s', "sleep-interval", "SECONDS", &t.seconds, "with -f, look again after so long (1)"),
 		OPT_FLAG('q', "quiet", &t.quiet, "no names in front of what is of another file"),
+		OPT_FLAG(0, "json", &t.json, "print each line as a JSON object"),
 		OPT_END,
 	};
 	int status = EXIT_USAGE;

@@ -66,6 +66,8 @@ static int print_bytes(const struct tail_how *how, const char *bytes, size_t len
 	CLEANUP(strbuf_free) struct strbuf quoted = STRBUF_INIT;
 	int err;
 
+	if (how->print)
+		return how->print(how->arg, bytes, len);
 	if (how->quote) {
 		quote_text(&quoted, bytes, len);
 		if (quoted.failed) {

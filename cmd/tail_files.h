@@ -25,6 +25,8 @@ struct tail_how {
 	uint64_t lines;
 	bool any_inode; /* another file of the same name is the same file, unless it is shorter */
 	bool quote; /* for a terminal: control characters are written as \xHH */
+	/* Prints some bytes in another way; NULL: as they are.  0, or GUEST_FILE_STDOUT. */
+	int (*print)(void *arg, const char *bytes, size_t len);
 	void (*header)(void *arg);
 	/* The file was replaced or became shorter: it is printed from its beginning. */
 	void (*restarted)(void *arg);

@@ -183,6 +183,21 @@ setup()
 	[ "$(drydock cat g.img:/etc/hostname h.img:/home/ann/letter g.img:/boot/vmlinuz | tr '\n' ' ')" = "guest secret kernel " ]
 }
 
+@test "cat --json has each file's content, as text or in base64" {
+	mkdir j
+	printf 'a\033"b\n' >j/text
+	printf 'a\377\000' >j/bytes
+	: >j/empty
+	truncate -s 16777217 j/large
+	mke2fs -q -t ext4 -d j j.fs 8M
+	fails_with 1 '/large: it has more than the 16 MiB that --json takes' \
+		drydock cat --json -m /dev/sda -a j.fs /text /bytes /large /empty
+	drydock cat --json -m /dev/sda -a j.fs /text /bytes /large /empty >out 2>/dev/null || :
+	[ "$(json 'length, .[0].text, .[1].base64, .[2].text, .[0].size, .[1].image' <out | tr '\n' ' ')" = \
+		'3 "a\u001b\"b\n" "Yf8A" "" 5 "j.fs" ' ]
+	[ "$(drydock cat --json g.img:/etc/hostname g.img:/home/ann/letter | json '[.[].text]')" = '["guest\n","secret\n"]' ]
+}
+
 @test "cat follows links inside the guest only" {
 	[ "$(drydock cat g.img:/home/ann/link)" = guest ]
 	[ "$(drydock cat g.img:/home/ann/over-the-top)" = guest ]

@@ -41,6 +41,12 @@ change()
 	mv new.img g.img
 }
 
+@test "--json prints each line as an object" {
+	drydock tail --json -n 2 g.img:/var/log/a g.img:/var/log/b >out
+	[ "$(json '[.image, .path, .text, .ended]' <out | tr '\n' ' ')" = \
+		'["g.img","/var/log/a","29",true] ["g.img","/var/log/a","30",true] ["g.img","/var/log/b","x",true] ["g.img","/var/log/b","\u001b[31mno newline",false] ' ]
+}
+
 @test "the last lines of files, however many there are" {
 	[ "$(drydock tail g.img:/var/log/a)" = "$(seq 21 30)" ]
 	[ "$(drydock tail -n 3 g.img:/var/log/a)" = "$(seq 28 30)" ]
