@@ -10,6 +10,7 @@
 #include "guest_lines.h"
 #include "text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { F_PACKAGE, F_STATUS, F_VERSION, F_ARCH, F_MAINTAINER, F_HOMEPAGE, F_SOURCE, F_SUMMARY, F_COUNT };
@@ -61,27 +62,91 @@ static void line_take(struct paragraph *p, const char *line)
 	}
 }
 
-/* The time of info/NAME.list, or of info/NAME:ARCH.list. */
-static int64_t install_time(struct vfs *v, const char *name, const char *arch)
-{
-	CLEANUP(free_ptr) char *plain = alloc_printf("/var/lib/dpkg/info/%s.list", name);
-	CLEANUP(free_ptr) char *multi = alloc_printf("/var/lib/dpkg/info/%s:%s.list", name, arch);
-	struct fs_stat st;
+/* ---- when it was installed ---- */
 
-	/* No name has a slash; one that has would look elsewhere. */
-	if (!plain || !multi || strchr(name, '/') || strchr(arch, '/'))
+#define INFO "/var/lib/dpkg/info"
+
+/* The lists of files, by name: the folder is read once, as there is a list for each package. */
+struct info_list {
+	char *name; /* without ".list" */
+	struct vfs_node node;
+};
+struct info {
+	struct info_list *items;
+	size_t n, cap;
+};
+
+static void info_free(struct info *in)
+{
+	for (size_t i = 0; i < in->n; i++)
+		free(in->items[i].name);
+	free(in->items);
+}
+
+static int info_take(void *arg, const struct vfs_dirent *d, struct err *e)
+{
+	struct info *in = arg;
+	size_t len = strlen(d->name), suffix = strlen(".list");
+
+	if (len <= suffix || strcmp(d->name + len - suffix, ".list") != 0 || in->n == LIMIT_PACKAGES)
 		return 0;
-	if (vfs_stat(v, plain, true, &st, NULL) == 0 || vfs_stat(v, multi, true, &st, NULL) == 0)
-		return st.mtime.sec;
+	if (in->n == in->cap) {
+		size_t cap = in->cap ? in->cap * 2 : 1024;
+		struct info_list *items = alloc_resize(in->items, cap, sizeof *items);
+
+		if (!items)
+			return err_nomem(e);
+		in->items = items;
+		in->cap = cap;
+	}
+	in->items[in->n] = (struct info_list){ .name = alloc_strndup(d->name, len - suffix), .node = d->node };
+	if (!in->items[in->n].name)
+		return err_nomem(e);
+	in->n++;
 	return 0;
 }
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct info_list *)a)->name, ((const struct info_list *)b)->name);
+}
+
+/* One that cannot be read, or only in part, leaves times untold. */
+static int info_read(struct vfs *v, struct info *in, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct vfs_node dir;
+
+	if (vfs_lookup(v, INFO, true, &dir, &why) == 0 && vfs_readdir(v, dir, false, info_take, in, &why) < 0 &&
+	    why.code == ERR_NOMEM)
+		return err_nomem(e);
+	if (in->n)
+		qsort(in->items, in->n, sizeof *in->items, by_name);
+	return 0;
+}
+
+/* A list has the name of its package, or that and the architecture. */
+static int64_t install_time(const struct info *in, char *name, const char *arch)
+{
+	CLEANUP(free_ptr) char *multi = alloc_printf("%s:%s", name, arch);
+	struct info_list key = { .name = name };
+	const struct info_list *found = in->n ? bsearch(&key, in->items, in->n, sizeof key, by_name) : NULL;
+	struct fs_stat st;
+
+	key.name = multi;
+	if (!found && multi && in->n)
+		found = bsearch(&key, in->items, in->n, sizeof key, by_name);
+	return found && fs_stat(found->node.fs, found->node.ino, &st, NULL) == 0 ? st.mtime.sec : 0;
+}
+
+/* ---- packages ---- */
 
 static const char *or_none(const struct strbuf *b)
 {
 	return b->len ? b->s : NULL;
 }
 
-static int paragraph_give(struct vfs *v, struct paragraph *p, package_fn fn, void *arg, struct err *e)
+static int paragraph_give(const struct info *in, struct paragraph *p, package_fn fn, void *arg, struct err *e)
 {
 	struct package pkg = { .name = p->value[F_PACKAGE].s };
 
@@ -102,7 +167,7 @@ static int paragraph_give(struct vfs *v, struct paragraph *p, package_fn fn, voi
 	pkg.url = or_none(&p->value[F_HOMEPAGE]);
 	pkg.summary = or_none(&p->value[F_SUMMARY]);
 	pkg.description = or_none(&p->description);
-	pkg.install_time = install_time(v, pkg.name, pkg.arch ? pkg.arch : "");
+	pkg.install_time = install_time(in, p->value[F_PACKAGE].s, pkg.arch ? pkg.arch : "");
 	return fn(arg, &pkg, e);
 }
 
@@ -110,6 +175,7 @@ static int deb_list(struct vfs *v, const char *path, package_fn fn, void *arg, s
 {
 	CLEANUP(paragraph_free) struct paragraph p;
 	CLEANUP(lines_close) struct lines l;
+	CLEANUP(info_free) struct info in = { .n = 0 };
 	char *line;
 	int rc;
 
@@ -120,17 +186,20 @@ static int deb_list(struct vfs *v, const char *path, package_fn fn, void *arg, s
 	rc = lines_open(v, path, &l, e);
 	if (rc < 0)
 		return rc;
+	rc = info_read(v, &in, e);
+	if (rc < 0)
+		return rc;
 	while ((rc = lines_next(&l, &line, e)) > 0) {
 		if (*line) {
 			line_take(&p, line);
 			continue;
 		}
-		rc = paragraph_give(v, &p, fn, arg, e);
+		rc = paragraph_give(&in, &p, fn, arg, e);
 		if (rc != 0)
 			return rc;
 		paragraph_reset(&p);
 	}
-	return rc < 0 ? rc : paragraph_give(v, &p, fn, arg, e);
+	return rc < 0 ? rc : paragraph_give(&in, &p, fn, arg, e);
 }
 
 const struct pkg_format pkg_deb = { .name = "deb", .path = "/var/lib/dpkg/status", .list = deb_list };

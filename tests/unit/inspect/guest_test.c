@@ -263,6 +263,7 @@ START_TEST(every_failing_allocation_of_an_opening_is_an_error)
 END_TEST
 
 TEST_MAIN("guest", fstab_lines_are_split_and_unescaped, an_endless_fstab_is_refused,
-	  the_root_is_found_and_its_fstab_mounted, volumes_are_found_by_every_name, partitions_of_a_bsd_are_found_by_its_names, two_roots_are_a_question,
+	  the_root_is_found_and_its_fstab_mounted, volumes_are_found_by_every_name,
+	  partitions_of_a_bsd_are_found_by_its_names, two_roots_are_a_question,
 	  a_snapshot_of_the_root_is_not_asked_while_there_is_the_root,
 	  a_filesystem_that_is_no_root_is_opened_only_on_request, every_failing_allocation_of_an_opening_is_an_error)
