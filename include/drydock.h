@@ -1031,6 +1031,25 @@ struct dry_registry_walk {
 /* Visits a key and what is below it; DRY_NOT_FOUND when there is none.  A callback's end is DRY_CANCELED. */
 DRY_API int dry_registry_walk(struct dry_registry *r, const char *key, const struct dry_registry_walk *w, struct dry_error *e);
 
+/*
+ * The same walk, drawn on by its caller key by key, so that two can be gone through side by side: all that is below a key of a
+ * hive, names in the order of dry_registry_order().  What could not be read is told to `failed` as in struct
+ * dry_registry_walk.
+ */
+struct dry_registry_tree;
+DRY_API int dry_registry_tree_open(struct dry_registry *r, const char *key,
+				   int (*failed)(void *arg, const char *path, const struct dry_error *why), void *arg,
+				   struct dry_registry_tree **out, struct dry_error *e);
+DRY_API void dry_registry_tree_close(struct dry_registry_tree *t); /* NULL is fine */
+/* The next key, lent until the next call; *out NULL: that was the last.  After an error there is none. */
+DRY_API int dry_registry_tree_next(struct dry_registry_tree *t, const struct dry_registry_key **out, struct dry_error *e);
+/* The name of the i-th value of the key that came last; NULL past the end. */
+DRY_API const char *dry_registry_tree_name(const struct dry_registry_tree *t, size_t i);
+/* That value, lent until the next call: 1, or 0 past the end. */
+DRY_API int dry_registry_tree_value(struct dry_registry_tree *t, size_t i, struct dry_registry_value *out, struct dry_error *e);
+/* < 0, 0, > 0: the order of two names, or paths of keys below one start, whatever their case. */
+DRY_API int dry_registry_order(const char *a, const char *b);
+
 /* ---- logs ---- */
 
 /* What of a guest's logs is wanted; zeros but max_priority -1: everything. */

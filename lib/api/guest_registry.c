@@ -4,17 +4,12 @@
 
 #include "guest_file.h"
 #include "io.h"
-#include "registry.h"
+#include "registry_api.h"
 #include "text.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <unistd.h>
-
-struct dry_registry {
-	struct registry *registry;
-	struct hive_value last; /* what dry_registry_get() lends */
-};
 
 static int registry_public(struct registry *registry, struct dry_registry **out, struct err *e)
 {
@@ -121,8 +116,7 @@ const char *dry_registry_type_name(uint32_t type)
 	return type < ARRAY_LEN(names) ? names[type] : NULL;
 }
 
-/* A path in a sentence: its backslashes are no escapes. */
-static int no_such(struct err *e, const char *what, const char *name)
+int registry_no_such(struct err *e, const char *what, const char *name)
 {
 	CLEANUP(strbuf_free) struct strbuf q = STRBUF_INIT;
 
@@ -135,7 +129,7 @@ static int no_such(struct err *e, const char *what, const char *name)
 	return err_set(e, ERR_NOT_FOUND, "there is no %s \"%s\"", what, q.s);
 }
 
-static struct dry_registry_value value_public(const struct hive_value *v)
+struct dry_registry_value registry_value_public(const struct hive_value *v)
 {
 	return (struct dry_registry_value){ .name = v->name, .type = v->type, .data = v->data, .len = v->len };
 }
@@ -149,15 +143,34 @@ int dry_registry_get(struct dry_registry *r, const char *key, const char *name, 
 
 	hive_value_clear(&r->last);
 	if (rc == 0)
-		return no_such(e, "key", key);
+		return registry_no_such(e, "key", key);
 	if (rc > 0)
 		rc = k.hive ? hive_get(k.hive, k.key, name, &r->last, e) : 0;
 	if (rc == 0)
-		return *name ? no_such(e, "value", name) : err_set(e, ERR_NOT_FOUND, "the key has no default value");
+		return *name ? registry_no_such(e, "value", name) : err_set(e, ERR_NOT_FOUND, "the key has no default value");
 	if (rc < 0)
 		return rc;
-	*out = value_public(&r->last);
+	*out = registry_value_public(&r->last);
 	return 0;
+}
+
+int registry_stopped(struct err *e)
+{
+	return err_set(e, ERR_CANCELED, "the walk through the registry was stopped");
+}
+
+int registry_failed(int (*failed)(void *arg, const char *path, const struct dry_error *why), void *arg, const char *path,
+		    const struct err *why, struct err *e)
+{
+	struct dry_error pub = { .code = (enum dry_code)why->code, .sys_errno = why->sys_errno };
+
+	if (why->code == ERR_CANCELED || why->code == ERR_NOMEM || !failed) {
+		if (e)
+			*e = *why;
+		return -(int)why->code;
+	}
+	memcpy(pub.msg, why->msg, sizeof pub.msg);
+	return failed(arg, path, &pub) ? registry_stopped(e) : 0;
 }
 
 /* ---- walking ---- */
@@ -169,22 +182,9 @@ struct walk_call {
 	unsigned depth;			  /* of the start */
 };
 
-static int stopped(struct err *e)
-{
-	return err_set(e, ERR_CANCELED, "the walk through the registry was stopped");
-}
-
 static int walk_failed(const struct dry_registry_walk *w, const char *path, const struct err *why, struct err *e)
 {
-	struct dry_error pub = { .code = (enum dry_code)why->code, .sys_errno = why->sys_errno };
-
-	if (why->code == ERR_CANCELED || why->code == ERR_NOMEM || !w->failed) {
-		if (e)
-			*e = *why;
-		return -(int)why->code;
-	}
-	memcpy(pub.msg, why->msg, sizeof pub.msg);
-	return w->failed(w->arg, path, &pub) ? stopped(e) : 0;
+	return registry_failed(w->failed, w->arg, path, why, e);
 }
 
 static int by_name(const void *a, const void *b)
@@ -238,21 +238,21 @@ static int values_tell(const struct walk_call *c, const struct dry_registry_key 
 			}
 			continue;
 		}
-		p = value_public(v);
-		rc = c->w->value(c->w->arg, pub, &p) ? stopped(e) : 0;
+		p = registry_value_public(v);
+		rc = c->w->value(c->w->arg, pub, &p) ? registry_stopped(e) : 0;
 		hive_value_clear(v);
 	}
 	if (all.n > 1)
 		qsort(all.items, all.n, sizeof *all.items, by_name);
 	for (size_t i = 0; i < all.n && rc == 0; i++) {
-		struct dry_registry_value p = value_public(&all.items[i]);
+		struct dry_registry_value p = registry_value_public(&all.items[i]);
 
-		rc = c->w->value(c->w->arg, pub, &p) ? stopped(e) : 0;
+		rc = c->w->value(c->w->arg, pub, &p) ? registry_stopped(e) : 0;
 	}
 	return rc;
 }
 
-static const char *last_name(const char *path)
+const char *registry_last_name(const char *path)
 {
 	const char *slash = strrchr(path, '\\');
 
@@ -269,10 +269,10 @@ static int walk_key(void *arg, hive_key k, const char *path, unsigned depth, str
 	if (!full)
 		return err_nomem(e);
 	pub.path = full;
-	pub.name = last_name(full);
+	pub.name = registry_last_name(full);
 	hive_key_time(c->start->hive, k, &pub.written, NULL);
 	if (c->w->key(c->w->arg, &pub))
-		return stopped(e);
+		return registry_stopped(e);
 	return c->w->value ? values_tell(c, &pub, k, e) : 0;
 }
 
@@ -322,10 +322,10 @@ int dry_registry_walk(struct dry_registry *r, const char *key, const struct dry_
 	if (rc < 0)
 		return rc;
 	if (rc == 0)
-		return no_such(e, "key", key);
+		return registry_no_such(e, "key", key);
 	if (k.hive)
 		return walk_hive(&c, e);
 	if (w->key(w->arg, &(const struct dry_registry_key){ .path = k.path, .name = k.path }))
-		return stopped(e);
+		return registry_stopped(e);
 	return w->max_depth ? registry_places(r->registry, &k, walk_place, &c, e) : 0;
 }

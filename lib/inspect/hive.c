@@ -210,6 +210,32 @@ static bool name_is(const struct name *n, const struct wanted *w)
 	return true;
 }
 
+/* A letter in upper case, and a backslash before all of them, so that a key comes before what is in it. */
+static uint32_t folded(const uint8_t **p)
+{
+	uint32_t c = *(*p)++;
+	unsigned more = c < 0xc0 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+
+	if (c == 0)
+		return 0;
+	c &= 0xffu >> (more ? more + 2 : 0);
+	for (; more && **p; more--)
+		c = c << 6 | (*(*p)++ & 0x3f);
+	return 1 + (c == '\\' ? 0 : c > UINT16_MAX ? c : upcase_unit((uint16_t)c));
+}
+
+int hive_name_order(const char *a, const char *b)
+{
+	const uint8_t *x = (const uint8_t *)a, *y = (const uint8_t *)b;
+	uint32_t left, right;
+
+	do {
+		left = folded(&x);
+		right = folded(&y);
+	} while (left && left == right);
+	return (left > right) - (left < right);
+}
+
 /* ---- keys ---- */
 
 hive_key hive_root(const struct hive *h)
@@ -447,6 +473,18 @@ static int value_data(struct hive *h, uint32_t off, const struct vk *vk, struct 
 	if (!out->data)
 		return errno == ENOMEM ? err_nomem(e) : err_set(e, ERR_CORRUPT, "its %" PRIu32 " bytes are not there", len);
 	return 0;
+}
+
+int hive_value_name(struct hive *h, uint32_t value, struct strbuf *out, struct err *e)
+{
+	struct name n;
+	struct vk vk;
+	int rc = vk_at(h, value, &vk, &n, e);
+
+	if (rc < 0)
+		return rc;
+	name_text(&n, out);
+	return out->failed ? err_nomem(e) : 0;
 }
 
 int hive_value(struct hive *h, uint32_t value, struct hive_value *out, struct err *e)

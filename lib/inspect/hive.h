@@ -70,6 +70,8 @@ void hive_value_clear(struct hive_value *v); /* for CLEANUP */
 /* A key's values: places in the hive, free(*out), of which each is read by hive_value(). */
 int hive_values(struct hive *h, hive_key k, uint32_t **out, size_t *n, struct err *e);
 int hive_value(struct hive *h, uint32_t value, struct hive_value *out, struct err *e);
+/* Appends its name alone. */
+int hive_value_name(struct hive *h, uint32_t value, struct strbuf *out, struct err *e);
 /* The value of that name, whatever its case: 1, or 0 when there is none. */
 int hive_get(struct hive *h, hive_key k, const char *name, struct hive_value *out, struct err *e);
 /* The same from a key by its path and a name. */
@@ -91,5 +93,24 @@ struct hive_walk {
 	void *arg;
 };
 int hive_walk(struct hive *h, hive_key start, const struct hive_walk *w, struct err *e);
+
+/* The same walk, drawn on by its caller key by key. */
+struct hive_tree;
+struct hive_place {
+	hive_key key;
+	const char *path; /* below the start; lent until the next call */
+	unsigned depth;
+	const struct err *failed; /* what of the key of that path could not be read; then there is no key.  NULL: all could */
+};
+/* order: of names that have one parent, as strcmp() and hive_name_order() give it; NULL: as the hive has them. */
+int hive_tree_open(struct hive *h, hive_key start, unsigned max_depth, int (*order)(const char *a, const char *b),
+		   struct hive_tree **out, struct err *e);
+/* 1, or 0 when there is no more. */
+int hive_tree_next(struct hive_tree *t, const struct hive_place **out, struct err *e);
+void hive_tree_close(struct hive_tree *t); /* NULL is fine */
+void hive_tree_closep(struct hive_tree **t); /* for CLEANUP */
+
+/* < 0, 0, > 0: the order of names, or of paths of them, whatever their case. */
+int hive_name_order(const char *a, const char *b);
 
 #endif

@@ -121,6 +121,53 @@ START_TEST(keys_and_values_are_read)
 }
 END_TEST
 
+START_TEST(names_have_an_order_whatever_their_case)
+{
+	ck_assert_int_eq(hive_name_order("", ""), 0);
+	ck_assert_int_eq(hive_name_order("abC", "ABc"), 0);
+	ck_assert_int_eq(hive_name_order("c\xc3\xa9", "C\xc3\x89"), 0);
+	ck_assert_int_lt(hive_name_order("a", "B"), 0);
+	ck_assert_int_gt(hive_name_order("b", "A"), 0);
+	ck_assert_int_lt(hive_name_order("", "a"), 0);
+	/* What is in a key comes before keys whose names go on. */
+	ck_assert_int_lt(hive_name_order("A\\z", "a b"), 0);
+	ck_assert_int_lt(hive_name_order("\xef\xbf\xbd", "\xf0\x9f\x98\x80"), 0);
+	/* Cut off. */
+	ck_assert_int_ne(hive_name_order("\xf0", "\xe2\x82"), 0);
+}
+END_TEST
+
+START_TEST(a_tree_is_drawn_on_key_by_key)
+{
+	const struct hive_place *p;
+	struct hive_tree *t;
+	struct strbuf text = STRBUF_INIT;
+	struct hive *h;
+	uint32_t root, kids[3];
+	int rc;
+
+	image_begin(&img);
+	root = image_key(&img, "ROOT");
+	kids[0] = image_key(&img, "b");
+	kids[1] = image_key(&img, "A");
+	kids[2] = image_key(&img, "C");
+	image_subkeys(&img, root, image_list(&img, "lh", kids, 3), 3);
+	image_subkeys(&img, kids[1], HIVE_IMAGE_NONE, 1);
+	image_end(&img, root);
+	ok(opened(sizeof img.b, &h));
+	ok(hive_tree_open(h, hive_root(h), 9, hive_name_order, &t, &e));
+	while ((rc = hive_tree_next(t, &p, &e)) > 0)
+		strbuf_printf(&text, "%s%s:%u;", p->failed ? "!" : "", p->path, p->depth);
+	ck_assert_int_eq(rc, 0);
+	ck_assert_str_eq(text.s, ":0;A:1;!A:0;b:1;C:1;");
+	ck_assert_int_eq(hive_tree_next(t, &p, &e), 0);
+	hive_tree_close(t);
+	hive_tree_close(NULL);
+	strbuf_free(&text);
+	hive_close(h);
+}
+END_TEST
+
 START_TEST(a_hive_that_was_not_written_to_its_end_is_told)
 {
 	struct hive *h;
@@ -410,6 +457,8 @@ int main(void)
 	tcase_add_test(c, work_on_one_hive_is_bounded);
 	tcase_add_test(c, no_byte_leads_astray);
 	tcase_add_test(c, a_hive_cut_off_is_told);
+	tcase_add_test(c, names_have_an_order_whatever_their_case);
+	tcase_add_test(c, a_tree_is_drawn_on_key_by_key);
 	suite_add_tcase(s, c);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
