@@ -120,7 +120,8 @@ static void json_sides(struct diff *d)
 	}
 }
 
-static int compare(struct diff *d)
+/* asked: the registry was named. */
+static int compare(struct diff *d, bool asked)
 {
 	int rc = 0;
 
@@ -132,6 +133,8 @@ static int compare(struct diff *d)
 		rc = diff_files(d);
 	if (!rc && d->packages && !(d->quiet && d->ndifferences))
 		rc = diff_packages(d);
+	if (!rc && d->registry && !(d->quiet && d->ndifferences))
+		rc = diff_registry(d, asked);
 	if (d->json && !rc) {
 		json_bool(&d->j, "same", !d->ndifferences && !d->trouble);
 		json_object_end(&d->j);
@@ -145,7 +148,7 @@ static int compare(struct diff *d)
 int cmd_diff(int argc, char **argv)
 {
 	CLEANUP(diff_free) struct diff d = { .text = STRBUF_INIT };
-	const struct usage u = { "diff", "[options] IMAGE [IMAGE]", "Tells how the files and packages of two guests differ." };
+	const struct usage u = { "diff", "[options] IMAGE [IMAGE]", "Tells how two guests differ." };
 	const struct opt opts[] = {
 		GUEST_OPTS(&d.guest),
 		OPT_LIST('A', "add-second", "IMAGE", &d.second, "a disk of the second guest; repeat it for more disks"),
@@ -156,11 +159,13 @@ int cmd_diff(int argc, char **argv)
 		OPT_LIST(0, "to-mount", "DEV[:DIR[:OPTS[:TYPE]]]", &d.mounts[1], "as -m, for the second"),
 		OPT_FLAG(0, "files", &d.files, "compare files only"),
 		OPT_FLAG(0, "packages", &d.packages, "compare packages only"),
-		OPT_FLAG('t', "times", &d.times, "compare when files were modified, too"),
+		OPT_FLAG(0, "registry", &d.registry, "compare the registry of Windows only"),
+		OPT_FLAG('t', "times", &d.times, "compare when files and keys were modified, too"),
 		OPT_FLAG(0, "json", &d.json, "print JSON"),
 		OPT_FLAG('q', "quiet", &d.quiet, "print errors only"),
 		OPT_END,
 	};
+	bool asked;
 	int rc;
 
 	d.j = (struct json)JSON_INIT(&d.text, true);
@@ -172,10 +177,11 @@ int cmd_diff(int argc, char **argv)
 	case OPTS_OK:
 		break;
 	}
-	if (!d.files && !d.packages)
-		d.files = d.packages = true;
+	asked = d.registry;
+	if (!d.files && !d.packages && !asked)
+		d.files = d.packages = d.registry = true;
 	rc = add_sides(&d, argc, argv);
 	if (!rc)
 		rc = open_sides(&d);
-	return rc ? rc : compare(&d);
+	return rc ? rc : compare(&d, asked);
 }

@@ -14,7 +14,7 @@ struct diff {
 	struct opt_list second; /* -A */
 	const char *snapshots[2];
 	struct opt_list mounts[2];
-	bool files, packages; /* what is compared */
+	bool files, packages, registry; /* what is compared */
 	bool times, json, quiet;
 	struct guest_set set; /* two guests */
 	struct strbuf text;   /* what is printed next */
@@ -26,6 +26,8 @@ struct diff {
 /* Each prints its part, as members of the JSON object or as lines, and counts.  0, or DIFF_TROUBLE: no more is to be done. */
 int diff_files(struct diff *d);
 int diff_packages(struct diff *d);
+/* asked: guests without a registry are trouble; else there is nothing to compare where one of both has none. */
+int diff_registry(struct diff *d, bool asked);
 /* Prints the text when there is enough of it.  0 or DIFF_TROUBLE. */
 int diff_flush(struct diff *d);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # drydock diff, and what of virt-diff was not recorded (tests/recorded has the rest).
 load helpers
+load windows
 
 # pack FILE: the tree t becomes a filesystem that is a guest of its own, with the times that its files have.
 pack()
@@ -129,6 +130,84 @@ two_guests()
 	[ "$(jq -c '[.same, .files, .packages]' out.json)" = '[true,[],[]]' ]
 }
 
+# two_windows: old.img and new.img, whose SOFTWARE and NTUSER.DAT differ.
+two_windows()
+{
+	windows_hives
+	windows_disk old.img
+	make_hive SOFTWARE <<-'EOF'
+		[microsoft\Windows NT\CurrentVersion]
+		ProductName=sz:Windows 10 Pro
+		currentversion=sz:6.3
+		UBR=sz:3007
+		Long=hex(3):0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
+		@=sz:é
+		[Microsoft\Windows NT\CurrentVersion\ProfileList\S-1-5-21-1-2-3-1001]
+		ProfileImagePath=expand:C:\Users\Ann
+		[New\Below]
+		none=hex(0):
+	EOF
+	make_hive NTUSER.DAT <<-'EOF'
+		[Software\X]
+		a=sz:c
+	EOF
+	windows_disk new.img
+}
+
+@test "keys and values of the registry that came, went and changed are told, whatever their case" {
+	two_windows
+	run -1 --separate-stderr drydock diff --registry old.img new.img
+	[ -z "$stderr" ]
+	S='HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows NT\CurrentVersion'
+	grep -qxF "added       value      ${S/Micro/micro}, (default): REG_SZ é" <<<"$output"
+	grep -qxF "changed     value      ${S/Micro/micro}, UBR: REG_DWORD 3007 to REG_SZ 3007" <<<"$output"
+	grep -qxF "added       value      ${S/Micro/micro}, Long: REG_BINARY $(printf '%0200d' 0)..." <<<"$output"
+	grep -qxF "removed     key        $S\ProfileList\S-1-5-18" <<<"$output"
+	grep -qxF "removed     value      $S\ProfileList\S-1-5-18, ProfileImagePath: REG_EXPAND_SZ $(
+		)%systemroot%\system32\config\systemprofile" <<<"$output"
+	grep -qxF 'added       key        HKEY_LOCAL_MACHINE\SOFTWARE\New\Below' <<<"$output"
+	grep -qxF 'added       value      HKEY_LOCAL_MACHINE\SOFTWARE\New\Below, none: REG_NONE' <<<"$output"
+	grep -qxF 'changed     value      HKEY_USERS\S-1-5-21-1-2-3-1001\Software\X, a: REG_SZ b to REG_SZ c' <<<"$output"
+	[[ $output != *SYSTEM* && $output != *ProductName* && $output != *urrent?ersion:* ]]
+	[ "$(grep -c 'key .*New' <<<"$output")" = 2 ]
+	run -0 drydock diff --registry old.img old.img
+	[ -z "$output" ]
+	run -1 drydock diff --registry -q old.img new.img
+	[ -z "$output" ]
+}
+
+@test "the registry of two Windows is compared with the rest, and is in the JSON" {
+	requires jq
+	two_windows
+	drydock diff --json old.img new.img >out.json || [ $? = 1 ]
+	[ "$(jq -c '.registry[] | select(.value == "UBR") | [.change, .from.type, .from.value, .to.value]' out.json)" = \
+		'["changed","REG_DWORD",3007,"3007"]' ]
+	[ "$(jq -c '[.registry[] | select(.change == "added" and .value == null) | .key]' out.json)" = \
+		'["HKEY_LOCAL_MACHINE\\SOFTWARE\\New","HKEY_LOCAL_MACHINE\\SOFTWARE\\New\\Below"]' ]
+	[ "$(jq '.registry[] | select(.value == "Long") | .to.data | length' out.json)" = 214 ]
+	drydock diff --json old.img old.img >out.json
+	[ "$(jq -c '[.same, .registry]' out.json)" = '[true,[]]' ]
+}
+
+@test "a registry that is not there, or is nonsense, is told, and the rest is compared" {
+	two_windows
+	two_guests
+	run -2 drydock diff --registry new.img old.img
+	[[ $output == *"old.img: there is no Windows, and no registry"* || $output == *"new.img: there is no Windows, and no registry"* ]]
+	run drydock diff --json old.img old.img
+	[[ $output != *registry* ]]
+	windows_hives
+	windows_disk old.img
+	printf 'regf%04096d' 0 >SOFTWARE
+	make_hive SYSTEM <<-'EOF'
+		[Other]
+	EOF
+	windows_disk new.img
+	run -2 --separate-stderr drydock diff --registry old.img new.img
+	[[ $stderr == *"new.img: "*SOFTWARE*checksum* ]]
+	[[ $output == *'added       key        HKEY_LOCAL_MACHINE\SYSTEM\Other'* ]]
+}
+
 @test "two internal snapshots of one image are compared" {
 	requires qemu-img
 	two_guests
@@ -217,7 +296,7 @@ bytes_read()
 	fails_with 2 "compares two guests" drydock diff a b c
 	fails_with 2 "-a and -A" drydock diff -a a b
 	fails_with 2 "-A needs -a" drydock diff -A a
-	fails_with 2 "registry" drydock diff --registry a b
+	fails_with 2 "owners" drydock diff --owners a b
 }
 
 @test "virt-diff tells a wrong command line as the peer does" {
