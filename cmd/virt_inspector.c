@@ -142,15 +142,26 @@ static int by_device(const void *a, const void *b)
 	return strcmp(((const struct filesystem *)a)->device, ((const struct filesystem *)b)->device);
 }
 
-/* What is mounted, each once, and swap. */
+static bool is_in_fstab(struct virt_inspector *c, const char *volume)
+{
+	struct dry_fstab f;
+
+	for (size_t i = 0; dry_guest_fstab(c->virt.guest, i, &f); i++)
+		if (f.volume && strcmp(f.volume, volume) == 0)
+			return true;
+	return false;
+}
+
+/* What is mounted, each once, and the swap that the guest uses. */
 static int put_filesystems(struct virt_inspector *c, const struct mounts *l)
 {
 	const struct dry_volume *vols;
 	struct dry_error e = { .code = DRY_OK };
+	struct dry_facts facts;
 	CLEANUP(free_ptr) struct filesystem *list = NULL;
 	size_t nvols, n = 0;
 
-	if (dry_guest_volumes(c->virt.guest, &vols, &nvols, &e) < 0)
+	if (dry_guest_volumes(c->virt.guest, &vols, &nvols, &e) < 0 || dry_guest_facts(c->virt.guest, &facts, &e) < 0)
 		return virt_call_failed("inspect_get_filesystems", "/", &e);
 	list = alloc_array(nvols + l->n + 1, sizeof *list);
 	if (!list) {
@@ -160,7 +171,7 @@ static int put_filesystems(struct virt_inspector *c, const struct mounts *l)
 	for (size_t i = 0; i < l->n; i++)
 		list[n++] = (struct filesystem){ device_of(c, &l->items[i]), l->items[i].volume_index };
 	for (size_t i = 0; i < nvols; i++)
-		if (vols[i].fs_type && strcmp(vols[i].fs_type, "swap") == 0 && !vols[i].dormant)
+		if (vols[i].fs_type && strcmp(vols[i].fs_type, "swap") == 0 && is_in_fstab(c, vols[i].name))
 			list[n++] = (struct filesystem){ vols[i].name, i };
 	qsort(list, n, sizeof *list, by_device);
 	xml_start(&c->xml, "filesystems");
@@ -172,6 +183,17 @@ static int put_filesystems(struct virt_inspector *c, const struct mounts *l)
 }
 
 /* ---- what is installed ---- */
+
+/* Of Windows the key is the name, and what people read is another element. */
+static void put_program(struct virt_inspector *c, const struct dry_package *p)
+{
+	known(c, "display_name", p->name);
+	known(c, "version", p->version);
+	known(c, "install_path", p->location);
+	known(c, "publisher", p->vendor);
+	known(c, "url", p->url);
+	known(c, "description", p->summary);
+}
 
 /* Of these formats the one line that there is stands for the description, and a release is written without its letter. */
 static void put_words(struct virt_inspector *c, const struct dry_package *p)
@@ -194,7 +216,8 @@ static void put_words(struct virt_inspector *c, const struct dry_package *p)
 static int add_application(void *arg, const struct dry_package *p)
 {
 	struct virt_inspector *c = arg;
-	const char *name = p->name ? p->name : "";
+	const bool windows = strcmp(p->format, "windows") == 0;
+	const char *name = windows && p->id ? p->id : p->name ? p->name : "";
 	struct application *a;
 
 	if (c->napplications == c->cap) {
@@ -215,7 +238,10 @@ static int add_application(void *arg, const struct dry_package *p)
 	known(c, "name", name);
 	if (p->epoch)
 		number(c, "epoch", p->epoch);
-	put_words(c, p);
+	if (windows)
+		put_program(c, p);
+	else
+		put_words(c, p);
 	xml_end(&c->xml, "application");
 	c->xml.out = &c->text;
 	a->end = c->elements.len;
@@ -269,7 +295,8 @@ static int put_applications(struct virt_inspector *c)
 
 /* ---- a system ---- */
 
-static void put_facts(struct virt_inspector *c, const char *root, const struct dry_os *os)
+/* windows: NULL when it is none. */
+static void put_facts(struct virt_inspector *c, const char *root, const struct dry_os *os, const struct dry_windows *windows)
 {
 	xml_element(&c->xml, "root", root);
 	xml_element(&c->xml, "name", os->type ? os->type : "unknown");
@@ -281,16 +308,44 @@ static void put_facts(struct virt_inspector *c, const char *root, const struct d
 	number(c, "minor_version", os->has_version ? os->minor : 0);
 	known(c, "package_format", os->package_format);
 	known(c, "package_management", os->package_manager);
+	if (windows) {
+		known(c, "windows_systemroot", windows->systemroot);
+		known(c, "windows_current_control_set", windows->control_set);
+	}
 	known(c, "hostname", os->hostname);
 	known(c, "build_id", os->build_id);
 	known(c, "osinfo", os->osinfo);
+}
+
+/* Letters of volumes that are there. */
+static void put_drives(struct virt_inspector *c, const struct dry_windows *windows)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < windows->ndrives; i++) {
+		const struct dry_drive *d = &windows->drives[i];
+
+		if (!d->volume)
+			continue;
+		if (!any)
+			xml_start(&c->xml, "drive_mappings");
+		any = true;
+		xml_start(&c->xml, "drive_mapping");
+		xml_attribute(&c->xml, "name", (const char[]){ d->letter, '\0' });
+		xml_text(&c->xml, d->volume);
+		xml_end(&c->xml, "drive_mapping");
+	}
+	if (any)
+		xml_end(&c->xml, "drive_mappings");
 }
 
 static int put_system(struct virt_inspector *c)
 {
 	CLEANUP(mounts_free) struct mounts mounts = { NULL, 0 };
 	struct dry_error e = { .code = DRY_OK };
+	struct dry_windows windows;
 	struct dry_os os;
+	bool is_windows;
 	int rc;
 
 	if (dry_guest_os(c->virt.guest, &os, &e) < 0)
@@ -302,11 +357,14 @@ static int put_system(struct virt_inspector *c)
 		return EXIT_FAILED;
 	xml_start(&c->xml, "operatingsystem");
 	/* The root was mounted first. */
-	put_facts(c, mounts.n ? device_of(c, &mounts.items[0]) : "", &os);
+	is_windows = dry_guest_windows(c->virt.guest, &windows, NULL) == 0;
+	put_facts(c, mounts.n ? device_of(c, &mounts.items[0]) : "", &os, is_windows ? &windows : NULL);
 	if (mounts.n)
 		qsort(mounts.items, mounts.n, sizeof *mounts.items, by_path);
 	put_mountpoints(c, &mounts);
 	rc = put_filesystems(c, &mounts);
+	if (!rc && is_windows)
+		put_drives(c, &windows);
 	if (!rc && !c->no_applications)
 		rc = put_applications(c);
 	if (!rc && !c->no_icon)
