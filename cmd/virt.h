@@ -108,6 +108,12 @@ int virt_call_failed(const char *call, const char *path, const struct dry_error 
 /* Paths must be absolute; false with the peer's sentence printed. */
 bool virt_path_is_absolute(const char *call, const char *path);
 /*
+ * A path of a Windows that was inspected ("C:\\x", "\\x") in its tree, any other as it is: free() it; NULL with a sentence printed.
+ * *elsewhere: another volume than the system's was mounted for it, until virt_mount_again(), which gives 0 or EXIT_FAILED.
+ */
+char *virt_windows_path(struct virt *v, const char *path, bool *elsewhere);
+int virt_mount_again(struct virt *v);
+/*
  * The subvolumes of a volume that the peers list behind it: all but the default one, which is what the volume itself shows.
  * Calls fn for each.
  */

@@ -58,6 +58,15 @@ static int print_file(struct virt *v, const char *path, void *buf)
 	return virt_call_failed("download", path, &e);
 }
 
+static int print_path(struct virt *v, const char *given, void *buf)
+{
+	bool elsewhere;
+	CLEANUP(free_ptr) char *path = virt_windows_path(v, given, &elsewhere);
+	int status = path ? print_file(v, path, buf) : EXIT_FAILED;
+
+	return elsewhere ? status | virt_mount_again(v) : status;
+}
+
 int virt_cat(int argc, char **argv)
 {
 	CLEANUP(virt_free) struct virt v = { .name = "virt-cat", .letters = "a:c:d:m:vVx", .options = options,
@@ -83,6 +92,6 @@ int virt_cat(int argc, char **argv)
 	if (rc != VIRT_GO_ON)
 		return rc;
 	for (; optind < argc; optind++)
-		status |= print_file(&v, argv[optind], buf);
+		status |= print_path(&v, argv[optind], buf);
 	return status;
 }
