@@ -9,6 +9,8 @@
 export SOURCE_DATE_EPOCH=1700000000 E2FSPROGS_FAKE_TIME=1700000000 TZ=UTC LC_ALL=C
 PATH=$PATH:/sbin:/usr/sbin
 recorded=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/recorded/windows.bash
+. "$recorded/windows.bash"
 
 guests()
 {
@@ -213,6 +215,33 @@ guest_debian()
 	rm root.fs boot.fs sw
 }
 
+# Two volumes for swap, of which fstab names one.
+guest_swap()
+{
+	local i
+
+	have sfdisk mkswap || return 1
+	debian_files
+	printf 'UUID=%s / ext4 defaults 0 1\nUUID=%s none swap sw 0 0\n' $A dddddddd-1111-2222-3333-444444444442 | file etc/fstab
+	fs root.fs 8M $A root || return 1
+	truncate -s 12M swap.img
+	sfdisk -q swap.img <<-END || return 1
+		label: dos
+		label-id: 0x12345678
+		start=2048,size=16384,type=83
+		start=18432,size=2048,type=82
+		start=20480,size=2048,type=82
+	END
+	put swap.img root.fs 2048
+	for i in 2 3; do
+		truncate -s 1M sw
+		mkswap -q -U dddddddd-1111-2222-3333-44444444444$i sw
+		put swap.img sw $((18432 + 2048 * (i - 2)))
+		rm sw
+	done
+	rm root.fs
+}
+
 # The same as it was: files and packages that differ.
 guest_before()
 {
@@ -222,6 +251,18 @@ guest_before()
 	echo 12.3 | file etc/debian_version
 	printf 'UUID=%s / ext4 errors=remount-ro 0 1\n' $A | file etc/fstab
 	fs root.fs 12M $A rootfs && one_partition before.img root.fs
+}
+
+# The same, later: what changed, came and went has names that leave the others their inodes.
+guest_after()
+{
+	have sfdisk || return 1
+	debian_files
+	echo 12.4 | file etc/debian_version
+	printf 'UUID=%s / ext4 errors=remount-ro 0 1\n# a line\n' $A | file etc/fstab
+	printf 'new\n' | file zz/new
+	ln -s new t/zz/link
+	fs root.fs 12M $A rootfs && one_partition after.img root.fs
 }
 
 # Names and values that would end an element, or are no text.
@@ -445,6 +486,57 @@ guest_freebsd()
 	printf '/dev/ada0s1 / ufs rw 1 1\n' | file etc/fstab
 	elf t/bin/ls 2 76
 	linux freebsd
+}
+
+# The same of OpenBSD.
+guest_openbsd()
+{
+	tree
+	: | file bsd
+	printf 'OpenBSD 7.3 (GENERIC.MP) #1125: Sat Mar 25 10:36:29 MDT 2023\n\nWelcome to OpenBSD.\n' | file etc/motd
+	echo puffy.example.org | file etc/myname
+	printf '/dev/sd0a / ffs rw 1 1\n' | file etc/fstab
+	elf t/bin/ls 2 76
+	linux openbsd
+}
+
+# Container Linux: a root without programs, and two volumes for /usr, of which the newer one is used.
+guest_coreos()
+{
+	local release
+
+	have sfdisk || return 1
+	for release in 2079.3.0 2023.5.0; do
+		tree
+		rm -r t/*
+		mkdir -p t/bin t/local t/share/coreos
+		printf 'NAME="Container Linux by CoreOS"\nID=coreos\nVERSION=%s\nVERSION_ID=%s\nBUILD_ID=2019-04-22-2119\n%s\n' \
+			$release $release "PRETTY_NAME=\"Container Linux by CoreOS $release (Rhyolite)\"" | file lib/os-release
+		printf 'DISTRIB_ID="Container Linux by CoreOS"\nDISTRIB_RELEASE=%s\nDISTRIB_CODENAME="Rhyolite"\n%s\n' \
+			$release "DISTRIB_DESCRIPTION=\"Container Linux by CoreOS $release (Rhyolite)\"" | file share/coreos/lsb-release
+		ln -s ../../lib/os-release t/share/coreos/os-release
+		printf 'COREOS_RELEASE_VERSION=%s\n' $release | file share/coreos/release
+		elf t/bin/bash 2 76
+		FS_TYPE=ext2 fs usr-$release.fs 4M $B USR-A || return 1
+	done
+	rm -rf t
+	mkdir -p t/etc t/root t/home t/usr t/var
+	echo GROUP=stable | file etc/coreos/update.conf
+	echo core1 | file etc/hostname
+	ln -s ../usr/lib/os-release t/etc/os-release
+	fs root.fs 8M $A ROOT || return 1
+	truncate -s 20M coreos.img
+	sfdisk -q coreos.img <<-END || return 1
+		label: gpt
+		label-id: 11111111-2222-3333-4444-555555555555
+		start=2048,size=8192,type=5DFBF5F4-2848-4BAC-AA5E-0D9A20B745A6,name=USR-A,uuid=aaaaaaaa-0000-0000-0000-000000000001
+		start=10240,size=8192,type=5DFBF5F4-2848-4BAC-AA5E-0D9A20B745A6,name=USR-B,uuid=aaaaaaaa-0000-0000-0000-000000000002
+		start=18432,size=16384,type=3884DD41-8582-4404-B9A8-E9B84F2DF50E,name=ROOT,uuid=aaaaaaaa-0000-0000-0000-000000000003
+	END
+	put coreos.img usr-2079.3.0.fs 2048
+	put coreos.img usr-2023.5.0.fs 10240
+	put coreos.img root.fs 18432
+	rm usr-*.fs root.fs
 }
 
 # An operating system that nobody knows.
