@@ -2,7 +2,6 @@
 /* guest_registry.c - the registry section of drydock.h. */
 #include "guest_api.h"
 
-#include "guest_file.h"
 #include "io.h"
 #include "registry_api.h"
 #include "text.h"
@@ -40,40 +39,25 @@ int dry_guest_registry(struct dry_guest *g, struct dry_registry **out, struct dr
 	return rc < 0 ? rc : registry_public(r, out, e);
 }
 
-static int hive_public(struct hive *h, const char *name, struct dry_registry **out, struct err *e)
-{
-	struct registry *r = NULL;
-	int rc = registry_of_hive(&h, name, &r, e);
-
-	hive_close(h);
-	return rc < 0 ? rc : registry_public(r, out, e);
-}
-
-static int read_guest(void *arg, void *buf, size_t len, uint64_t off, struct err *e)
-{
-	return guest_file_read(arg, buf, len, off, e);
-}
-
 int dry_guest_hive(struct dry_guest *g, const char *path, struct dry_registry **out, struct dry_error *error)
 {
 	API_ERR(e, error);
-	struct hive *h = NULL;
-	struct guest_file f;
+	struct registry *r = NULL;
 	int rc = guest_mounted(g, e);
 
 	if (rc == 0)
-		rc = guest_file_find(g->tree.vfs, path, &f, e);
+		rc = registry_of_file(g->tree.vfs, path, &r, e);
+	else
+		return rc;
 	if (rc == 0)
-		rc = err_set(e, ERR_NOT_FOUND, "there is no such file");
-	if (rc > 0)
-		rc = hive_open(read_guest, &f, f.size, &h, e);
-	return rc < 0 ? err_in(e, rc, "%s", path) : hive_public(h, path, out, e);
+		return err_set(e, ERR_NOT_FOUND, "%s: there is no such file", path);
+	return rc < 0 ? rc : registry_public(r, out, e);
 }
 
 static int read_host(void *arg, void *buf, size_t len, uint64_t off, struct err *e)
 {
 	size_t got;
-	int rc = io_pread(*(const int *)arg, buf, len, off, &got);
+	int rc = io_pread((int)(intptr_t)arg, buf, len, off, &got);
 
 	if (rc)
 		return err_sys(e, rc, "it cannot be read");
@@ -83,14 +67,20 @@ static int read_host(void *arg, void *buf, size_t len, uint64_t off, struct err 
 int dry_hive_open(int fd, const char *name, struct dry_registry **out, struct dry_error *error)
 {
 	API_ERR(e, error);
-	struct hive *h = NULL;
+	CLEANUP(hive_closep) struct hive *h = NULL;
+	struct hive_bytes bytes = { .read = read_host, .arg = (void *)(intptr_t)fd };
+	struct registry *r = NULL;
 	off_t size = lseek(fd, 0, SEEK_END); /* a confined process cannot ask for more */
 	int rc;
 
 	if (size < 0)
 		return err_sys(e, errno, "%s", name);
-	rc = hive_open(read_host, &fd, (uint64_t)size, &h, e);
-	return rc < 0 ? err_in(e, rc, "%s", name) : hive_public(h, name, out, e);
+	bytes.size = (uint64_t)size;
+	rc = hive_open(&bytes, NULL, 0, &h, e);
+	if (rc < 0)
+		return err_in(e, rc, "%s", name);
+	rc = registry_of_hive(&h, name, &r, e);
+	return rc < 0 ? rc : registry_public(r, out, e);
 }
 
 void dry_registry_close(struct dry_registry *r)

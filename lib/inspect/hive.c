@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hive.c - keys and values of a hive: judged here, followed by libhivex.
+ * hive.c - keys and values of a hive.
  *
  *	nk, a key: its name, how many subkeys and values it has, where the lists of them are
  *	li, lf, lh: a list of keys; ri: a list of such lists, where one would be too long
  *	vk, a value: its name, type, length, and where its data are (up to 4 bytes are in the place of the offset)
+ *	db: data of more than 16344 bytes, since version 1.4: how many segments there are, and where the list of them is
  */
 #include "hive_file.h"
 
 #include "alloc.h"
 #include "limits.h"
-#include "memfile.h"
-#include "ondisk.h"
 #include "text.h"
 #include "upcase.h"
 
-#include <errno.h>
 #include <inttypes.h>
 
 struct nk {
@@ -49,29 +47,24 @@ _Static_assert(sizeof(struct list_head) == 4, "layout");
 #define EPOCH_SECONDS 11644473600LL
 #define TICKS 10000000LL
 
+struct db {
+	uint8_t id[2];
+	le16 n;
+	le32 list;
+};
+_Static_assert(sizeof(struct db) == 8, "layout");
+#define DB_SEGMENT 16344u
+
 /* ---- opening ---- */
 
-static int open_named(void *arg, const char *name, struct err *e)
-{
-	struct hive *h = arg;
-
-	errno = 0;
-	h->lib = hivex_open(name, 0);
-	if (h->lib)
-		return 0;
-	if (errno == ENOMEM)
-		return err_nomem(e);
-	if (errno == EACCES || errno == ENOENT || errno == EPERM)
-		return err_sys(e, errno, "/proc is needed to read the registry");
-	return err_set(e, ERR_CORRUPT, "libhivex does not take it for a hive");
-}
-
-static int nk_at(const struct hive *h, hive_key k, struct nk *out, const uint8_t **name, struct err *e)
+static int nk_at(struct hive *h, hive_key k, struct nk *out, const uint8_t **name, struct err *e)
 {
 	const uint8_t *cell;
 	size_t len;
-	int rc = hive_cell(h, k, sizeof *out, "the key", &cell, &len, e);
+	int rc;
 
+	hive_rest(h);
+	rc = hive_cell(h, k, sizeof *out, "the key", &cell, &len, e);
 	if (rc < 0)
 		return rc;
 	memcpy(out, cell, sizeof *out);
@@ -86,7 +79,7 @@ static int nk_at(const struct hive *h, hive_key k, struct nk *out, const uint8_t
 	return 0;
 }
 
-int hive_open(hive_read_fn read, void *arg, uint64_t size, struct hive **out, struct err *e)
+int hive_open(const struct hive_bytes *file, const struct hive_bytes *logs, size_t nlogs, struct hive **out, struct err *e)
 {
 	CLEANUP(hive_closep) struct hive *h = alloc_zero(sizeof *h);
 	struct nk nk;
@@ -94,12 +87,12 @@ int hive_open(hive_read_fn read, void *arg, uint64_t size, struct hive **out, st
 
 	if (!h)
 		return err_nomem(e);
-	h->fd = -1;
-	rc = hive_file_load(read, arg, size, h, e);
-	if (rc == 0)
-		rc = memfile_by_name(h->fd, open_named, h, e);
-	if (rc == 0)
-		rc = nk_at(h, hive_root(h), &nk, NULL, e);
+	h->file = *file;
+	for (size_t i = 0; i < nlogs && i < HIVE_LOGS; i++)
+		h->logs[i] = logs[i];
+	rc = hive_file_open(h, e);
+	if (rc == 0 && (rc = nk_at(h, h->root, &nk, NULL, e)) < 0)
+		rc = err_in(e, rc, "its root");
 	if (rc < 0)
 		return rc;
 	*out = take(h);
@@ -110,8 +103,6 @@ void hive_close(struct hive *h)
 {
 	if (!h)
 		return;
-	if (h->lib)
-		hivex_close(h->lib);
 	hive_file_free(h);
 	free(h);
 }
@@ -240,10 +231,10 @@ int hive_name_order(const char *a, const char *b)
 
 hive_key hive_root(const struct hive *h)
 {
-	return (hive_key)(hivex_root(h->lib) - HIVE_HEADER);
+	return h->root;
 }
 
-static int key_name(const struct hive *h, hive_key k, struct name *out, struct err *e)
+static int key_name(struct hive *h, hive_key k, struct name *out, struct err *e)
 {
 	const uint8_t *bytes;
 	struct nk nk;
@@ -275,85 +266,102 @@ int hive_key_time(struct hive *h, hive_key k, int64_t *out, struct err *e)
 	return rc;
 }
 
-/* A list of keys or (depth 0 only) of lists: how many keys it holds. */
-static int list_count(struct hive *h, uint32_t off, unsigned depth, uint64_t *n, struct err *e)
+/* The subkeys that lists have brought, and how many there are; no more than `max` are kept. */
+struct listed {
+	hive_key *keys;
+	uint64_t n, max;
+};
+
+/* The entries of a list, copied: free(*items).  *lists: they are lists themselves. */
+static int list_load(struct hive *h, uint32_t off, uint32_t **items, size_t *n, bool *lists, struct err *e)
 {
 	struct list_head head;
 	const uint8_t *cell;
 	size_t len, each;
 	int rc = hive_cell(h, off, sizeof head, "a list of keys", &cell, &len, e);
 
+	*items = NULL;
 	if (rc < 0)
 		return rc;
 	memcpy(&head, cell, sizeof head);
+	*lists = memcmp(head.id, "ri", 2) == 0;
 	if (memcmp(head.id, "lf", 2) == 0 || memcmp(head.id, "lh", 2) == 0)
 		each = 8;
-	else if (memcmp(head.id, "li", 2) == 0 || (memcmp(head.id, "ri", 2) == 0 && depth == 0))
+	else if (memcmp(head.id, "li", 2) == 0 || *lists)
 		each = 4;
 	else
 		return err_set(e, ERR_CORRUPT, "there is no list of keys at %" PRIu32, off);
-	if (le16_get(head.n) * each > len - sizeof head)
+	*n = le16_get(head.n);
+	if (*n * each > len - sizeof head)
 		return err_set(e, ERR_CORRUPT, "the list of keys at %" PRIu32 " does not fit its cell", off);
-	rc = hive_step(h, le16_get(head.n), e);
-	*n += head.id[0] == 'r' ? 0 : le16_get(head.n);
-	for (size_t i = 0; head.id[0] == 'r' && i < le16_get(head.n) && rc == 0; i++) {
-		uint64_t before = *n;
+	rc = hive_step(h, *n, e);
+	if (rc < 0)
+		return rc;
+	*items = alloc_array(*n + 1, sizeof **items);
+	if (!*items)
+		return err_nomem(e);
+	for (size_t i = 0; i < *n; i++) {
 		le32 at;
 
 		memcpy(&at, cell + sizeof head + i * each, sizeof at);
-		rc = list_count(h, le32_get(at), depth + 1, n, e);
+		(*items)[i] = le32_get(at);
+	}
+	hive_rest(h);
+	return 0;
+}
+
+/* A list of keys, or (depth 0 only) of lists. */
+static int list_keys(struct hive *h, uint32_t off, unsigned depth, struct listed *l, struct err *e)
+{
+	CLEANUP(free_ptr) uint32_t *items = NULL;
+	bool lists = false;
+	size_t n = 0;
+	int rc = list_load(h, off, &items, &n, &lists, e);
+
+	if (rc == 0 && lists && depth)
+		rc = err_set(e, ERR_CORRUPT, "there is no list of keys at %" PRIu32, off);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		uint64_t before = l->n;
+
+		if (!lists) {
+			if (l->n < l->max)
+				l->keys[l->n] = items[i];
+			l->n++;
+			continue;
+		}
+		rc = list_keys(h, items[i], depth + 1, l, e);
 		/* Each list that is followed must bring keys, of which there are no more than cells. */
-		if (rc == 0 && (*n == before || *n > h->ncells))
+		if (rc == 0 && (l->n == before || l->n > h->ncells))
 			rc = err_set(e, ERR_CORRUPT, "the list of keys at %" PRIu32 " is nonsense", off);
 	}
 	return rc;
 }
 
-/* Takes over an array of libhivex, which ends at 0, as n offsets. */
-static int offsets(size_t *list, size_t n, uint32_t **out, struct err *e)
-{
-	uint32_t *keys = alloc_array(n + 1, sizeof *keys);
-
-	for (size_t i = 0; keys && i < n; i++)
-		keys[i] = (uint32_t)(list[i] - HIVE_HEADER);
-	free(list);
-	*out = keys;
-	return keys ? 0 : err_nomem(e);
-}
-
-static size_t list_length(const size_t *list)
-{
-	size_t n = 0;
-
-	while (list[n])
-		n++;
-	return n;
-}
-
 int hive_subkeys(struct hive *h, hive_key k, hive_key **out, size_t *n, struct err *e)
 {
-	uint64_t listed = 0;
-	hive_node_h *list;
+	CLEANUP(free_ptr) hive_key *keys = NULL;
+	struct listed l = { .n = 0 };
+	uint32_t counted;
 	struct nk nk;
 	int rc = nk_at(h, k, &nk, NULL, e);
 
 	*n = 0;
 	*out = NULL;
-	if (rc == 0 && le32_get(nk.nsubkeys))
-		rc = list_count(h, le32_get(nk.subkeys), 0, &listed, e);
+	counted = rc == 0 ? le32_get(nk.nsubkeys) : 0;
+	if (!counted)
+		return rc;
+	l.max = MIN_OF(counted, h->ncells);
+	l.keys = keys = alloc_array(l.max, sizeof *keys);
+	if (!keys)
+		return err_nomem(e);
+	rc = list_keys(h, le32_get(nk.subkeys), 0, &l, e);
 	if (rc < 0)
 		return rc;
-	if (listed != le32_get(nk.nsubkeys))
-		return err_set(e, ERR_CORRUPT, "%" PRIu32 " subkeys are counted and %" PRIu64 " are listed",
-			       le32_get(nk.nsubkeys), listed);
-	if (listed == 0)
-		return 0;
-	errno = 0;
-	list = hivex_node_children(h->lib, k + HIVE_HEADER);
-	if (!list)
-		return errno == ENOMEM ? err_nomem(e) : err_set(e, ERR_CORRUPT, "the list of its subkeys is damaged");
-	*n = list_length(list);
-	return offsets(list, *n, out, e);
+	if (l.n != counted || l.n > l.max)
+		return err_set(e, ERR_CORRUPT, "%" PRIu32 " subkeys are counted and %" PRIu64 " are listed", counted, l.n);
+	*n = (size_t)l.n;
+	*out = take(keys);
+	return 0;
 }
 
 static int subkey(struct hive *h, hive_key k, const struct wanted *w, hive_key *out, struct err *e)
@@ -408,12 +416,14 @@ void hive_value_clear(struct hive_value *v)
 	memset(v, 0, sizeof *v);
 }
 
-static int vk_at(const struct hive *h, uint32_t off, struct vk *out, struct name *name, struct err *e)
+static int vk_at(struct hive *h, uint32_t off, struct vk *out, struct name *name, struct err *e)
 {
 	const uint8_t *cell;
 	size_t len;
-	int rc = hive_cell(h, off, sizeof *out, "the value", &cell, &len, e);
+	int rc;
 
+	hive_rest(h);
+	rc = hive_cell(h, off, sizeof *out, "the value", &cell, &len, e);
 	if (rc < 0)
 		return rc;
 	memcpy(out, cell, sizeof *out);
@@ -427,7 +437,6 @@ static int vk_at(const struct hive *h, uint32_t off, struct vk *out, struct name
 
 int hive_values(struct hive *h, hive_key k, uint32_t **out, size_t *n, struct err *e)
 {
-	hive_value_h *list;
 	const uint8_t *cell;
 	size_t len, claimed;
 	struct nk nk;
@@ -445,18 +454,59 @@ int hive_values(struct hive *h, hive_key k, uint32_t **out, size_t *n, struct er
 		rc = hive_step(h, claimed, e);
 	if (rc < 0)
 		return rc;
-	errno = 0;
-	list = hivex_node_values(h->lib, k + HIVE_HEADER);
-	if (!list)
-		return errno == ENOMEM ? err_nomem(e) : err_set(e, ERR_CORRUPT, "the list of its values is damaged");
-	*n = list_length(list);
-	return offsets(list, *n, out, e);
+	*out = alloc_array(claimed, sizeof **out);
+	if (!*out)
+		return err_nomem(e);
+	for (; *n < claimed; ++*n) {
+		le32 at;
+
+		memcpy(&at, cell + 4 * *n, sizeof at);
+		(*out)[*n] = le32_get(at);
+	}
+	return 0;
 }
 
-static int value_data(struct hive *h, uint32_t off, const struct vk *vk, struct hive_value *out, struct err *e)
+static int not_there(uint32_t len, struct err *e)
 {
+	return err_set(e, ERR_CORRUPT, "its %" PRIu32 " bytes are not there", len);
+}
+
+/* Data in segments, each but the last of the same length. */
+static int segments_load(struct hive *h, const struct db *db, uint8_t *data, uint32_t len, struct err *e)
+{
+	CLEANUP(free_ptr) le32 *list = NULL;
+	size_t n = le16_get(db->n), cell_len;
+	const uint8_t *cell;
+	int rc;
+
+	if (n != (len + DB_SEGMENT - 1) / DB_SEGMENT)
+		return not_there(len, e);
+	rc = hive_cell(h, le32_get(db->list), n * sizeof *list, "the list of its segments", &cell, &cell_len, e);
+	if (rc < 0)
+		return rc;
+	list = alloc_array(n, sizeof *list);
+	if (!list)
+		return err_nomem(e);
+	memcpy(list, cell, n * sizeof *list);
+	for (size_t i = 0, at = 0; rc == 0 && i < n; i++) {
+		size_t part = MIN_OF(len - at, DB_SEGMENT);
+
+		hive_rest(h);
+		rc = hive_cell(h, le32_get(list[i]), part, "a segment", &cell, &cell_len, e);
+		if (rc == 0)
+			memcpy(data + at, cell, part);
+		at += part;
+	}
+	return rc;
+}
+
+static int value_data(struct hive *h, const struct vk *vk, struct hive_value *out, struct err *e)
+{
+	const bool is_inline = le32_get(vk->len) & VK_INLINE;
 	uint32_t len = le32_get(vk->len) & ~VK_INLINE;
-	hive_type type;
+	const uint8_t *cell;
+	size_t cell_len;
+	struct db db;
 	int rc;
 
 	if (len > LIMIT_HIVE_VALUE)
@@ -464,15 +514,29 @@ static int value_data(struct hive *h, uint32_t off, const struct vk *vk, struct 
 	rc = hive_step(h, 1 + len / 64, e);
 	if (rc < 0)
 		return rc;
-	if (len == 0) {
-		out->data = alloc_zero(1);
-		return out->data ? 0 : err_nomem(e);
-	}
-	errno = 0;
-	out->data = (uint8_t *)hivex_value_value(h->lib, off + HIVE_HEADER, &type, &out->len);
+	if (is_inline && len > sizeof vk->data)
+		return not_there(len, e);
+	out->data = alloc_zero(len + 1);
 	if (!out->data)
-		return errno == ENOMEM ? err_nomem(e) : err_set(e, ERR_CORRUPT, "its %" PRIu32 " bytes are not there", len);
-	return 0;
+		return err_nomem(e);
+	out->len = len;
+	if (len == 0)
+		return 0;
+	if (is_inline) {
+		memcpy(out->data, &vk->data, len);
+		return 0;
+	}
+	rc = hive_cell(h, le32_get(vk->data), 0, "what it holds", &cell, &cell_len, e);
+	if (rc < 0)
+		return rc == -ERR_CORRUPT ? not_there(len, e) : rc;
+	if (cell_len >= len) {
+		memcpy(out->data, cell, len);
+		return 0;
+	}
+	if (len <= DB_SEGMENT || h->minor < 4 || cell_len < sizeof db || memcmp(cell, "db", 2) != 0)
+		return not_there(len, e);
+	memcpy(&db, cell, sizeof db);
+	return segments_load(h, &db, out->data, len, e);
 }
 
 int hive_value_name(struct hive *h, uint32_t value, struct strbuf *out, struct err *e)
@@ -499,10 +563,11 @@ int hive_value(struct hive *h, uint32_t value, struct hive_value *out, struct er
 		return rc;
 	name_text(&n, &name);
 	out->type = le32_get(vk.type);
-	rc = value_data(h, value, &vk, out, e);
+	rc = value_data(h, &vk, out, e);
 	if (rc < 0) {
 		CLEANUP(strbuf_free) struct strbuf q = STRBUF_INIT;
 
+		hive_value_clear(out);
 		text_quote(&q, name.s, MIN_OF(name.len, 200));
 		return err_in(e, rc, "the value \"%s\"", q.s);
 	}

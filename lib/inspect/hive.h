@@ -2,9 +2,9 @@
 /*
  * hive.h - one file of the Windows registry: keys in a tree, values in keys.
  *
- * libhivex finds the way through the file.  What it is asked to follow is judged before by our own code, so that it meets
- * neither a list that is longer than it says nor lists within lists; names, which it would hand to the C library's tables of
- * character sets, are read here.  Whatever a hive holds, the work done on one handle is counted and comes to an end.
+ * It is read by our own code, a piece at a time where it is looked at: hives have some hundred MiB, of which a question needs a
+ * few KiB.  A hive whose last write was not completed is read with what its logs hold that is newer.  Whatever a hive holds, the
+ * work done on one handle is counted and comes to an end.
  *
  * Names and texts are UTF-8; a NUL in a name is shown as U+FFFD.  Errors are sentences about the hive, without its name.
  */
@@ -19,14 +19,23 @@
 #include <stdint.h>
 
 struct hive;
-/* Exactly len bytes at off of the file that holds the hive. */
+/* A file: exactly len bytes at off of it. */
 typedef int (*hive_read_fn)(void *arg, void *buf, size_t len, uint64_t off, struct err *e);
+struct hive_bytes {
+	hive_read_fn read;
+	void *arg;
+	uint64_t size;
+};
+/* .LOG1 and .LOG2 */
+#define HIVE_LOGS 2
 
-/* Reads the hive of a file of size bytes; hive_close() ends it. */
-int hive_open(hive_read_fn read, void *arg, uint64_t size, struct hive **out, struct err *e);
+/*
+ * Reads the hive of a file, with as many of its logs as there are; hive_close() ends it, and until then `read` is called.
+ */
+int hive_open(const struct hive_bytes *file, const struct hive_bytes *logs, size_t nlogs, struct hive **out, struct err *e);
 void hive_close(struct hive *h); /* NULL is fine */
 void hive_closep(struct hive **h); /* for CLEANUP */
-/* A sentence when the hive was not written to its end, and its log holds what is newer; NULL: it was. */
+/* A sentence when the hive was not written to its end, and its logs do not tell all that is newer; NULL: there is nothing. */
 const char *hive_warning(const struct hive *h);
 /* Bytes: all values together have no more. */
 size_t hive_size(const struct hive *h);

@@ -14,12 +14,14 @@
 
 struct open_hive {
 	char *file;
+	struct guest_file *files; /* it and its logs, which it reads as long as it is open; NULL: it is not of the guest */
 	struct hive *hive; /* NULL: there is no such file, or it is none */
 	struct err *bad;   /* why it is none; NULL: nothing is wrong */
 };
 
 struct registry {
-	struct vfs *v; /* NULL: one hive alone, the first */
+	struct vfs *v;
+	bool alone; /* one hive, the first */
 	char *systemroot;
 	struct open_hive *hives;
 	size_t nhives;
@@ -66,7 +68,8 @@ int registry_new(struct vfs *v, const char *systemroot, struct registry **out, s
 	return 0;
 }
 
-static int hive_add(struct registry *r, const char *file, struct hive **h, struct err *e)
+/* Takes over *h and *files. */
+static int hive_add(struct registry *r, const char *file, struct hive **h, struct guest_file **files, struct err *e)
 {
 	struct open_hive *hives = alloc_resize(r->hives, r->nhives + 1, sizeof *hives);
 	const char *warning = *h ? hive_warning(*h) : NULL;
@@ -78,7 +81,7 @@ static int hive_add(struct registry *r, const char *file, struct hive **h, struc
 		free(copy);
 		return err_nomem(e);
 	}
-	hives[r->nhives++] = (struct open_hive){ .file = copy, .hive = take(*h) };
+	hives[r->nhives++] = (struct open_hive){ .file = copy, .hive = take(*h), .files = take(*files) };
 	if (warning) {
 		char **warnings = alloc_resize(r->warnings, r->nwarnings + 1, sizeof *warnings);
 
@@ -96,8 +99,11 @@ static int hive_add(struct registry *r, const char *file, struct hive **h, struc
 int registry_of_hive(struct hive **h, const char *name, struct registry **out, struct err *e)
 {
 	CLEANUP(registry_freep) struct registry *r = alloc_zero(sizeof *r);
-	int rc = r ? hive_add(r, name, h, e) : err_nomem(e);
+	struct guest_file *none = NULL;
+	int rc = r ? hive_add(r, name, h, &none, e) : err_nomem(e);
 
+	if (rc == 0)
+		r->alone = true;
 	if (rc == 0)
 		*out = take(r);
 	return rc;
@@ -111,6 +117,7 @@ void registry_free(struct registry *r)
 		free(r->hives[i].file);
 		free(r->hives[i].bad);
 		hive_close(r->hives[i].hive);
+		free(r->hives[i].files);
 	}
 	for (size_t i = 0; i < r->nwarnings; i++)
 		free(r->warnings[i]);
@@ -159,13 +166,14 @@ static int hive_bad(struct registry *r, const char *file, int rc, struct err *e)
 {
 	struct err why = *e;
 	struct hive *none = NULL;
+	struct guest_file *no_files = NULL;
 	struct err *copy;
 
 	err_in(&why, rc, "%s", file);
 	if (rc == -ERR_NOMEM)
 		return rc;
 	copy = alloc_zero(sizeof *copy);
-	if (!copy || hive_add(r, file, &none, e) < 0) {
+	if (!copy || hive_add(r, file, &none, &no_files, e) < 0) {
 		free(copy);
 		return err_nomem(e);
 	}
@@ -174,12 +182,36 @@ static int hive_bad(struct registry *r, const char *file, int rc, struct err *e)
 	return rc;
 }
 
+/* Opens the hive that is files[0], and its logs beside it: 1, or 0 when there is no such file. */
+static int hive_and_logs(struct registry *r, const char *file, struct guest_file *files, struct hive **h, struct err *e)
+{
+	struct hive_bytes logs[HIVE_LOGS], bytes;
+	size_t nlogs = 0;
+	int rc = guest_file_find(r->v, file, &files[0], e);
+
+	if (rc <= 0)
+		return rc;
+	for (unsigned i = 1; i <= HIVE_LOGS; i++) {
+		CLEANUP(free_ptr) char *name = alloc_printf("%s.LOG%u", file, i);
+		struct guest_file *f = &files[nlogs + 1];
+
+		if (!name)
+			return err_nomem(e);
+		/* One that cannot be looked at is none. */
+		if (guest_file_find(r->v, name, f, NULL) > 0)
+			logs[nlogs++] = (struct hive_bytes){ read_guest, f, f->size };
+	}
+	bytes = (struct hive_bytes){ read_guest, &files[0], files[0].size };
+	rc = hive_open(&bytes, logs, nlogs, h, e);
+	return rc < 0 ? rc : 1;
+}
+
 /* The hive in a file of the guest, opened once; *out NULL: there is no such file. */
 static int hive_of_file(struct registry *r, const char *file, struct hive **out, struct err *e)
 {
+	CLEANUP(free_ptr) struct guest_file *files = NULL;
 	CLEANUP(hive_closep) struct hive *h = NULL;
 	struct err why = ERR_INIT;
-	struct guest_file f;
 	int rc;
 
 	*out = NULL;
@@ -193,20 +225,38 @@ static int hive_of_file(struct registry *r, const char *file, struct hive **out,
 			*e = *have->bad;
 		return have->bad ? -(int)have->bad->code : 0;
 	}
-	rc = guest_file_find(r->v, file, &f, &why);
-	if (rc > 0)
-		rc = hive_open(read_guest, &f, f.size, &h, &why);
+	files = alloc_array(1 + HIVE_LOGS, sizeof *files);
+	if (!files)
+		return err_nomem(e);
+	rc = hive_and_logs(r, file, files, &h, &why);
 	if (rc < 0) {
 		rc = hive_bad(r, file, rc, &why);
 		if (e)
 			*e = why;
 		return rc;
 	}
-	rc = hive_add(r, file, &h, e);
+	rc = hive_add(r, file, &h, &files, e);
 	if (rc < 0)
 		return rc;
 	*out = r->hives[r->nhives - 1].hive;
 	return 0;
+}
+
+int registry_of_file(struct vfs *v, const char *file, struct registry **out, struct err *e)
+{
+	CLEANUP(registry_freep) struct registry *r = alloc_zero(sizeof *r);
+	struct hive *h;
+	int rc;
+
+	if (!r)
+		return err_nomem(e);
+	r->v = v;
+	r->alone = true;
+	rc = hive_of_file(r, file, &h, e);
+	if (rc < 0 || !h)
+		return rc;
+	*out = take(r);
+	return 1;
 }
 
 /* A hive of the folder of hives, whose name has one of two forms where names have a case. */
@@ -515,7 +565,7 @@ int registry_find(struct registry *r, const char *path, struct registry_key *out
 	size_t len;
 
 	memset(out, 0, sizeof *out);
-	if (!r->v)
+	if (r->alone)
 		return find_in(r->hives[0].hive, path, false, &text, out, e);
 	name = part(&rest, &len);
 	if (part_is(name, len, "HKEY_CURRENT_USER") || part_is(name, len, "HKCU"))

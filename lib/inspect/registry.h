@@ -19,7 +19,9 @@
 struct registry;
 /* Of the tree of a guest, in which Windows lies in the folder systemroot ("/Windows"); registry_free() ends it. */
 int registry_new(struct vfs *v, const char *systemroot, struct registry **out, struct err *e);
-/* One hive alone: its keys are named from its root.  name is for sentences. */
+/* One hive alone, a file of that tree: its keys are named from its root.  1, or 0 when there is no such file. */
+int registry_of_file(struct vfs *v, const char *file, struct registry **out, struct err *e);
+/* The same of one that is open, *h, which is taken over.  name is for sentences. */
 int registry_of_hive(struct hive **h, const char *name, struct registry **out, struct err *e);
 void registry_free(struct registry *r); /* NULL is fine */
 void registry_freep(struct registry **r); /* for CLEANUP */

@@ -319,10 +319,14 @@
 #define LIMIT_TAR_RUNS (256 * 1024)
 
 /*
- * A registry hive is held in memory.  Those of Windows have up to some 200 MiB after years; a confined command has 4 GiB of
- * address space, in which each is mapped twice.
+ * A registry hive has its place in the address space.  Those of Windows have up to some 200 MiB after years; a confined command
+ * has 4 GiB.
  */
 #define LIMIT_HIVE_BYTES (512 * MiB)
+/* So much of each is in memory at a time, and what is looked at just now: a key with 10,000 subkeys takes 1 MiB. */
+#define LIMIT_HIVE_HELD (4 * MiB)
+/* A log of a hive: Windows begins another one after some MiB.  It is read to judge its checksums. */
+#define LIMIT_HIVE_LOG_BYTES (256 * MiB)
 /* Windows itself allows 512 levels of keys. */
 #define LIMIT_HIVE_DEPTH 512
 /* Windows allows 255 letters of two bytes. */

@@ -104,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	for (size_t i = 0; i < 508; i += 4)
 		sum ^= image[i] | image[i + 1] << 8 | image[i + 2] << 16 | (uint32_t)image[i + 3] << 24;
 	put(image + 508, sum);
-	if (hive_open(read_image, image, sizeof image, &l.h, &e) < 0) {
+	if (hive_open(&(struct hive_bytes){ read_image, image, sizeof image }, NULL, 0, &l.h, &e) < 0) {
 		if (e.code == ERR_NONE || !e.msg[0])
 			abort();
 		return 0;
