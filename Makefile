@@ -25,7 +25,7 @@ SEES_api     := inspect fs volumes formats util
 
 # ---- libraries, by layer ----
 PKGS         := zlib libdeflate libisal libzstd libxxhash liblzma liblz4 jansson ext2fs com_err libseccomp libcrypto \
-	libargon2 hivex
+	libargon2
 # NTFS=0 leaves out libntfs-3g, and with it the GPL of the whole: NTFS is then told apart, but not read.
 NTFS         ?= 1
 ifneq ($(NTFS),0)

@@ -3,7 +3,6 @@
 
 #include "alloc.h"
 #include "limits.h"
-#include "memfile.h"
 #include "strbuf.h"
 
 #include <errno.h>
@@ -275,21 +274,6 @@ static void allow_arguments(int *rc, scmp_filter_ctx f, const struct confine_how
 			     SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)ioctls_reading[i]));
 }
 
-/* What lies in our own memory may be opened by its one name (memfile.h): by that pointer, which is to constant bytes. */
-static void allow_memfile(int *rc, scmp_filter_ctx f)
-{
-	const struct scmp_arg_cmp args[] = {
-		SCMP_A1_64(SCMP_CMP_EQ, (uintptr_t)memfile_name),
-		SCMP_A2_32(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
-	};
-	int r = *rc ? 0 : seccomp_rule_add_array(f, SCMP_ACT_ALLOW, SCMP_SYS(openat), ARRAY_LEN(args), args);
-
-	if (r && r != -EEXIST)
-		*rc = -r;
-	/* fstat() of the C library.  Names could be asked about with it, too; nothing opens them. */
-	rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1, SCMP_A3_32(SCMP_CMP_EQ, AT_EMPTY_PATH));
-}
-
 /* 0, or an errno. */
 static int seccomp_restrict(const struct confine_how *how)
 {
@@ -311,7 +295,6 @@ static int seccomp_restrict(const struct confine_how *how)
 	if (how->again)
 		ALLOW_LIST(&rc, f, calls_again);
 	allow_arguments(&rc, f, how);
-	allow_memfile(&rc, f);
 	allow_list(&rc, f, SCMP_ACT_KILL_PROCESS, calls_deadly, ARRAY_LEN(calls_deadly));
 	return rc ? rc : -seccomp_load(f);
 }

@@ -9,7 +9,7 @@
  *    kernel knows how;
  *  - seccomp: a list of system calls.  What is not on it fails with EPERM, since the C library tries things that it can
  *    do without (locale files, /proc); what only an attacker would want - exec, sockets, ptrace, mount, bpf, another
- *    process's memory - kills the process.  A file in our own memory can be opened by its one name (memfile.h);
+ *    process's memory - kills the process;
  *  - with a folder to write to, as root: that folder becomes the root folder, because Landlock does not cover chmod,
  *    chown and the like.
  *

@@ -181,7 +181,7 @@ no_escape()
 	no_escape "$COMPAT/virt-win-reg" g.img 'HKLM\SOFTWARE'
 }
 
-@test "nor out of one that reads the registry, which opens its own memory by name and nothing else" {
+@test "nor out of one that reads the registry, which opens nothing by a name" {
 	requires_seccomp
 	compile_escape
 	windows_hives
@@ -193,9 +193,8 @@ no_escape()
 	strace -o trace true 2>/dev/null || skip "this machine does not let a process be traced"
 	filter='seccomp(SECCOMP_SET_MODE_FILTER.*= 0$'
 	strace -f -o trace -e trace=open,openat,openat2,execve,socket,seccomp "$DRYDOCK" inspect w.img >out 2>err
-	sed "1,/$filter/d" trace | sed "1,/$filter/d" | grep -v 'exited with' >behind
-	run ! grep -vE 'openat\(AT_FDCWD, "/proc/self/fd/1000", O_RDONLY' behind
-	[ -s behind ]
+	sed "1,/$filter/d" trace | sed "1,/$filter/d" | sed '/exited with/d' >behind
+	diff /dev/null behind
 }
 
 @test "nor out of cp, which may make files beneath its target and nothing else" {
