@@ -121,7 +121,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 3 || rounds < 1 || rounds > MAX_ROUNDS) {
-		fprintf(stderr, "usage: pair [-n ROUNDS] [-t TARGET] [-s SECONDS] [-m MIB] [-p COMMAND] NAME COMMAND-A COMMAND-B\n");
+		fprintf(stderr, "usage: pair [-n ROUNDS] [-t TARGET] [-s SECONDS] [-m MIB] [-p COMMAND] NAME "
+				"COMMAND-A COMMAND-B\n");
 		return 2;
 	}
 	command[0] = argv[optind + 1];

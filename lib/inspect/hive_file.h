@@ -30,7 +30,8 @@ struct hive {
 	uint8_t *bytes; /* so much address space; what was looked at lies there */
 	uint8_t *loaded; /* a bit for each piece of it: its bytes are there */
 	size_t held;	 /* of all pieces that are there */
-	uint32_t *sectors; /* NULL: no log holds what is newer.  Else of each sector behind the header where in a log, see hive_log.c */
+	/* Of each sector behind the header where in a log it is newer (hive_log.c); NULL: no log holds what is newer. */
+	uint32_t *sectors;
 	size_t nsectors;
 	uint8_t *starts; /* a bit for each 8 bytes behind the header: a used cell begins there */
 	uint64_t ncells; /* used ones */
