@@ -361,15 +361,48 @@ static const struct action *action_named(const char *name)
 	return NULL;
 }
 
+/* A hive of the host, and its logs beside it. */
+struct host_hive {
+	int fd, logs[2];
+	size_t nlogs;
+};
+
+static void host_hive_close(struct host_hive *host)
+{
+	close_fd(&host->fd);
+	for (size_t i = 0; i < host->nlogs; i++)
+		close_fd(&host->logs[i]);
+}
+
+static int host_hive_open(const char *name, struct host_hive *host)
+{
+	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+
+	host->fd = open(name, flags);
+	if (host->fd < 0) {
+		cmd_warn("%s: %s", name, strerror(errno));
+		return EXIT_FAILED;
+	}
+	for (int i = 1; i <= 2; i++) {
+		CLEANUP(free_ptr) char *log = alloc_printf("%s.LOG%d", name, i);
+		int fd = log ? open(log, flags) : -1;
+
+		/* One that is not there, or cannot be read, is none. */
+		if (fd >= 0)
+			host->logs[host->nlogs++] = fd;
+	}
+	return EXIT_DONE;
+}
+
 /* What is open is what was named: a guest's registry, a hive in the guest, or one of the host. */
-static int registry_open(struct registry_cmd *c, struct guest_set *set, int fd)
+static int registry_open(struct registry_cmd *c, struct guest_set *set, const struct host_hive *host)
 {
 	struct dry_error e = { .code = DRY_OK };
 	struct dry_guest *g;
 	const char *path;
 
 	if (c->hive)
-		return dry_hive_open(fd, c->hive, &c->r, &e) < 0 ? cmd_fail(&e) : EXIT_DONE;
+		return dry_hive_open(host->fd, host->logs, host->nlogs, c->hive, &c->r, &e) < 0 ? cmd_fail(&e) : EXIT_DONE;
 	g = guest_ready(&c->guest, set, 0);
 	path = set->nitems ? set->items[0].path : NULL;
 	if (!g)
@@ -399,7 +432,7 @@ static int take_operands(struct registry_cmd *c, int argc, char **argv)
 static int run(struct registry_cmd *c, int argc, char **argv)
 {
 	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
-	CLEANUP(close_fd) int fd = -1;
+	CLEANUP(host_hive_close) struct host_hive host = { .fd = -1 };
 	const struct guest_confine confine = { .write_dir = -1, .seconds = 3600 };
 	bool with_image = !c->hive && !c->guest.images.n, fatal;
 	int status;
@@ -422,16 +455,11 @@ static int run(struct registry_cmd *c, int argc, char **argv)
 	if (status)
 		return status;
 	c->label = c->hive ? c->hive : set.guests[0].label;
-	if (c->hive) {
-		fd = open(c->hive, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		if (fd < 0) {
-			cmd_warn("%s: %s", c->hive, strerror(errno));
-			return EXIT_FAILED;
-		}
-	}
+	if (c->hive && host_hive_open(c->hive, &host))
+		return EXIT_FAILED;
 	status = guest_set_open(&c->guest, &confine, &set, &fatal);
 	if (!fatal && !status)
-		status = registry_open(c, &set, fd);
+		status = registry_open(c, &set, &host);
 	if (fatal || status)
 		return status;
 	status = c->action->run(c);

@@ -991,11 +991,18 @@ DRY_API int dry_package_order(const struct dry_package *a, const struct dry_pack
 struct dry_registry;
 /* Of the Windows that is mounted, which must stay so as long as this is used; DRY_NOT_FOUND when it is none. */
 DRY_API int dry_guest_registry(struct dry_guest *g, struct dry_registry **out, struct dry_error *e);
-/* One hive: a file of the mounted tree, or of the host (fd stays the caller's, open until the end; name is for sentences). */
+/*
+ * One hive: a file of the mounted tree, or of the host.  Descriptors, of the hive and of as many of its two logs as there are, stay
+ * the caller's, who has them open until the end; name is for sentences.
+ */
 DRY_API int dry_guest_hive(struct dry_guest *g, const char *path, struct dry_registry **out, struct dry_error *e);
-DRY_API int dry_hive_open(int fd, const char *name, struct dry_registry **out, struct dry_error *e);
+DRY_API int dry_hive_open(int fd, const int *logs, size_t nlogs, const char *name, struct dry_registry **out,
+			  struct dry_error *e);
 DRY_API void dry_registry_close(struct dry_registry *r); /* NULL is fine */
-/* Sentences that a user must read: hives that may be older than what the guest would see.  NULL past the end. */
+/*
+ * Sentences that a user must read: hives that may be older than what the guest would see, whose last write was not completed and
+ * whose logs do not tell what is newer.  NULL past the end.
+ */
 DRY_API const char *dry_registry_warning(const struct dry_registry *r, size_t i);
 
 /* A value: lent until the callback returns, or until the next call. */

@@ -64,22 +64,33 @@ static int read_host(void *arg, void *buf, size_t len, uint64_t off, struct err 
 	return got == len ? 0 : err_set(e, ERR_CORRUPT, "it ends too early");
 }
 
-int dry_hive_open(int fd, const char *name, struct dry_registry **out, struct dry_error *error)
+/* A confined process can ask a descriptor for its size in no other way. */
+static int host_bytes(int fd, const char *name, struct hive_bytes *out, struct err *e)
 {
-	API_ERR(e, error);
-	CLEANUP(hive_closep) struct hive *h = NULL;
-	struct hive_bytes bytes = { .read = read_host, .arg = (void *)(intptr_t)fd };
-	struct registry *r = NULL;
-	off_t size = lseek(fd, 0, SEEK_END); /* a confined process cannot ask for more */
-	int rc;
+	off_t size = lseek(fd, 0, SEEK_END);
 
 	if (size < 0)
 		return err_sys(e, errno, "%s", name);
-	bytes.size = (uint64_t)size;
-	rc = hive_open(&bytes, NULL, 0, &h, e);
-	if (rc < 0)
-		return err_in(e, rc, "%s", name);
-	rc = registry_of_hive(&h, name, &r, e);
+	*out = (struct hive_bytes){ .read = read_host, .arg = (void *)(intptr_t)fd, .size = (uint64_t)size };
+	return 0;
+}
+
+int dry_hive_open(int fd, const int *logs, size_t nlogs, const char *name, struct dry_registry **out, struct dry_error *error)
+{
+	API_ERR(e, error);
+	CLEANUP(hive_closep) struct hive *h = NULL;
+	struct hive_bytes bytes, log_bytes[HIVE_LOGS];
+	struct registry *r = NULL;
+	int rc = host_bytes(fd, name, &bytes, e);
+
+	if (nlogs > HIVE_LOGS)
+		return err_set(e, ERR_USAGE, "a hive has no more than %d logs", HIVE_LOGS);
+	for (size_t i = 0; i < nlogs && rc == 0; i++)
+		rc = host_bytes(logs[i], name, &log_bytes[i], e);
+	if (rc == 0 && (rc = hive_open(&bytes, log_bytes, nlogs, &h, e)) < 0)
+		rc = err_in(e, rc, "%s", name);
+	if (rc == 0)
+		rc = registry_of_hive(&h, name, &r, e);
 	return rc < 0 ? rc : registry_public(r, out, e);
 }
 

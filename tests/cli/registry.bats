@@ -199,6 +199,36 @@ kinds()
 	[[ $stderr == *"not written to its end"* ]]
 }
 
+@test "a hive whose last write was not completed is shown with what its log holds, while that is right" {
+	windows_hives
+	make_hive NEWER <<-'EOF'
+		[Select]
+		Current=dword:1
+		[ControlSet001\Services\Tcpip\Parameters]
+		Hostname=sz:RENAMED
+	EOF
+	perl "$BATS_TEST_DIRNAME/make_hive_log.pl" SYSTEM NEWER SYSTEM.LOG1
+	run -0 --separate-stderr drydock registry get --hive SYSTEM 'ControlSet001\Services\Tcpip\Parameters' Hostname
+	[ "$output" = RENAMED ]
+	[ -z "$stderr" ]
+	windows_disk w.img
+	run -0 --separate-stderr drydock registry get w.img 'HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters' Hostname
+	[ "$output" = WINBOX ]
+	[[ $stderr == *"SYSTEM: it was not written to its end"* ]]
+	MTOOLS_SKIP_CHECK=1 mcopy -i w.img@@1M SYSTEM.LOG1 ::/Windows/System32/config/
+	run -0 --separate-stderr drydock registry get w.img 'HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters' Hostname
+	[ "$output" = RENAMED ]
+	[ -z "$stderr" ]
+	[ "$(drydock inspect --json w.img | jq -r '.[0].systems[0].hostname')" = RENAMED ]
+	[ "$(drydock registry get w.img:/Windows/System32/config/SYSTEM 'ControlSet001\Services\Tcpip\Parameters' Hostname)" = RENAMED ]
+	# A bit of the record.
+	printf '\1' | dd of=SYSTEM.LOG1 bs=1 seek=1000 conv=notrunc status=none
+	MTOOLS_SKIP_CHECK=1 mcopy -o -i w.img@@1M SYSTEM.LOG1 ::/Windows/System32/config/
+	run -0 --separate-stderr drydock registry get w.img 'HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters' Hostname
+	[ "$output" = WINBOX ]
+	[[ $stderr == *"SYSTEM: it was not written to its end, and its log is damaged"* ]]
+}
+
 @test "virt-win-reg prints what the peer prints, and exits as it does" {
 	local golden=$BATS_TEST_DIRNAME/golden/win-reg name arguments status failed=0
 
