@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define HIVE_IMAGE_BINS 12288
+#define HIVE_IMAGE_BINS 24576
 #define HIVE_IMAGE_NONE 0xffffffffu
 
 struct hive_image {

@@ -201,7 +201,7 @@ static const struct lie lies[] = {
 	{ "more than any registry hive", 40, 0xfffff000, 4, true },
 	{ "no bin begins", 4096, 'x', 1, false },
 	{ "wrong length", 4096 + 8, 0, 4, false },
-	{ "wrong length", 4096 + 8, 16384, 4, false },
+	{ "wrong length", 4096 + 8, 32768, 4, false },
 	{ "wrong length", 4096 + 8, 4097, 4, false },
 	{ "wrong length", 4096 + 32, 0, 4, false },
 	{ "wrong length", 4096 + 32, 0xfffffffc, 4, false },
@@ -380,6 +380,153 @@ START_TEST(values_that_are_not_there_are_told)
 }
 END_TEST
 
+/* A value of that length in segments: its cell, and those of the list and the segments. */
+static uint32_t segmented(uint32_t len, uint32_t *db, uint32_t *list)
+{
+	uint32_t value = image_value(&img, "big", 3, "12345", 5), n = 0;
+
+	*db = image_cell(&img, 8);
+	*list = image_cell(&img, 4 * (len / 16344 + 1));
+	for (uint32_t at = 0; at < len; at += 16344) {
+		uint32_t part = len - at < 16344 ? len - at : 16344, segment = image_cell(&img, part);
+
+		for (uint32_t i = 0; i < part; i++)
+			image_at(&img, segment)[i] = (uint8_t)((at + i) % 251);
+		image_put(image_at(&img, *list) + 4 * n++, segment, 4);
+	}
+	memcpy(image_at(&img, *db), "db", 2);
+	image_put(image_at(&img, *db) + 2, n, 2);
+	image_put(image_at(&img, *db) + 4, *list, 4);
+	image_put(image_at(&img, value) + 4, len, 4);
+	image_put(image_at(&img, value) + 8, *db, 4);
+	return value;
+}
+
+START_TEST(long_data_are_in_segments)
+{
+	enum { LEN = 16344 + 500 };
+	static const struct {
+		uint32_t off, value; /* of db, or behind 100 of the list */
+		uint32_t minor;
+		bool right;
+	} rows[] = {
+		{ 2, 2, 5, true }, { 2, 1, 5, false }, { 2, 3, 5, false }, { 0, 'x', 5, false }, { 4, 4, 5, false },
+		{ 2, 2, 3, false }, { 100, 12, 5, false }, { 104, HIVE_IMAGE_NONE, 5, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint32_t root, value, db, list;
+		struct hive_value v;
+		struct hive *h;
+		int rc;
+
+		image_begin(&img);
+		root = image_key(&img, "ROOT");
+		value = segmented(LEN, &db, &list);
+		image_values(&img, root, &value, 1);
+		if (rows[i].off < 100)
+			image_put(image_at(&img, db) + rows[i].off, rows[i].value, rows[i].off == 4 ? 4 : 2);
+		else
+			image_put(image_at(&img, list) + rows[i].off - 100, rows[i].value, 4);
+		image_end(&img, root);
+		image_put(img.b + 24, rows[i].minor, 4);
+		image_sum(&img);
+		ok(opened(sizeof img.b, &h));
+		rc = hive_get(h, hive_root(h), "big", &v, &e);
+		ck_assert_msg(rows[i].right ? rc == 1 : rc == -ERR_CORRUPT, "%zu: %d", i, rc);
+		if (rc == 1) {
+			ck_assert_uint_eq(v.len, LEN);
+			for (size_t k = 0; k < LEN; k++)
+				if (v.data[k] != k % 251)
+					ck_abort_msg("byte %zu", k);
+			hive_value_clear(&v);
+		}
+		hive_close(h);
+	}
+}
+END_TEST
+
+/* A key in each bin, all of them subkeys of the first: more bytes than are held at a time. */
+static uint8_t *large(uint32_t nkeys, size_t *size)
+{
+	static struct hive_image one;
+	const uint32_t first = (uint32_t)(32 + 8 * nkeys + 4095 + 200) / 4096 * 4096;
+	uint8_t *b = calloc(1, *size = 4096 + first + (size_t)nkeys * 4096), *bin = b + 4096, *list;
+	uint32_t root;
+
+	ck_assert_ptr_nonnull(b);
+	/* The head and the root, whose list fills the first bin. */
+	image_begin(&one);
+	root = image_key(&one, "ROOT");
+	image_put(image_at(&one, root) + 20, nkeys, 4);
+	image_put(image_at(&one, root) + 28, one.used, 4);
+	image_end(&one, root);
+	image_put(one.b + 40, *size - 4096, 4);
+	image_sum(&one);
+	memcpy(b, one.b, 4096 + one.used);
+	image_put(bin + 8, first, 4);
+	list = bin + one.used;
+	image_put(list, (uint64_t)-(int64_t)(first - one.used), 4);
+	memcpy(list + 4, "lf", 2);
+	image_put(list + 6, nkeys, 2);
+	for (uint32_t i = 0; i < nkeys; i++) {
+		uint32_t at = first + i * 4096, values[1], values_at, key;
+		uint8_t data[3000];
+		char name[16];
+
+		snprintf(name, sizeof name, "key %u", i);
+		memset(data, (int)(i % 255), sizeof data);
+		image_begin(&one);
+		key = image_key(&one, name);
+		values[0] = image_value(&one, "v", 3, data, sizeof data);
+		image_values(&one, key, values, 1);
+		/* Its cells are that much farther. */
+		values_at = one.used - 8;
+		image_put(image_at(&one, values_at), at + values[0], 4);
+		image_put(image_at(&one, key) + 40, at + values_at, 4);
+		image_put(image_at(&one, values[0]) + 8, at + values[0] + 32, 4);
+		memcpy(one.b + 4096, "hbin", 4);
+		image_put(one.b + 4096 + 8, 4096, 4);
+		image_put(one.b + 4096 + one.used, 4096 - one.used, 4);
+		memcpy(b + 4096 + at, one.b + 4096, 4096);
+		image_put(list + 8 + 8 * i, at + key, 4);
+	}
+	return b;
+}
+
+START_TEST(a_hive_larger_than_what_is_held_is_read_over_and_over)
+{
+	enum { KEYS = 3000 };
+	struct bytes m = { NULL, 0 };
+	struct hive_bytes file = { read_bytes, &m, 0 };
+	struct hive *h;
+
+	m.b = large(KEYS, &m.size);
+	file.size = m.size;
+	ck_assert_uint_gt(m.size, 2 * LIMIT_HIVE_HELD);
+	ok(hive_open(&file, NULL, 0, &h, &e));
+	for (uint32_t turn = 0; turn < 3; turn++) {
+		hive_key *keys;
+		size_t n;
+
+		ok(hive_subkeys(h, hive_root(h), &keys, &n, &e));
+		ck_assert_uint_eq(n, KEYS);
+		for (uint32_t i = 0; i < KEYS; i++) {
+			struct hive_value v;
+
+			if (hive_get(h, keys[i], "V", &v, &e) != 1)
+				ck_abort_msg("%u: %s", i, e.msg);
+			if (v.len != 3000 || v.data[0] != i % 255 || v.data[2999] != i % 255)
+				ck_abort_msg("%u has another's data", i);
+			hive_value_clear(&v);
+		}
+		free(keys);
+	}
+	hive_close(h);
+	free((void *)m.b);
+}
+END_TEST
+
 START_TEST(work_on_one_hive_is_bounded)
 {
 	struct hive *h;
@@ -461,6 +608,8 @@ int main(void)
 	tcase_add_test(c, a_hive_cut_off_is_told);
 	tcase_add_test(c, names_have_an_order_whatever_their_case);
 	tcase_add_test(c, a_tree_is_drawn_on_key_by_key);
+	tcase_add_test(c, long_data_are_in_segments);
+	tcase_add_test(c, a_hive_larger_than_what_is_held_is_read_over_and_over);
 	suite_add_tcase(s, c);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
