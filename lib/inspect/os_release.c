@@ -227,6 +227,16 @@ static const struct {
 	{ "/etc/version", "Minix", "minix" },
 };
 
+/* Before version 5 of RHEL the minor version was an update: "release 4 (Nahant Update 8)". */
+static void update_set(struct os *o, const char *line)
+{
+	const char *update = strstr(line, "Update ");
+	unsigned n;
+
+	if (o->has_version && o->major < 5 && !o->minor && update && sscanf(update, "Update %3u", &n) == 1)
+		o->minor = n;
+}
+
 static int release_file(struct vfs *v, struct os *o, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(files) && !o->distro; i++) {
@@ -246,6 +256,7 @@ static int release_file(struct vfs *v, struct os *o, struct err *e)
 		if (!line)
 			continue;
 		version_set(o, line);
+		update_set(o, line);
 		if (!o->product_name)
 			o->product_name = take(line);
 	}

@@ -37,6 +37,9 @@ static const struct {
 } dnf[] = {
 	{ "fedora", 22 }, { "rhel", 8 }, { "centos", 8 }, { "oraclelinux", 8 }, { "redhat-based", 8 }, { "amazonlinux", 2022 },
 };
+/* Up to version 4; those that were made from it for free had yum from the beginning. */
+static const char *const up2date[] = { "rhel", "oraclelinux", "redhat-based" };
+#define UP2DATE_LAST 4
 
 static void packages_set(struct os *o)
 {
@@ -54,6 +57,9 @@ static void packages_set(struct os *o)
 	for (size_t i = 0; i < ARRAY_LEN(dnf); i++)
 		if (strcmp(o->distro, dnf[i].distro) == 0 && o->major >= dnf[i].major)
 			o->package_manager = "dnf";
+	for (size_t i = 0; i < ARRAY_LEN(up2date); i++)
+		if (strcmp(o->distro, up2date[i]) == 0 && o->has_version && o->major <= UP2DATE_LAST)
+			o->package_manager = "up2date";
 }
 
 /* ---- libosinfo ---- */

@@ -37,6 +37,8 @@ static const struct wanted systems[] = {
 	{ "touch etc/fstab; printf 'ID=\"rhel\"\\nVERSION_ID=\"9.4\"\\nPRETTY_NAME=\"Red Hat Enterprise Linux 9.4 (Plow)\"\\n' "
 	  ">etc/os-release; echo 'Red Hat Enterprise Linux release 9.4 (Plow)' >etc/redhat-release",
 	  "linux", "rhel", "Red Hat Enterprise Linux 9.4 (Plow)", "9.4", "rhel9.4", "rpm", "dnf", NULL },
+	{ "touch etc/fstab; echo 'Red Hat Enterprise Linux ES release 3 (Taroon Update 9)' >etc/redhat-release",
+	  "linux", "rhel", "Red Hat Enterprise Linux ES release 3 (Taroon Update 9)", "3.9", "rhel3.9", "rpm", "up2date", NULL },
 	{ "touch etc/fstab; printf 'ID=\"centos\"\\nVERSION_ID=\"7\"\\nPRETTY_NAME=\"CentOS Linux 7 (Core)\"\\n"
 	  "' >etc/os-release\n"
 	  "echo 'CentOS Linux release 7.9.2009 (Core)' >etc/centos-release; ln -s centos-release etc/redhat-release",
