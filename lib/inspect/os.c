@@ -57,6 +57,8 @@ static const struct {
 	{ "linux", { "=/nix/store", "/nix/var/nix/profiles/system" } },
 	{ "windows", { "=/Windows/System32", "=/Windows/System32/config", "/Windows/System32/cmd.exe" } },
 	{ "windows", { "=/WINNT/system32", "=/WINNT/system32/config", "/WINNT/system32/cmd.exe" } },
+	{ "windows", { "=/WIN32/system32", "=/WIN32/system32/config", "/WIN32/system32/cmd.exe" } },
+	{ "windows", { "=/WIN/system32", "=/WIN/system32/config", "/WIN/system32/cmd.exe" } },
 	{ "dos", { "/FDOS/FREEDOS.BSS" } },
 	{ "dos", { "/KERNEL.SYS", "/COMMAND.COM" } },
 	{ "dos", { "/DOS/COMMAND.COM" } },

@@ -13,7 +13,7 @@
 static const struct pkg_format *const formats[] = { &pkg_deb,	 &pkg_rpm,	  &pkg_rpm_var,	   &pkg_apk,	 &pkg_pacman,
 						    &pkg_portage, &pkg_xbps,	  &pkg_pkgsrc,	   &pkg_pkgsrc_usr, &pkg_openbsd,
 						    &pkg_freebsd, &pkg_pisi,	  &pkg_flatpak,	   &pkg_snap,	 &pkg_snap_var,
-						    &pkg_windows, &pkg_winnt,	  &pkg_reactos };
+						    &pkg_windows, &pkg_winnt,	  &pkg_win32,	   &pkg_win,	 &pkg_reactos };
 
 int pkg_walk(struct vfs *v, const struct pkg_walk *w, struct err *e)
 {

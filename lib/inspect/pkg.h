@@ -31,7 +31,7 @@ struct pkg_format {
 extern const struct pkg_format pkg_deb, pkg_rpm, pkg_rpm_var, pkg_apk, pkg_pacman, pkg_portage;
 extern const struct pkg_format pkg_xbps, pkg_pkgsrc, pkg_pkgsrc_usr, pkg_openbsd, pkg_freebsd, pkg_pisi, pkg_flatpak, pkg_snap,
 	pkg_snap_var;
-extern const struct pkg_format pkg_windows, pkg_winnt, pkg_reactos;
+extern const struct pkg_format pkg_windows, pkg_winnt, pkg_win32, pkg_win, pkg_reactos;
 
 /* What is done for each database that the guest has; failed is told when one cannot be read to its end: 0 goes on. */
 struct pkg_walk {

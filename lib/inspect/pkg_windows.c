@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * pkg_windows.c - the programs of a Windows: what its list of programs to uninstall shows, of its own kind and 32-bit ones
- * beside them; and what the Windows Installer (MSI) has installed without a row in that list.
+ * beside them, and those of single users; and what the Windows Installer (MSI) has installed without a row in that list.
  */
 #include "pkg.h"
 
@@ -189,6 +189,42 @@ static int installer_list(const struct listing *l, struct err *e)
 	return rc;
 }
 
+/* What is installed for one user; a hive that cannot be read is told when the others have been. */
+struct user_listing {
+	const struct listing *l;
+	struct err first;
+};
+
+static int user_list(void *arg, const struct registry_user *u, struct err *e)
+{
+	struct user_listing *c = arg;
+	CLEANUP(free_ptr) char *path = alloc_printf("HKEY_USERS\\%s\\Software" UNINSTALL, u->sid);
+	struct err why = ERR_INIT;
+	int rc = path ? uninstall_list(c->l, path, &why) : err_nomem(&why);
+
+	if (rc < 0 && why.code != ERR_NOMEM && why.code != ERR_CANCELED) {
+		if (c->first.code == ERR_NONE)
+			c->first = why;
+		return 0;
+	}
+	if (rc < 0 && e)
+		*e = why;
+	return rc;
+}
+
+static int users_list(const struct listing *l, struct err *e)
+{
+	struct user_listing c = { .l = l, .first = ERR_INIT };
+	int rc = registry_users(l->r, user_list, &c, e);
+
+	if (rc == 0 && c.first.code != ERR_NONE) {
+		if (e)
+			*e = c.first;
+		return -(int)c.first.code;
+	}
+	return rc;
+}
+
 static int windows_list(struct vfs *v, const char *path, package_fn fn, void *arg, struct err *e)
 {
 	CLEANUP(registry_freep) struct registry *r = NULL;
@@ -210,9 +246,14 @@ static int windows_list(struct vfs *v, const char *path, package_fn fn, void *ar
 	if (rc == 0)
 		rc = installer_list(&l, e);
 	l.arch = "i386";
-	return rc != 0 ? rc : uninstall_list(&l, WOW64, e);
+	rc = rc != 0 ? rc : uninstall_list(&l, WOW64, e);
+	/* Theirs may be for either. */
+	l.arch = NULL;
+	return rc != 0 ? rc : users_list(&l, e);
 }
 
 const struct pkg_format pkg_windows = { "windows", "/Windows/System32/config/SOFTWARE", windows_list };
 const struct pkg_format pkg_winnt = { "windows", "/WINNT/system32/config/software", windows_list };
+const struct pkg_format pkg_win32 = { "windows", "/WIN32/system32/config/software", windows_list };
+const struct pkg_format pkg_win = { "windows", "/WIN/system32/config/software", windows_list };
 const struct pkg_format pkg_reactos = { "windows", "/ReactOS/system32/config/software", windows_list };

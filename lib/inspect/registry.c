@@ -139,7 +139,8 @@ const char *registry_warning(const struct registry *r, size_t i)
 
 const char *registry_systemroot(struct vfs *v)
 {
-	static const char *const folders[] = { "/Windows", "/WINDOWS", "/WINNT", "/ReactOS", "/reactos", "/winnt", "/windows" };
+	static const char *const folders[] = { "/Windows", "/WINDOWS", "/WINNT", "/ReactOS", "/reactos", "/winnt",
+					       "/windows", "/WIN32",   "/win32", "/WIN",     "/win" };
 
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		char path[40];

@@ -165,6 +165,34 @@ kinds()
 	drydock inspect w.img | grep -qE '^ +drives +C: /dev/sda1$'
 }
 
+@test "programs of single users are packages, and a hive of one that is nonsense is told" {
+	windows_hives
+	make_hive NTUSER.DAT <<-'EOF'
+		[Software\Microsoft\Windows\CurrentVersion\Uninstall\Editor]
+		DisplayName=sz:Editor (User)
+		DisplayVersion=sz:1.85.1
+	EOF
+	windows_disk w.img
+	[ "$(drydock inspect --json --packages w.img | json -c '[.[0].systems[0].packages[] | select(.id == "Editor") | [.name,.version,.arch]]')" = \
+		'[["Editor (User)","1.85.1",null]]' ]
+	echo nonsense >NTUSER.DAT
+	windows_disk w.img
+	run --separate-stderr drydock inspect --json --packages w.img
+	[[ $stderr == *"NTUSER.DAT"* ]]
+	[[ $output == *"Old Tool"* ]]
+}
+
+@test "Windows is found in the folders that it was installed to long ago" {
+	windows_hives
+	windows_disk w.img
+	for folder in WINNT WIN32 WIN; do
+		MTOOLS_SKIP_CHECK=1 mren -i w.img@@1M "$([ -n "${last-}" ] && echo "::/$last" || echo ::/Windows)" "$folder"
+		last=$folder
+		[ "$(drydock inspect --json --packages w.img | jq -c '.[0].systems[0] | [.product_name, .windows.systemroot, (.packages | length)]')" = \
+			"[\"Windows 11 Pro\",\"/$folder\",3]" ]
+	done
+}
+
 @test "the programs of Windows are packages, each once" {
 	windows_hives
 	windows_disk w.img
