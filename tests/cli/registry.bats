@@ -257,6 +257,33 @@ kinds()
 	[[ $stderr == *"SYSTEM: it was not written to its end, and its log is damaged"* ]]
 }
 
+@test "virt-cat takes paths of Windows, and finds the volume of a letter" {
+	windows_hives
+	make_hive SYSTEM <<-'EOF'
+		[Select]
+		Current=dword:1
+		[MountedDevices]
+		\DosDevices\C:=hex(3):785634120000100000000000
+		\DosDevices\D:=hex(3):785634120000300200000000
+		\DosDevices\E:=hex(3):efbeadde0000100000000000
+	EOF
+	windows_disk w.img
+	truncate -s 1M data.img
+	mkfs.vfat data.img >/dev/null
+	echo music >a.txt
+	MTOOLS_SKIP_CHECK=1 mcopy -i data.img a.txt ::/
+	truncate -s 37M w.img
+	printf 'label: dos\nlabel-id: 0x12345678\nstart=2048,size=67584,type=c\nstart=71680,size=2048,type=c\n' | sfdisk -q w.img
+	dd if=data.img of=w.img bs=1M seek=35 conv=notrunc status=none
+	run -0 "$COMPAT/virt-cat" -a w.img 'D:\A.TXT'
+	[ "$output" = music ]
+	# The system's volume is the root again behind it.
+	"$COMPAT/virt-cat" -a w.img d:a.txt 'c:\windows\system32\config\system' '\Windows\System32\config\SYSTEM' >out
+	{ cat a.txt SYSTEM SYSTEM; } | cmp - out
+	fails_with 1 "drive 'e:' not found" "$COMPAT/virt-cat" -a w.img 'E:\x'
+	fails_with 1 "path must start with a / character" "$COMPAT/virt-cat" -a w.img -m /dev/sda1 'C:\x'
+}
+
 @test "virt-win-reg prints what the peer prints, and exits as it does" {
 	local golden=$BATS_TEST_DIRNAME/golden/win-reg name arguments status failed=0
 
