@@ -21,7 +21,6 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -352,25 +351,12 @@ static int host_same_size(struct block *b, struct err *e)
 		       b->name, (unsigned long long)b->size, (unsigned long long)st.st_size);
 }
 
-/*
- * fstat() of the C library asks by newfstatat() with a name, which a confined process may not call.  On machines of 64 bits what
- * the kernel's own fstat() fills is the C library's struct.
- */
-static int stat_confined(int fd, struct stat *st)
-{
-#if defined SYS_fstat && __SIZEOF_POINTER__ == 8
-	return (int)syscall(SYS_fstat, fd, st);
-#else
-	return fstat(fd, st);
-#endif
-}
-
 static bool host_was_written(struct block *b)
 {
 	const struct host_state *s = b->state;
 	struct stat st;
 
-	if (s->is_device || (b->flags & BLOCK_WRITE) || stat_confined(host_fd(b), &st) < 0)
+	if (s->is_device || (b->flags & BLOCK_WRITE) || io_fstat(host_fd(b), &st) < 0)
 		return false;
 	return st.st_mtim.tv_sec != s->mtime.tv_sec || st.st_mtim.tv_nsec != s->mtime.tv_nsec || (uint64_t)st.st_size != b->size;
 }

@@ -2,6 +2,7 @@
 #include "confine.h"
 
 #include "alloc.h"
+#include "landlock.h"
 #include "limits.h"
 #include "strbuf.h"
 
@@ -17,8 +18,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /*
@@ -51,99 +50,21 @@ __attribute__((format(printf, 2, 3))) static void missing(struct confine_report 
 	va_end(ap);
 }
 
-/* ---- Landlock: the kernel's interface as of ABI 6, since the host's headers may know less ---- */
-
-struct landlock_ruleset {
-	uint64_t fs, net, scoped;
-};
-struct landlock_beneath {
-	uint64_t allowed;
-	int32_t fd;
-} __attribute__((packed));
-
-enum {
-	LL_EXECUTE = 1 << 0,
-	LL_READ_FILE = 1 << 2,
-	LL_READ_DIR = 1 << 3,
-	LL_FS_ABI1 = (1 << 13) - 1,
-	LL_REFER = 1 << 13,	/* ABI 2 */
-	LL_TRUNCATE = 1 << 14,	/* ABI 3 */
-	LL_IOCTL_DEV = 1 << 15, /* ABI 5 */
-	LL_NET_TCP = 3,		/* ABI 4: bind, connect */
-	LL_SCOPED = 3,		/* ABI 6: abstract sockets, signals */
-};
-
-#ifndef __NR_landlock_create_ruleset
-#define __NR_landlock_create_ruleset 444
-#define __NR_landlock_add_rule 445
-#define __NR_landlock_restrict_self 446
-#endif
-
-static int landlock_abi(void)
-{
-	long abi = syscall(__NR_landlock_create_ruleset, NULL, (size_t)0, 1u);
-
-	return abi > 0 ? (int)abi : 0;
-}
-
-static int landlock_allow(int ruleset, int fd, uint64_t access)
-{
-	struct landlock_beneath rule = { .allowed = access, .fd = fd };
-
-	return syscall(__NR_landlock_add_rule, ruleset, 1, &rule, 0u) == 0 ? 0 : errno;
-}
-
-static int landlock_allow_read(int ruleset, const char *path)
-{
-	struct stat st;
-	CLEANUP(close_fd) int fd = open(path, O_PATH | O_CLOEXEC);
-
-	if (fd < 0) /* what is not there cannot be opened later either, and the opener says it better */
-		return 0;
-	if (fstat(fd, &st) < 0)
-		return errno;
-	/* The kernel refuses a folder's rights on a file. */
-	return landlock_allow(ruleset, fd, S_ISDIR(st.st_mode) ? LL_READ_FILE | LL_READ_DIR : LL_READ_FILE);
-}
+/* ---- Landlock ---- */
 
 /* 0, or an errno. */
-static int landlock_restrict(const struct confine_how *how, int abi)
+static int restrict_paths(const struct confine_how *how)
 {
-	struct landlock_ruleset set = { .fs = LL_FS_ABI1 };
-	size_t size = abi >= 6 ? sizeof set : abi >= 4 ? offsetof(struct landlock_ruleset, scoped) : sizeof set.fs;
-	CLEANUP(close_fd) int ruleset = -1;
-	int rc;
+	CLEANUP(landlock_free) struct landlock l = LANDLOCK_INIT;
+	int rc = landlock_new(&l, 0);
 
-	if (abi >= 2)
-		set.fs |= LL_REFER;
-	if (abi >= 3)
-		set.fs |= LL_TRUNCATE;
-	if (abi >= 4)
-		set.net = LL_NET_TCP;
-	if (abi >= 5)
-		set.fs |= LL_IOCTL_DEV;
-	if (abi >= 6)
-		set.scoped = LL_SCOPED;
-	ruleset = (int)syscall(__NR_landlock_create_ruleset, &set, size, 0u);
-	if (ruleset < 0)
-		return errno;
-	for (size_t i = 0; i < how->nread; i++) {
-		rc = landlock_allow_read(ruleset, how->read_paths[i]);
-		if (rc)
-			return rc;
-	}
-	if (SANITIZED) {
-		rc = landlock_allow_read(ruleset, "/proc");
-		if (rc)
-			return rc;
-	}
-	if (how->write) {
-		rc = landlock_allow(ruleset, how->write_dir,
-				    set.fs & ~(uint64_t)(LL_EXECUTE | LL_IOCTL_DEV));
-		if (rc)
-			return rc;
-	}
-	return syscall(__NR_landlock_restrict_self, ruleset, 0u) == 0 ? 0 : errno;
+	for (size_t i = 0; !rc && i < how->nread; i++)
+		rc = landlock_allow(&l, how->read_paths[i], LANDLOCK_READ);
+	if (!rc && SANITIZED)
+		rc = landlock_allow(&l, "/proc", LANDLOCK_READ);
+	if (!rc && how->write)
+		rc = landlock_allow_fd(&l, how->write_dir, LANDLOCK_WRITE);
+	return rc ? rc : landlock_restrict(&l);
 }
 
 /* ---- seccomp ---- */
@@ -183,6 +104,13 @@ static const int calls_writing[] = {
 	SCMP_SYS(linkat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlinkat), SCMP_SYS(fchmod),
 	SCMP_SYS(fchown), SCMP_SYS(fchownat), SCMP_SYS(utimensat), SCMP_SYS(fsetxattr), SCMP_SYS(lsetxattr),
 	SCMP_SYS(umask), SCMP_SYS(dup),
+};
+
+/* Sockets that are open already, or come through one that is; files that are open, which an image or an overlay may be. */
+static const int calls_serving[] = {
+	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(accept4), SCMP_SYS(shutdown),
+	SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(pwritev2), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(fallocate),
+	SCMP_SYS(ftruncate),
 };
 
 /* What confine() itself calls. */
@@ -292,6 +220,8 @@ static int seccomp_restrict(const struct confine_how *how)
 		ALLOW_LIST(&rc, f, calls_reading);
 	if (how->write)
 		ALLOW_LIST(&rc, f, calls_writing);
+	if (how->serve)
+		ALLOW_LIST(&rc, f, calls_serving);
 	if (how->again)
 		ALLOW_LIST(&rc, f, calls_again);
 	allow_arguments(&rc, f, how);
@@ -351,7 +281,7 @@ static void confine_landlock(const struct confine_how *how, struct confine_repor
 	} else if (how->write && r->landlock_abi < 2) {
 		/* ABI 1 forbids every link and rename between folders, which hard links need. */
 		missing(r, "no Landlock (this kernel's cannot be used while writing)");
-	} else if ((rc = landlock_restrict(how, r->landlock_abi)) != 0) {
+	} else if ((rc = restrict_paths(how)) != 0) {
 		missing(r, "no Landlock (%s)", strerror(rc));
 	} else {
 		r->done |= CONFINE_LANDLOCK;

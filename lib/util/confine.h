@@ -48,6 +48,11 @@ struct confine_how {
 	bool write;	  /* files may be made beneath write_dir */
 	int write_dir;	  /* with write: a folder's descriptor */
 	bool again;	  /* confine() will be called again: what it needs stays allowed, the root folder stays */
+	/*
+	 * Messages over sockets that are open, and connections taken from those that listen: the disks and the channel of a
+	 * virtual machine are served.  And what is open for writing may be written to.
+	 */
+	bool serve;
 	bool terminal;	  /* the settings of a terminal that is open may be changed: a passphrase is not echoed */
 	uint64_t memory;  /* address space in bytes; 0: no limit */
 	uint64_t seconds; /* processor time; 0: no limit */

@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* How much of a request the next system call is asked for. */
@@ -77,6 +79,41 @@ int io_pwrite(int fd, const void *buf, size_t len, uint64_t off)
 	return 0;
 }
 
+/* Takes n bytes off the front; what is left. */
+static unsigned iov_advance(struct iovec **iov, unsigned n, size_t bytes)
+{
+	while (n && bytes >= (*iov)->iov_len) {
+		bytes -= (*iov)->iov_len;
+		(*iov)++;
+		n--;
+	}
+	if (n) {
+		(*iov)->iov_base = (char *)(*iov)->iov_base + bytes;
+		(*iov)->iov_len -= bytes;
+	}
+	return n;
+}
+
+int io_preadv(int fd, struct iovec *iov, unsigned n, uint64_t off, size_t *got)
+{
+	*got = 0;
+	for (n = iov_advance(&iov, n, 0); n;) {
+		struct iovec first = { iov->iov_base, io_step(iov->iov_len, *got) };
+		bool whole = first.iov_len == iov->iov_len;
+		ssize_t r = preadv(fd, whole ? iov : &first, whole ? (int)n : 1, (off_t)(off + *got));
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return errno;
+		if (r == 0)
+			break;
+		*got += (size_t)r;
+		n = iov_advance(&iov, n, (size_t)r);
+	}
+	return 0;
+}
+
 int io_read(int fd, void *buf, size_t len, size_t *got)
 {
 	size_t done = 0;
@@ -108,4 +145,14 @@ int io_write(int fd, const void *buf, size_t len)
 		done += (size_t)n;
 	}
 	return 0;
+}
+
+/* On machines of 64 bits what the kernel's own fstat() fills is the C library's struct. */
+int io_fstat(int fd, struct stat *st)
+{
+#if defined SYS_fstat && __SIZEOF_POINTER__ == 8
+	return (int)syscall(SYS_fstat, fd, st);
+#else
+	return fstat(fd, st);
+#endif
 }

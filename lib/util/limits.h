@@ -55,6 +55,26 @@
  */
 #define LIMIT_ZSTD_WINDOW_LOG 23
 
+/*
+ * The memory that a virtual machine may share with us: mapped, not allocated.  What it may send with one message, and
+ * as the table of one request.
+ */
+#define LIMIT_VHOST_MEMORY (64 * GiB)
+#define LIMIT_VHOST_MESSAGE 1024
+
+/*
+ * NBD: what a client may ask for or send at once (what QEMU itself refuses above), as an option before that, and how many
+ * options; the memory that each thread of a client has for data, and the extents of one answer.
+ */
+#define LIMIT_NBD_PAYLOAD (32 * MiB)
+#define LIMIT_NBD_OPTION (64 * KiB)
+#define LIMIT_NBD_OPTIONS 4096
+#define LIMIT_NBD_NAME 4096
+#define LIMIT_NBD_BUFFER (512 * KiB)
+#define LIMIT_NBD_EXTENTS 4096
+/* Extents that are looked at for one answer, most of which become one. */
+#define LIMIT_NBD_STEPS 65536
+
 /* Linux numbers at most 128 GPT partitions by default and 256 minors of a disk; an MBR chain longer than this is a loop. */
 #define LIMIT_MBR_LOGICAL 256
 /* The UEFI minimum is 128 entries of 128 bytes (16 KiB); sgdisk makes up to 1024.  The array is read whole. */
@@ -338,5 +358,49 @@
  * largest size has 16 Mi cells of the usual 32 bytes, each of which is met once by a walk through all of it.
  */
 #define LIMIT_HIVE_STEPS (64 * 1024 * 1024)
+
+/*
+ * What a kernel may write to a filesystem that it only mounts to read, in memory: journals and logs are replayed, of which few
+ * are larger and none is full of what must be written.
+ */
+#define LIMIT_SCRATCH_BYTES (256 * MiB)
+
+/*
+ * The talk with the appliance.  A body holds 1 MiB of a file and its head; one error sentence of the agent; names of one
+ * folder's listing are held a page at a time.
+ */
+#define LIMIT_PROTO_DATA (1 * MiB)
+#define LIMIT_PROTO_BODY (LIMIT_PROTO_DATA + 4 * KiB)
+/* Extended attributes of one file, all together, as the agent tells them: Linux allows 64 KiB of names. */
+#define LIMIT_PROTO_XATTRS (16 * MiB)
+/* Programs that run in the appliance at once; words of one command and its environment, and their bytes. */
+#define LIMIT_PROTO_RUNS 8
+#define LIMIT_PROTO_WORDS 4096
+#define LIMIT_PROTO_WORD (32 * KiB)
+
+/*
+ * What an appliance is built from are files of this host and of its packages.  A kernel of Debian has 14 MB and 60 when it is
+ * unpacked, one with all its debugging symbols is not taken; the largest module has 10 MB, the largest program 8.
+ */
+#define LIMIT_KERNEL_IMAGE (256 * MiB)
+#define LIMIT_KERNEL_MODULE (64 * MiB)
+#define LIMIT_TOOL_FILE (128 * MiB)
+/* modules.dep and modules.alias of a full kernel have less than 2 MB, with some 4000 modules. */
+#define LIMIT_MODULES_TEXT (16 * MiB)
+#define LIMIT_MODULES 65536
+/* Soft dependencies of each other: the deepest of today are 4. */
+#define LIMIT_MODULES_DEPTH 64
+/* Names of one folder of the host that are looked at: /usr/lib's has some thousands. */
+#define LIMIT_SOURCE_NAMES 65536
+/* Libraries that one program or library names: the most have some 30. */
+#define LIMIT_ELF_NEEDED 256
+#define LIMIT_ELF_HEADERS 1024
+/* Files of the image of tools, libraries with them: some 300. */
+#define LIMIT_TOOL_FILES 8192
+/* Text in an appliance's folder that tells what is in it. */
+#define LIMIT_APPLIANCE_INFO (1 * MiB)
+/* A package for Debian: the largest of kernels has some 70 MB, and its files 400 MB. */
+#define LIMIT_DEB_FILES 65536
+#define LIMIT_DEB_BYTES (4 * GiB)
 
 #endif
