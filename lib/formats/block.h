@@ -366,6 +366,11 @@ bool block_format_compresses(const char *format);
 int block_window(struct block *over, uint64_t off, uint64_t size, struct block **out, struct err *e);
 /* Writes go to an unlinked temporary file in TMPDIR (default /var/tmp); `over` is only read. */
 int block_overlay(struct block *over, struct block **out, struct err *e);
+/*
+ * Writes go to memory, at most LIMIT_SCRATCH_BYTES of them (then ERR_SYSTEM with ENOSPC); `over` is only read.  A confined
+ * process can make one.
+ */
+int block_scratch(struct block *over, struct block **out, struct err *e);
 /* What is read from `over`'s backing file is written into `over`, which must be writable. */
 int block_copy_on_reads(struct block *over, struct block **out, struct err *e);
 

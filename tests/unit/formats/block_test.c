@@ -201,7 +201,7 @@ START_TEST(a_writer_keeps_others_out_and_readers_share)
 }
 END_TEST
 
-START_TEST(an_overlay_takes_all_writes)
+static void takes_all_writes(int (*overlay)(struct block *over, struct block **out, struct err *e))
 {
 	static char want[300000], got[300000];
 	struct block *base, *b;
@@ -210,17 +210,51 @@ START_TEST(an_overlay_takes_all_writes)
 		want[i] = (char)(i * 7 + i / 251);
 	make_file("a", want, sizeof want);
 	base = open_raw("a", 0);
-	ok(block_overlay(base, &b, &e));
+	ok(overlay(base, &b, &e));
 	for (unsigned i = 0; i < 200; i++) {
 		size_t off = (size_t)rand() % (sizeof want - 1000), len = (size_t)rand() % 1000;
 		memset(want + off, (int)i, len);
 		ok(block_pwrite(b, want + off, len, off, &e));
+		off = (size_t)rand() % (sizeof want - 10000);
+		ok(block_pread(b, got, 10000, off, &e));
+		ck_assert_mem_eq(got, want + off, 10000);
 	}
+	memset(want + 290000, 0, 10000);
+	ok(block_zero(b, 10000, 290000, 0, &e));
 	ok(block_pread(b, got, sizeof got, 0, &e));
 	ck_assert_mem_eq(got, want, sizeof got);
 	ok(block_pread(base, got, sizeof got, 0, &e));
 	for (size_t i = 0; i < sizeof got; i++)
 		ck_assert_int_eq(got[i], (char)(i * 7 + i / 251));
+	block_unref(b);
+	block_unref(base);
+}
+
+START_TEST(an_overlay_takes_all_writes)
+{
+	takes_all_writes(block_overlay);
+	takes_all_writes(block_scratch);
+}
+END_TEST
+
+START_TEST(scratch_takes_so_much_and_no_more)
+{
+	const size_t piece = 16 * MiB;
+	CLEANUP(free_ptr) char *zeros = alloc_zero(piece);
+	struct block *base, *b;
+	uint64_t off = 0;
+
+	make_file("a", "", 0);
+	ck_assert_int_eq(truncate("a", 1 << 30), 0);
+	base = open_raw("a", 0);
+	ok(block_scratch(base, &b, &e));
+	ck_assert_ptr_nonnull(zeros);
+	for (; off < LIMIT_SCRATCH_BYTES; off += piece)
+		ok(block_pwrite(b, zeros, piece, off, &e));
+	fails(block_pwrite(b, "x", 1, off, &e), ERR_SYSTEM);
+	ck_assert_int_eq(e.sys_errno, ENOSPC);
+	/* What was written can be written again. */
+	ok(block_pwrite(b, "x", 1, 0, &e));
 	block_unref(b);
 	block_unref(base);
 }
@@ -265,4 +299,5 @@ END_TEST
 TEST_MAIN("block", a_raw_file_reads_rounded_up_to_a_sector, a_window_shows_its_part_and_no_more, json_names_open_the_same_tree,
 	  a_guess_is_raw_for_reading_and_refused_for_writing, what_is_no_file_is_refused_and_never_waited_for,
 	  holes_and_data_are_told_apart, zeroing_and_growing_read_as_zeros, a_writer_keeps_others_out_and_readers_share,
-	  an_overlay_takes_all_writes, direct_io_takes_any_alignment, the_fault_filter_fails_the_nth_write_only)
+	  an_overlay_takes_all_writes, scratch_takes_so_much_and_no_more, direct_io_takes_any_alignment,
+	  the_fault_filter_fails_the_nth_write_only)
