@@ -15,13 +15,14 @@ SAN      ?=
 WERROR   ?=
 
 # ---- who may see whom: a header of a layer that is not listed is not on the include path ----
-LAYERS       := util formats volumes fs inspect api
+LAYERS       := util formats volumes fs appliance inspect api
 SEES_util    :=
 SEES_formats := util
 SEES_volumes := formats util
 SEES_fs      := formats util
-SEES_inspect := fs volumes formats util
-SEES_api     := inspect fs volumes formats util
+SEES_appliance := fs volumes formats util
+SEES_inspect := appliance fs volumes formats util
+SEES_api     := inspect appliance fs volumes formats util
 
 # ---- libraries, by layer ----
 PKGS         := zlib libdeflate libisal libzstd libxxhash liblzma liblz4 jansson ext2fs com_err libseccomp libcrypto \
@@ -57,7 +58,7 @@ endif
 O := $(BUILD)/o
 
 .PHONY: all
-all: $(BUILD)/drydock $(BUILD)/libdrydock.a $(BUILD)/libdrydock.so $(BUILD)/compat/.done
+all: $(BUILD)/drydock $(BUILD)/agent/drydock-agent $(BUILD)/libdrydock.a $(BUILD)/libdrydock.so $(BUILD)/compat/.done
 
 # ---- the layers ----
 # $(call includes,layer): its own folder, those it sees, the public header.  For "..." only: a library that asks for
@@ -76,7 +77,7 @@ endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 
 # Upper layers first, for the linker.
-LAYER_LIBS := $(foreach l,api inspect fs volumes formats util,$(O)/lib$(l).a)
+LAYER_LIBS := $(foreach l,api inspect appliance fs volumes formats util,$(O)/lib$(l).a)
 LIB_OBJS   := $(foreach l,$(LAYERS),$(OBJS_$(l)))
 
 # The library other programs link: one object in which only the public names are left.
@@ -91,6 +92,20 @@ $(BUILD)/libdrydock.so: $(LIB_OBJS) lib/api/drydock.map
 	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/api/drydock.map -Wl,--no-undefined $(ALL_LDFLAGS) \
 		-o $@ $(LIB_OBJS) $(LIBDEPS)
 	@ln -sf libdrydock.so $(BUILD)/$(SONAME)
+
+# ---- the agent in the appliance: a static program of its own, which needs little of util ----
+AGENT_OBJS := $(patsubst lib/appliance/agent/%.c,$(O)/agent/%.o,$(wildcard lib/appliance/agent/*.c))
+AGENT_INCLUDES := -iquotelib/appliance/agent -iquotelib/appliance -iquotelib/util
+$(O)/agent/%.o: lib/appliance/agent/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(AGENT_INCLUDES) -MMD -MP -c -o $@ $<
+# Without its main(), for its fuzzer.
+$(O)/libagent.a: $(filter-out %/main.o,$(AGENT_OBJS))
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(BUILD)/agent/drydock-agent: $(AGENT_OBJS) $(O)/appliance/proto.o $(O)/libutil.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $(if $(SAN),,-static) -o $@ $^
 
 # ---- the program: sees the public header and util ----
 CMD_OBJS := $(patsubst cmd/%.c,$(O)/cmd/%.o,$(wildcard cmd/*.c))
@@ -138,23 +153,30 @@ $(foreach l,$(LAYERS),$(eval $(call unit,$(l))))
 # ---- other test programs: they see every layer ----
 # tests/torture/NAME_torture.c and tests/fault/NAME_fault.c are programs; what else lies beside them is linked into each.
 # tests/fuzz/NAME_fuzz.c is one decoder's entry: with replay.c it runs over files, with clang's fuzzer it makes them up.
-ALL_INCLUDES := -Iinclude -iquotetests/unit $(addprefix -iquotelib/,$(LAYERS))
+ALL_INCLUDES := -Iinclude -iquotetests/unit $(addprefix -iquotelib/,$(LAYERS) appliance/agent)
 # $(call link_test,SOURCES)
-link_test = $(CC) $(ALL_CFLAGS) $(ALL_INCLUDES) -I$(dir $<) $(ALL_LDFLAGS) -o $@ $(1) $(LAYER_LIBS) $(CHECK_LIBS) $(LIBDEPS)
+link_test = $(CC) $(ALL_CFLAGS) $(ALL_INCLUDES) -I$(dir $<) $(ALL_LDFLAGS) -o $@ $(1) $(O)/libagent.a $(LAYER_LIBS) $(CHECK_LIBS) \
+	$(LIBDEPS)
 define harness
 $(1)_PROGS  := $(patsubst tests/$(1)/%.c,$(BUILD)/$(1)/%,$(wildcard tests/$(1)/*_$(1).c))
 $(1)_SHARED := $(filter-out %_$(1).c,$(wildcard tests/$(1)/*.c))
-$(BUILD)/$(1)/%_$(1): tests/$(1)/%_$(1).c $$($(1)_SHARED) $(wildcard tests/$(1)/*.h) $(LAYER_LIBS) Makefile
+$(BUILD)/$(1)/%_$(1): tests/$(1)/%_$(1).c $$($(1)_SHARED) $(wildcard tests/$(1)/*.h) $(O)/libagent.a $(LAYER_LIBS) Makefile
 	@mkdir -p $$(@D)
 	$$(call link_test,$$< $$($(1)_SHARED))
 endef
 $(foreach h,torture fault,$(eval $(call harness,$(h))))
 
+# What tests of the appliance are done with: tests/appliance/NAME_tool.c.
+TOOL_PROGS := $(patsubst tests/appliance/%.c,$(BUILD)/appliance-tests/%,$(wildcard tests/appliance/*_tool.c))
+$(BUILD)/appliance-tests/%_tool: tests/appliance/%_tool.c $(LAYER_LIBS) $(O)/libagent.a Makefile
+	@mkdir -p $(@D)
+	$(call link_test,$<)
+
 FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.c)
-$(BUILD)/fuzz/%_replay: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(LAYER_LIBS) Makefile
+$(BUILD)/fuzz/%_replay: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(O)/libagent.a $(LAYER_LIBS) Makefile
 	@mkdir -p $(@D)
 	$(call link_test,$< tests/fuzz/replay.c)
-$(BUILD)/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(LAYER_LIBS) Makefile
+$(BUILD)/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(O)/libagent.a $(LAYER_LIBS) Makefile
 	@mkdir -p $(@D)
 	$(call link_test,$< -fsanitize=fuzzer)
 
@@ -169,8 +191,8 @@ fuzz: fuzz-build
 FUZZ_SECONDS ?= 60
 
 .PHONY: unit tests check check-asan lint bench demo
-unit: $(UNIT_BINS)
-tests: unit $(torture_PROGS) $(fault_PROGS) $(FUZZ_SRCS:tests/%_fuzz.c=$(BUILD)/%_replay)
+unit: $(UNIT_BINS) $(BUILD)/agent/drydock-agent
+tests: unit $(torture_PROGS) $(fault_PROGS) $(TOOL_PROGS) $(FUZZ_SRCS:tests/%_fuzz.c=$(BUILD)/%_replay)
 check: all tests
 	tests/run --build=$(BUILD) $(T)
 # T="unit cli/info" runs a part.  Sanitized libraries cannot be installed and linked to.
@@ -202,10 +224,22 @@ DATADIR := $(DESTDIR)$(PREFIX)/share
 COMPATDIR := $(DESTDIR)$(PREFIX)/libexec/drydock/compat
 COMPLETIONS := $(DATADIR)/bash-completion/completions
 
+# The appliance of this host's kernels and programs: only built when asked for, and installed where it was built.
+.PHONY: appliance
+appliance: all
+	$(BUILD)/drydock appliance build --output=$(BUILD)/appliance
+
 .PHONY: install uninstall
 install: all
 	$(INSTALL) -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(COMPATDIR) $(COMPLETIONS)
 	$(INSTALL) -m 755 $(BUILD)/drydock $(BINDIR)
+	$(INSTALL) -d $(LIBDIR)/drydock
+	$(INSTALL) -m 755 $(BUILD)/agent/drydock-agent $(LIBDIR)/drydock
+	if [ -s $(BUILD)/appliance/key ]; then rm -rf $(LIBDIR)/drydock/appliance && \
+		$(INSTALL) -d $(LIBDIR)/drydock/appliance && \
+		for f in $(BUILD)/appliance/*; do \
+			case $$f in */uml) m=755;; *) m=644;; esac; \
+			$(INSTALL) -m $$m $$f $(LIBDIR)/drydock/appliance || exit 1; done; fi
 	$(INSTALL) -m 755 $(BUILD)/libdrydock.so $(LIBDIR)/libdrydock.so.$(VERSION)
 	ln -sf libdrydock.so.$(VERSION) $(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(LIBDIR)/libdrydock.so
@@ -221,7 +255,7 @@ uninstall:
 	rm -f $(BINDIR)/drydock $(LIBDIR)/libdrydock.so* $(LIBDIR)/libdrydock.a $(LIBDIR)/pkgconfig/drydock.pc
 	rm -f $(INCDIR)/drydock.h $(COMPLETIONS)/drydock
 	for page in man/*.[0-9]; do rm -f $(DATADIR)/man/man$${page##*.}/$${page##*/}; done
-	rm -rf $(DESTDIR)$(PREFIX)/libexec/drydock
+	rm -rf $(DESTDIR)$(PREFIX)/libexec/drydock $(LIBDIR)/drydock
 
 # ---- the rest ----
 # For scripts: the value of a variable.
@@ -241,6 +275,7 @@ help:
 	@echo 'fuzz         each fuzzer for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'bench        speed and memory against peers; B="ls cat" runs a part'
 	@echo 'demo         a real guest made, converted, checked and read, in a minute'
+	@echo 'appliance    the small virtual machine, from this host, for install'
 	@echo 'install      to DESTDIR/PREFIX ($(DESTDIR)$(PREFIX)); uninstall takes it away'
 	@echo 'deps         the Debian packages that all this needs (scripts/packages.txt)'
 	@echo 'clean        removes what was built'
