@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vmm_qemu.c - QEMU, with KVM or without.
+ *
+ * Its microvm starts in half the time of a q35, which is what is tried where it does not.  It gets its disks by the NBD
+ * protocol over sockets that it inherits, the channel in the same way, and no file of the host but its own, the kernel and the
+ * initramfs.  Its own sandbox keeps it from starting programs; where the host has namespaces it runs in a room of its
+ * own (room.h), and in any case without network unless one was asked for.
+ */
+#include "vm.h"
+
+#include "alloc.h"
+#include "landlock.h"
+#include "limits.h"
+#include "room.h"
+#include "strbuf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+int vmm_qemu_find(char **path, struct err *e)
+{
+	static const char name[] = "qemu-system-x86_64";
+	static const char *const elsewhere[] = { "/usr/libexec/qemu-kvm", "/usr/bin/qemu-kvm" };
+	const char *at = getenv("PATH");
+
+	for (const char *end; at && *at; at = *end ? end + 1 : end) {
+		CLEANUP(free_ptr) char *file = NULL;
+
+		end = strchr(at, ':');
+		if (!end)
+			end = at + strlen(at);
+		/* A relative folder is what happens to be there. */
+		if (*at != '/')
+			continue;
+		file = alloc_printf("%.*s/%s", (int)(end - at), at, name);
+		if (!file)
+			return err_nomem(e);
+		if (access(file, X_OK) == 0) {
+			*path = realpath(file, NULL);
+			return *path ? 0 : err_sys(e, errno, "%s", file);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_LEN(elsewhere); i++)
+		if (access(elsewhere[i], X_OK) == 0) {
+			*path = alloc_strdup(elsewhere[i]);
+			return *path ? 0 : err_nomem(e);
+		}
+	return err_set(e, ERR_NOT_FOUND, "there is no %s on this host", name);
+}
+
+/* ---- the processor's counter ---- */
+
+struct tsc_moment tsc_now(void)
+{
+	struct tsc_moment m = { 0 };
+	struct timespec t;
+
+#if defined(__x86_64__)
+	m.tsc = __rdtsc();
+#endif
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	m.ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return m;
+}
+
+/*
+ * How fast it runs, in kHz; 0: not known.  Without KVM the guest sees the host's; left alone it measures it by a timer that
+ * QEMU emulates, which under load fails, and then it hangs.
+ */
+static unsigned long tsc_khz(const struct tsc_moment *began)
+{
+	const uint64_t least = 10000000u; /* 10 ms: a moment is known to a microsecond */
+	struct tsc_moment now = tsc_now();
+
+	if (now.ns - began->ns < least) {
+		const struct timespec rest = { .tv_nsec = (long)(least - (now.ns - began->ns)) };
+
+		nanosleep(&rest, NULL);
+		now = tsc_now();
+	}
+	return (unsigned long)((double)(now.tsc - began->tsc) * 1e6 / (double)(now.ns - began->ns));
+}
+
+/* ---- the room ---- */
+
+static int qemu_room(const struct vm_request *req, const struct vm_host *host, struct room *room, struct err *e)
+{
+	static const char *const system[] = { "/lib", "/lib64", "/usr", "/bin", "/nix/store", "/gnu/store" };
+	CLEANUP(free_ptr) char *qemu = NULL;
+	const char *slash;
+	int rc;
+
+	rc = vmm_qemu_find(&qemu, e);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < ARRAY_LEN(system); i++)
+		room_add(room, system[i], NULL, LANDLOCK_READ | LANDLOCK_EXECUTE);
+	/* PREFIX/bin/qemu-system-x86_64 has its firmware in PREFIX/share. */
+	slash = strrchr(qemu, '/');
+	while (slash > qemu && slash[-1] != '/')
+		slash--;
+	if (strncmp(qemu, "/usr/", 5) != 0 && slash > qemu + 1) {
+		CLEANUP(free_ptr) char *prefix = alloc_strndup(qemu, (size_t)(slash - qemu - 1));
+
+		if (!prefix)
+			return err_nomem(e);
+		room_add(room, prefix, NULL, LANDLOCK_READ | LANDLOCK_EXECUTE);
+	}
+	room_add(room, host->kernel, NULL, LANDLOCK_READ);
+	room_add(room, host->initrd, NULL, LANDLOCK_READ);
+	room_add(room, "/etc/ld.so.cache", "/etc/ld.so.cache", LANDLOCK_READ);
+	room_add(room, "/dev/null", "/dev/null", LANDLOCK_DEVICE);
+	room_add(room, "/dev/urandom", "/dev/urandom", LANDLOCK_READ);
+	if (req->backend == APPLIANCE_KVM)
+		room_add(room, "/dev/kvm", "/dev/kvm", LANDLOCK_DEVICE);
+	if (req->network) {
+		room_add(room, "/etc/resolv.conf", "/etc/resolv.conf", LANDLOCK_READ);
+		room->network = true;
+	}
+	room->size = 16 * MiB;
+	return 0;
+}
+
+static int qemu_wire(const struct vm_request *req, struct vm_wires *w, struct err *e)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, w->channel) < 0)
+		return err_sys(e, errno, "a socket");
+	for (uint32_t i = 0; i < req->ndisks; i++) {
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+			return err_sys(e, errno, "a socket");
+		w->disks[i] = pair[0];
+		w->disks_vm[i] = pair[1];
+	}
+	return 0;
+}
+
+/* ---- the command line ---- */
+
+static void kernel_words(const struct vm_request *req, const struct vm_host *host, struct strbuf *s)
+{
+	/* The console is QEMU's own output; it costs, so it is there only when somebody wants to know. */
+	strbuf_puts(s, req->verbose ? "console=ttyS0 " : "quiet ");
+	/* A panic ends the machine: it starts again, and QEMU does not. */
+	strbuf_puts(s, "panic=-1 no_timer_check cryptomgr.notests");
+	if (req->backend == APPLIANCE_TCG) {
+		unsigned long khz = tsc_khz(&host->began);
+
+		if (khz)
+			strbuf_printf(s, " tsc_early_khz=%lu tsc=reliable", khz);
+	}
+	/* What takes time, and nobody here misses. */
+	strbuf_puts(s, " initcall_blacklist=init_kprobe_trace,load_system_certificate_list,cubictcp_register,"
+		       "event_trace_init,");
+	if (!req->network)
+		strbuf_puts(s, "inet6_init,");
+	strbuf_puts(s, "cmos_init,tracer_init_tracefs,balloon_wait_finish,crypto_kdf108_init,slab_sysfs_init");
+	strbuf_puts(s, " chan=vport0p1");
+	if (req->append[0])
+		strbuf_printf(s, " %s", req->append);
+}
+
+static void devices(const struct vm_request *req, const struct vm_wires *w, struct vm_argv *a)
+{
+	const char *bus = req->board == VM_MICROVM ? "device" : "pci";
+
+	vm_arg(a, "-chardev");
+	vm_arg(a, "socket,id=ch0,fd=%d", w->channel[1]);
+	vm_arg(a, "-device");
+	vm_arg(a, "virtio-serial-%s", bus);
+	vm_arg(a, "-device");
+	vm_arg(a, "virtserialport,chardev=ch0,name=agent");
+	for (uint32_t i = 0; i < req->ndisks; i++) {
+		vm_arg(a, "-blockdev");
+		vm_arg(a, "driver=nbd,node-name=d%u,server.type=fd,server.str=%d,export=%s,discard=unmap,read-only=%s", i,
+		       w->disks_vm[i], req->serials[i], req->writable[i] ? "off" : "on");
+		vm_arg(a, "-device");
+		vm_arg(a, "virtio-blk-%s,drive=d%u,serial=%s", bus, i, req->serials[i]);
+	}
+	if (req->network) {
+		vm_arg(a, "-netdev");
+		vm_arg(a, "user,id=n0");
+		vm_arg(a, "-device");
+		vm_arg(a, "virtio-net-%s,netdev=n0", bus);
+	}
+}
+
+static void qemu_argv(const struct vm_request *req, const struct vm_host *host, const struct vm_wires *w,
+		      struct vm_argv *a)
+{
+	CLEANUP(strbuf_free) struct strbuf words = STRBUF_INIT;
+	CLEANUP(free_ptr) char *qemu = NULL;
+
+	/* It was there a moment ago. */
+	if (vmm_qemu_find(&qemu, NULL) != 0) {
+		a->failed = true;
+		return;
+	}
+	vm_arg(a, "%s", qemu);
+	vm_arg(a, "-M");
+	if (req->board == VM_MICROVM)
+		/* Without its clock Linux spends two seconds looking for it. */
+		vm_arg(a, "microvm,rtc=on,isa-serial=%s", req->verbose ? "on" : "off");
+	else
+		vm_arg(a, "q35,usb=off,vmport=off");
+	vm_arg(a, "-accel");
+	vm_arg(a, "%s", req->backend == APPLIANCE_KVM ? "kvm" : "tcg,thread=multi");
+	vm_arg(a, "-cpu");
+	if (req->backend == APPLIANCE_KVM)
+		vm_arg(a, "host%s", req->plain ? ",-arch-capabilities" : "");
+	else
+		vm_arg(a, "max");
+	vm_arg(a, "-m");
+	vm_arg(a, "%uM", req->memory);
+	vm_arg(a, "-smp");
+	vm_arg(a, "%u", req->smp);
+	vm_arg(a, "-nodefaults");
+	vm_arg(a, "-no-user-config");
+	vm_arg(a, "-display");
+	vm_arg(a, "none");
+	vm_arg(a, "-no-reboot");
+	if (!req->bare) {
+		vm_arg(a, "-sandbox");
+		vm_arg(a, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+	}
+	if (req->verbose) {
+		vm_arg(a, "-serial");
+		vm_arg(a, "stdio");
+	}
+	vm_arg(a, "-kernel");
+	vm_arg(a, "%s", host->kernel);
+	vm_arg(a, "-initrd");
+	vm_arg(a, "%s", host->initrd);
+	devices(req, w, a);
+	kernel_words(req, host, &words);
+	vm_arg(a, "-append");
+	vm_arg(a, "%s", words.s);
+	a->failed = a->failed || words.failed;
+}
+
+static const char *const qemu_env[] = { "TMPDIR=" ROOM_TMP, "HOME=/", "PATH=/usr/bin:/bin", NULL };
+
+const struct vmm vmm_qemu = {
+	.name = "QEMU",
+	.needs_room = false,
+	.room = qemu_room,
+	.wire = qemu_wire,
+	.argv = qemu_argv,
+	.env = qemu_env,
+};
