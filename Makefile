@@ -130,6 +130,7 @@ COMPAT += virt-list-filesystems
 COMPAT += virt-list-partitions
 COMPAT += virt-log
 COMPAT += virt-ls
+COMPAT += virt-rescue
 COMPAT += virt-tail
 COMPAT += virt-tar-out
 COMPAT += virt-win-reg

@@ -19,6 +19,7 @@ struct command {
 
 /* One per command file: cmd/NAME.c. */
 int cmd_amend(int argc, char **argv);
+int cmd_appliance(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_bitmap(int argc, char **argv);
 int cmd_boot(int argc, char **argv);
@@ -32,6 +33,7 @@ int cmd_create(int argc, char **argv);
 int cmd_dd(int argc, char **argv);
 int cmd_df(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_io(int argc, char **argv);
 int cmd_log(int argc, char **argv);
@@ -40,6 +42,7 @@ int cmd_map(int argc, char **argv);
 int cmd_measure(int argc, char **argv);
 int cmd_rebase(int argc, char **argv);
 int cmd_registry(int argc, char **argv);
+int cmd_rescue(int argc, char **argv);
 int cmd_resize(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
@@ -81,6 +84,7 @@ int virt_list_filesystems(int argc, char **argv);
 int virt_list_partitions(int argc, char **argv);
 int virt_log(int argc, char **argv);
 int virt_ls(int argc, char **argv);
+int virt_rescue(int argc, char **argv);
 int virt_tail(int argc, char **argv);
 int virt_tar_out(int argc, char **argv);
 int virt_win_reg(int argc, char **argv);

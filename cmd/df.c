@@ -119,7 +119,10 @@ static int show_guest(void *arg, struct guest_ref *g, const struct guest_item *i
 		if (!v[i].fs_readable)
 			continue;
 		if (dry_guest_usage(g->guest, i, &u, &e) < 0) {
-			status = guest_fail(g, &e);
+			if (!guest_volume_may_fail(&c->guest, &v[i]))
+				status = guest_fail(g, &e);
+			else if (c->guest.verbose)
+				guest_say(g, "%s", e.msg);
 			continue;
 		}
 		if (c->json)

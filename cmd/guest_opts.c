@@ -21,6 +21,8 @@
 #define GUEST_MEMORY (4 * GiB)
 
 const char *const confine_words[] = { "best", "required", "off", NULL };
+const char *const engine_words[] = { "auto", "direct", "appliance", NULL };
+const char *const backend_words[] = { "auto", "kvm", "uml", "tcg", NULL };
 
 void guest_opts_free(struct guest_opts *o)
 {
@@ -43,6 +45,7 @@ void guest_set_free(struct guest_set *s)
 	free(s->guests);
 	free(s->items);
 	free(s->texts);
+	dry_machines_stop(s->machines);
 	*s = (struct guest_set){ .guests = NULL };
 }
 
@@ -236,6 +239,59 @@ int guest_set_paths(const char *verb, const struct guest_opts *o, int argc, char
 	return rc;
 }
 
+/* ---- the appliance ---- */
+
+bool guest_volume_may_fail(const struct guest_opts *o, const struct dry_volume *v)
+{
+	return v->by_appliance && o->engine == DRY_ENGINE_AUTO;
+}
+
+/* What DRYDOCK_APPLIANCE says, where the option says nothing: 0, or the exit status with a sentence printed. */
+static int backend_choose(struct guest_opts *o)
+{
+	const char *word = getenv("DRYDOCK_APPLIANCE");
+
+	if (o->backend != DRY_BACKEND_AUTO || !word || !*word)
+		return 0;
+	for (int i = 0; backend_words[i]; i++) {
+		if (strcmp(backend_words[i], word) == 0) {
+			o->backend = i;
+			return 0;
+		}
+	}
+	cmd_warn("DRYDOCK_APPLIANCE: \"%s\" is not auto, kvm, uml or tcg", word);
+	return EXIT_USAGE;
+}
+
+static void appliance_said(void *arg, const char *line)
+{
+	(void)arg;
+	/* What its kernel says to its console is for who mends it. */
+	if (text_starts(line, "appliance: ", NULL))
+		cmd_warn("%s", line);
+}
+
+/* Who starts machines is started while programs can be started at all: before confinement.  Without one, ours will do. */
+static int appliance_begin(struct guest_opts *o, struct guest_set *s)
+{
+	struct dry_machines_how how = o->machine;
+	struct dry_error e = { .code = DRY_OK };
+	const bool unwanted = o->engine == DRY_ENGINE_DIRECT && !o->needs_machine;
+	int status = unwanted ? 0 : backend_choose(o);
+
+	if (status || unwanted)
+		return status;
+	how.backend = (enum dry_backend)o->backend;
+	how.log = o->verbose ? appliance_said : NULL;
+	if (dry_machines_start(&how, &s->machines, &e) >= 0)
+		return 0;
+	if (o->engine == DRY_ENGINE_APPLIANCE || o->needs_machine || e.code == DRY_USAGE)
+		return cmd_fail(&e);
+	if (o->verbose)
+		cmd_warn("%s", e.msg);
+	return 0;
+}
+
 /* ---- opening and confinement ---- */
 
 /* The folders in which an image and the files it may name lie. */
@@ -270,7 +326,7 @@ static int confine_first(const struct guest_opts *o, const struct guest_confine 
 	CLEANUP(opt_list_free) struct opt_list folders = { NULL, 0 };
 	struct dry_error e = { .code = DRY_OK };
 	struct dry_confine how = { .want = (enum dry_confinement)o->confine, .again = true, .memory = GUEST_MEMORY,
-				   .terminal = o->keys.has_tty };
+				   .terminal = o->keys.has_tty, .appliance = s->machines != NULL };
 	const struct dry_policy policy = image_policy_of(&o->image);
 	bool everywhere = c->trust_backing;
 
@@ -314,7 +370,7 @@ static void out_of_time(int sig)
 	_exit(EXIT_FAILED);
 }
 
-static int confine_last(const struct guest_opts *o, const struct guest_confine *c)
+static int confine_last(const struct guest_opts *o, const struct guest_confine *c, const struct guest_set *s)
 {
 	const struct dry_confine how = {
 		.want = (enum dry_confinement)o->confine,
@@ -322,7 +378,8 @@ static int confine_last(const struct guest_opts *o, const struct guest_confine *
 		.write_dir = c->write_dir,
 		.memory = GUEST_MEMORY,
 		.seconds = c->seconds,
-		.terminal = o->keys.has_tty,
+		.terminal = o->keys.has_tty || c->shell,
+		.appliance = s->machines != NULL,
 	};
 	const struct sigaction act = { .sa_handler = out_of_time };
 	struct dry_confined r;
@@ -366,16 +423,18 @@ static void open_more(const struct dry_guest_open *how, struct guest_ref *g, uns
 		g->nmore++;
 }
 
-static int open_one(struct guest_opts *o, const struct guest_confine *c, struct guest_ref *g, unsigned handles)
+static int open_one(struct guest_opts *o, const struct guest_confine *c, struct guest_set *s, struct guest_ref *g)
 {
 	CLEANUP(free_ptr) struct dry_guest_image *images = alloc_array(g->nimages, sizeof *images);
 	struct dry_guest_open how = {
 		.images = images,
 		.nimages = g->nimages,
 		.policy = image_policy_of(&o->image),
-		.flags = o->image.force_share ? DRY_OPEN_FORCE_SHARE : 0,
+		.flags = (o->image.force_share ? DRY_OPEN_FORCE_SHARE : 0) | c->image_flags,
 		.keys = o->keys.keys,
 		.ask = guest_keys_ask(&o->keys),
+		.engine = (enum dry_engine)o->engine,
+		.machines = s->machines,
 	};
 	struct dry_error e = { .code = DRY_OK };
 
@@ -385,7 +444,13 @@ static int open_one(struct guest_opts *o, const struct guest_confine *c, struct 
 		how.policy.trust = DRY_TRUST_ANY;
 	for (size_t i = 0; i < g->nimages; i++)
 		images[i] = (struct dry_guest_image){ g->images[i], g->formats ? g->formats[i] : o->image.format,
-						      g->snapshot };
+						      g->snapshot, 0 };
+	for (size_t i = 0; i < g->nimages && c->scratch; i++) {
+		if (strcmp(g->images[i], c->scratch) == 0) {
+			images[i].format = NULL;
+			images[i].flags = DRY_OPEN_TEMPORARY;
+		}
+	}
 	if (dry_guest_open(&how, &g->guest, &e) < 0) {
 		g->failed = true;
 		return cmd_fail(&e); /* it names the image */
@@ -393,7 +458,7 @@ static int open_one(struct guest_opts *o, const struct guest_confine *c, struct 
 	/* Nobody is asked for a passphrase twice, and none is worked out again and again. */
 	how.ask = (struct dry_ask){ .passphrase = NULL };
 	how.keys = NULL;
-	open_more(&how, g, handles);
+	open_more(&how, g, s->handles);
 	return 0;
 }
 
@@ -426,14 +491,19 @@ int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct g
 		o->keys.ask = true;
 	if (guest_keys_load(&o->keys, &e) < 0)
 		return cmd_fail(&e);
+	status = appliance_begin(o, s);
+	if (status)
+		return status;
 	tzset(); /* reads a file of the host's */
 	many_files();
-	if (confine_first(o, c, s))
+	/* Temporary files, and images that are written to, can only be opened by a process that still may. */
+	if (!c->image_flags && confine_first(o, c, s))
 		return EXIT_FAILED;
+	o->writes = c->image_flags & DRY_OPEN_WRITE;
 	for (size_t i = 0; i < s->nguests; i++)
-		if (open_one(o, c, &s->guests[i], s->handles))
+		if (open_one(o, c, s, &s->guests[i]))
 			status = EXIT_FAILED;
-	if (confine_last(o, c))
+	if (confine_last(o, c, s))
 		return EXIT_FAILED;
 	*fatal = false;
 	return status;

@@ -16,16 +16,28 @@ struct guest_opts {
 	struct image_how image;
 	struct guest_keys keys;
 	int confine; /* enum dry_confinement */
+	int engine;  /* enum dry_engine */
+	int backend; /* enum dry_backend */
+	struct dry_machines_how machine; /* further wishes about it */
+	bool needs_machine; /* nothing can be done without */
+	bool writes;	    /* set by guest_set_open(): the images themselves are written to */
 	bool verbose;
 };
 
 extern const char *const confine_words[]; /* in the order of enum dry_confinement */
+extern const char *const engine_words[];  /* of enum dry_engine */
+extern const char *const backend_words[]; /* of enum dry_backend */
 
+#define GUEST_OPTS_ENGINE(o)                                                                                           \
+	OPT_CHOICE(0, "engine", "auto|direct|appliance", &(o)->engine, engine_words,                                    \
+		   "who reads filesystems: drydock itself, or Linux in a small machine"),                               \
+	OPT_CHOICE(0, "appliance", "auto|kvm|uml|tcg", &(o)->backend, backend_words, "what that machine runs on")
 #define GUEST_OPTS(o)                                                                                                  \
 	OPT_LIST('a', "add", "IMAGE", &(o)->images, "a disk of the guest; repeat it for more disks"),                  \
 	IMAGE_OPT_FORMAT(&(o)->image), IMAGE_OPT_ALLOW(&(o)->image), IMAGE_OPT_SHARE(&(o)->image),                     \
 	GUEST_KEYS_OPTS(&(o)->keys),                                                                                   \
 	OPT_CHOICE(0, "confine", "best|required|off", &(o)->confine, confine_words, "give up rights before reading"),  \
+	GUEST_OPTS_ENGINE(o),                                                                                          \
 	OPT_FLAG('v', "verbose", &(o)->verbose, "tell what was mounted, confined, recovered")
 #define GUEST_OPT_MOUNT(o)                                                                                             \
 	OPT_LIST('m', "mount", "DEV[:DIR[:OPTS[:TYPE]]]", &(o)->mounts, "mount this; nothing is mounted by itself then")
@@ -62,6 +74,7 @@ struct guest_set {
 	size_t nitems;
 	char **texts; /* pieces of operands */
 	size_t ntexts;
+	struct dry_machines *machines; /* for all of them, by guest_set_open(); NULL: there are none, or they are not wanted */
 	unsigned handles; /* for threads that work on one guest: it is opened so many times; 0: once */
 };
 /* What is said where dry_guest_written() is not NULL. */
@@ -98,10 +111,19 @@ int guest_mount_given(struct dry_guest *g, const char *text, struct dry_error *e
 /* The type of filesystem of the volume that a DEV names, where it is named by its own name; NULL: not known. */
 const char *guest_mount_type(struct dry_guest *g, const char *device);
 
+/*
+ * Is the volume one whose files can be read only if a machine comes up that nobody asked for?  Then it is no failure when none
+ * does.
+ */
+bool guest_volume_may_fail(const struct guest_opts *o, const struct dry_volume *v);
+
 struct guest_confine {
 	int write_dir;	  /* -1: none */
 	uint64_t seconds; /* 0: no limit */
 	bool trust_backing; /* follow every backing file, as the peers do */
+	unsigned image_flags; /* DRY_OPEN_WRITE, DRY_OPEN_TEMPORARY: images are opened before the process is confined */
+	const char *scratch;  /* an image of this name is thrown away whatever the flags say; NULL: none */
+	bool shell;	      /* the terminal will be used */
 };
 /*
  * Opens the images of all guests and confines the process.  An image that cannot be opened is told and leaves its guest

@@ -285,7 +285,10 @@ static void work(void *arg)
 	free(h.buf);
 }
 
-/* One handle of what is encrypted, as each would ask and work out keys anew; and of what somebody may be writing to. */
+/*
+ * One handle of what is encrypted, as each would ask and work out keys anew; of what a machine reads, as each would start one;
+ * and of what somebody may be writing to.
+ */
 static unsigned threads_for(const struct hash *c, const struct guest_ref *ref)
 {
 	const struct dry_volume *v;
@@ -294,7 +297,7 @@ static unsigned threads_for(const struct hash *c, const struct guest_ref *ref)
 	if (c->guest.image.force_share || dry_guest_volumes(ref->guest, &v, &n, NULL) < 0)
 		return 1;
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(v[i].scheme, "luks") == 0 || v[i].locked)
+		if (strcmp(v[i].scheme, "luks") == 0 || v[i].locked || v[i].by_appliance)
 			return 1;
 	return 1 + (unsigned)ref->nmore;
 }

@@ -42,6 +42,9 @@ static const struct command commands[] = {
 	{ "registry", "read the Windows registry", cmd_registry },
 	{ "log", "show the logs of guests, merged by time", cmd_log },
 	{ "tail", "print the last lines of files, and follow them", cmd_tail },
+	{ "doctor", "tell what this host can do, and what to install", cmd_doctor },
+	{ "appliance", "build the small virtual machine for what needs a kernel", cmd_appliance },
+	{ "rescue", "start a shell in a machine with the guest's disks", cmd_rescue },
 	{ "version", "print the version", cmd_version },
 };
 
@@ -62,6 +65,7 @@ static const struct compat compats[] = {
 	{ "virt-list-partitions", virt_list_partitions },
 	{ "virt-log", virt_log },
 	{ "virt-ls", virt_ls },
+	{ "virt-rescue", virt_rescue },
 	{ "virt-tail", virt_tail },
 	{ "virt-tar-out", virt_tar_out },
 	{ "virt-win-reg", virt_win_reg },

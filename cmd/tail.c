@@ -159,6 +159,7 @@ int cmd_tail(int argc, char **argv)
 		IMAGE_OPT_SHARE(&t.guest.image),
 		GUEST_KEYS_OPTS(&t.guest.keys),
 		OPT_CHOICE(0, "confine", "best|required|off", &t.guest.confine, confine_words, "give up rights before reading"),
+		GUEST_OPTS_ENGINE(&t.guest),
 		OPT_FLAG('v', "verbose", &t.guest.verbose, "tell what was mounted, confined, recovered"),
 		GUEST_OPT_MOUNT(&t.guest),
 		OPT_U64('n', "lines", "N", &t.lines, "the last N lines (10)"),

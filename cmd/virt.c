@@ -16,6 +16,7 @@ void virt_free(struct virt *v)
 	if (v->guest && dry_guest_written(v->guest))
 		fprintf(stderr, "%s: %s: " GUEST_WRITTEN "\n", v->name, dry_guest_written(v->guest));
 	dry_guest_close(v->guest);
+	dry_machines_stop(v->machines);
 	free(v->images);
 	for (size_t i = 0; i < v->ndomains; i++)
 		domain_free(&v->domains[i]);
@@ -275,6 +276,7 @@ static int open_guests(struct virt *v, struct virt *second)
 	if (rc != VIRT_GO_ON)
 		return rc;
 	v->guest = take(set.guests[0].guest);
+	(second ? second : v)->machines = take(set.machines);
 	if (second)
 		second->guest = take(set.guests[1].guest);
 	return VIRT_GO_ON;

@@ -53,6 +53,7 @@ struct virt {
 	int write_dir; /* with `writes`: a folder that files are made in */
 	bool writes;
 	struct dry_guest *guest;
+	struct dry_machines *machines; /* of the guest */
 };
 
 enum { VIRT_GO_ON = -1 };

@@ -175,6 +175,8 @@ static void object(struct json *j, const struct dry_volume *v, const struct dry_
 		string_or_none(j, "label", v->fs_label);
 		string_or_none(j, "uuid", v->fs_uuid);
 		json_bool(j, "readable", v->fs_readable);
+		if (v->fs_readable && v->by_appliance)
+			json_str(j, "engine", "appliance");
 		if (u) {
 			json_u64(j, "block_size", u->block_size);
 			json_u64(j, "blocks", u->blocks);
@@ -207,10 +209,13 @@ static int list_volumes(struct volumes *c, struct guest_ref *g)
 		size_t nsub = 0;
 
 		if (v[i].fs_readable) {
-			if (dry_guest_usage(g->guest, i, &usage, &e) < 0)
-				status = guest_fail(g, &e);
-			else
+			/* What could not be read then is no longer called readable. */
+			if (dry_guest_usage(g->guest, i, &usage, &e) >= 0)
 				u = &usage;
+			else if (!guest_volume_may_fail(c->guest, &v[i]))
+				status = guest_fail(g, &e);
+			else if (c->guest->verbose)
+				guest_say(g, "%s", e.msg);
 		}
 		if (u && dry_guest_subvolumes(g->guest, i, &sub, &nsub, &e) < 0)
 			status = guest_fail(g, &e);

@@ -660,19 +660,60 @@ struct dry_ask {
 	void *arg;
 };
 
+/* ---- the appliance: a small virtual machine with Linux, for filesystems that are not read otherwise ---- */
+
+/* Who reads the filesystems of a guest. */
+enum dry_engine {
+	DRY_ENGINE_AUTO,      /* our own readers; the appliance where they cannot, if there is one */
+	DRY_ENGINE_DIRECT,    /* our own readers alone */
+	DRY_ENGINE_APPLIANCE, /* the appliance alone */
+};
+/* What the machine runs on. */
+enum dry_backend {
+	DRY_BACKEND_AUTO, /* the first of these that comes up */
+	DRY_BACKEND_KVM,  /* QEMU, with the processor's help */
+	DRY_BACKEND_UML,  /* user-mode Linux, a process */
+	DRY_BACKEND_TCG,  /* QEMU, without help */
+};
+struct dry_machines_how {
+	enum dry_backend backend;
+	uint64_t memory;    /* bytes of the machine; 0: as it needs */
+	unsigned smp;	    /* processors; 0: one */
+	bool network;	    /* it may reach the host's network, as the user may */
+	const char *append; /* further words for its kernel; NULL: none */
+	/* What happens while machines are started, a line at a time, from any thread; NULL: nobody wants to know. */
+	void (*log)(void *arg, const char *line);
+	void *arg;
+};
+struct dry_machines;
+/*
+ * Starts the process that will start machines, once a guest needs one: call it before dry_confine(), and before there are
+ * threads.  DRY_NOT_FOUND when no appliance was built or installed.  One serves any number of guests, which must be closed
+ * before it is stopped.
+ */
+DRY_API int dry_machines_start(const struct dry_machines_how *how, struct dry_machines **out, struct dry_error *e);
+DRY_API void dry_machines_stop(struct dry_machines *m); /* NULL is fine */
+
 struct dry_guest_image {
 	const char *name;   /* as dry_image_open() takes it */
 	/* NULL: guess.  A disk that begins with a LUKS header is raw and holds an encrypted volume, as is one of "luks". */
 	const char *format;
 	const char *snapshot; /* show this internal snapshot (id, else name); NULL: the present */
+	unsigned flags;	      /* in place of the guest's: DRY_OPEN_TEMPORARY; 0: those of the guest */
 };
 struct dry_guest_open {
 	const struct dry_guest_image *images; /* the first is /dev/sda */
 	size_t nimages;
 	struct dry_policy policy;
-	unsigned flags; /* DRY_OPEN_FORCE_SHARE */
+	/*
+	 * DRY_OPEN_FORCE_SHARE; for dry_shell_open(), which alone writes: DRY_OPEN_WRITE (with DRY_OPEN_GUESS_WRITE), or
+	 * DRY_OPEN_TEMPORARY.
+	 */
+	unsigned flags;
 	const struct dry_keys *keys; /* NULL: none.  Lent as long as the guest is used; closing it does without */
 	struct dry_ask ask;	     /* NULL in it: nobody is asked.  Called when the volumes are first looked for */
+	enum dry_engine engine;
+	struct dry_machines *machines; /* lent as long as the guest is open; NULL: none, then DRY_ENGINE_APPLIANCE is DRY_USAGE */
 };
 /* *out is ended by dry_guest_close(). */
 DRY_API int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, struct dry_error *e);
@@ -716,7 +757,8 @@ struct dry_volume {
 	const char *part_type_name; /* "Linux filesystem", where it is known */
 	const char *part_uuid, *part_label; /* GPT */
 	const char *fs_type, *fs_label, *fs_uuid; /* as blkid names them */
-	bool fs_readable; /* its files can be read */
+	bool fs_readable; /* its files can be read, by the engine that was chosen */
+	bool by_appliance; /* and are by the appliance, not by our own reader */
 };
 /* All volumes in order of disks and partitions; lent until the guest is closed.  A damaged table is in the notes. */
 DRY_API int dry_guest_volumes(struct dry_guest *g, const struct dry_volume **out, size_t *n, struct dry_error *e);
@@ -1191,6 +1233,124 @@ DRY_API void dry_tree_skip(struct dry_tree *t);
 /* < 0, 0, > 0: which of two paths below one start such a walk meets first. */
 DRY_API int dry_path_order(const char *a, const char *b);
 
+/* ---- a shell in the appliance ---- */
+
+/* What is mounted for it, below /sysroot. */
+struct dry_shell_mount {
+	const char *volume;  /* as dry_guest_mount() takes it */
+	const char *path;    /* in the guest: "/", "/boot" */
+	const char *options; /* of mount(8); NULL: none */
+	const char *type;    /* NULL: what is there */
+};
+struct dry_shell_how {
+	const struct dry_shell_mount *mounts; /* in that order */
+	size_t nmounts;
+	bool inspect;	     /* mount what dry_guest_mount_auto() would */
+	bool terminal;	     /* it has a terminal, and prompts; else it reads commands as from a file */
+	uint16_t rows, cols; /* of the terminal */
+	/* What the shell says, on stream 1 or 2 (a terminal: all on 1); non-zero ends the call with DRY_CANCELED. */
+	int (*output)(void *arg, int stream, const void *bytes, size_t len);
+	void *arg;
+};
+struct dry_shell;
+/*
+ * Starts a machine with the guest's disks, as they were opened, and a shell in it; nothing of the guest may be mounted, and it
+ * must have been opened with an appliance.  Until the shell is closed, nothing else may be asked of the guest.
+ */
+DRY_API int dry_shell_open(struct dry_guest *g, const struct dry_shell_how *how, struct dry_shell **out, struct dry_error *e);
+/* For poll(): readable when there is something for dry_shell_pump(). */
+DRY_API int dry_shell_fd(const struct dry_shell *s);
+/* Takes what has come, without waiting: 1 when the shell has ended, *status is then as waitpid() tells; else 0. */
+DRY_API int dry_shell_pump(struct dry_shell *s, int *status, struct dry_error *e);
+/* Types; *taken may be less than len until dry_shell_pump() has run. */
+DRY_API int dry_shell_input(struct dry_shell *s, const void *bytes, size_t len, size_t *taken, struct dry_error *e);
+/* Without a terminal: there is nothing more to be read. */
+DRY_API int dry_shell_input_end(struct dry_shell *s, struct dry_error *e);
+DRY_API int dry_shell_resize(struct dry_shell *s, uint16_t rows, uint16_t cols, struct dry_error *e);
+/* All that was written reaches the disks. */
+DRY_API int dry_shell_sync(struct dry_shell *s, struct dry_error *e);
+/* Unmounts what is mounted below /sysroot; DRY_SYSTEM in the words of umount(8) where something is in use. */
+DRY_API int dry_shell_unmount(struct dry_shell *s, struct dry_error *e);
+/* The i-th command by which something was mounted ("mount -t ext4 /dev/vda1 /sysroot"); NULL past the end. */
+DRY_API const char *dry_shell_command(const struct dry_shell *s, size_t i);
+/*
+ * Ends the shell and the machine; what was written is on the disks then, or the error says why not.  NULL is fine.  With
+ * `at_once` nobody waits for what is not yet written.
+ */
+DRY_API int dry_shell_close(struct dry_shell *s, bool at_once, struct dry_error *e);
+
+/* ==== the appliance: a small virtual machine for what needs a kernel ==== */
+
+struct dry_appliance_build {
+	const char *output;   /* the folder to make; NULL: one in the user's cache, where it is found from then on */
+	const char *agent;    /* the program that runs in the appliance; NULL: the one that came with this library */
+	const char *kernel;   /* /boot/vmlinuz-RELEASE for QEMU; NULL: the best that is there */
+	const char *packages; /* a folder of Debian packages, whose files are taken where this host has none; NULL: none */
+	bool only_packages;   /* take nothing from this host */
+	bool force;	      /* also when the same is there already */
+};
+/* What is in one, and where it came from. */
+struct dry_appliance;
+struct dry_appliance_kernel {
+	const char *backend; /* "uml" or "qemu" */
+	const char *release, *source;
+	const char *filesystems; /* that it mounts, blanks between */
+	uint64_t size, initrd_size;
+};
+struct dry_appliance_tool {
+	const char *package, *missing; /* names of programs that were not to be had, blanks between */
+	uint64_t nprograms;
+	bool mounts; /* without it, something cannot be mounted */
+};
+/*
+ * Builds one from this host's files, without root; what is there already is not built again, of which *made (if given) tells.
+ * DRY_NOT_FOUND when there is no kernel or no agent.
+ */
+DRY_API int dry_appliance_build(const struct dry_appliance_build *how, bool *made, struct dry_appliance **out,
+				struct dry_error *e);
+/* Looks at the one in that folder, or with NULL at the one that would be started; DRY_NOT_FOUND when there is none. */
+DRY_API int dry_appliance_open(const char *folder, struct dry_appliance **out, struct dry_error *e);
+DRY_API void dry_appliance_free(struct dry_appliance *a); /* NULL is fine */
+/* The folder, the key over all that it was built from, and the version of drydock that built it. */
+DRY_API const char *dry_appliance_folder(const struct dry_appliance *a);
+DRY_API const char *dry_appliance_key(const struct dry_appliance *a);
+DRY_API const char *dry_appliance_version(const struct dry_appliance *a);
+/* The i-th kernel, and the i-th package of tools; false past the end. */
+DRY_API bool dry_appliance_kernel_at(const struct dry_appliance *a, size_t i, struct dry_appliance_kernel *out);
+DRY_API bool dry_appliance_tool_at(const struct dry_appliance *a, size_t i, struct dry_appliance_tool *out);
+/* Bytes of the image of tools. */
+DRY_API uint64_t dry_appliance_tools_size(const struct dry_appliance *a);
+struct dry_appliance_trial {
+	const char *backend; /* that answered: "kvm", "uml" or "tcg" */
+	unsigned launch_ms;  /* until the agent was there */
+	char kernel[65];     /* that it runs on */
+};
+/*
+ * Starts the one in that folder (NULL: the one that would be started) by a backend ("auto", "kvm", "uml" or "tcg"), asks its
+ * agent, runs one of its programs and ends it.  To be called before the process confines itself or makes threads.
+ */
+DRY_API int dry_appliance_try(const char *folder, const char *backend, struct dry_appliance_trial *out, struct dry_error *e);
+/* Removes from the user's cache those that are no longer in use, or all; *removed (if given) counts them. */
+DRY_API int dry_appliance_clean(bool all, unsigned *removed, struct dry_error *e);
+
+/* ---- the host ---- */
+
+/* What it can do, found out by trying. */
+struct dry_host;
+struct dry_host_fact {
+	const char *name;    /* "kvm", "namespaces" ... */
+	const char *state;   /* "good"; "poor": it goes without; "missing": something needed does not work */
+	const char *text;    /* what was found */
+	const char *install; /* what to install or to do; NULL: nothing */
+};
+/* Takes some tens of milliseconds: machines and processes are made for it. */
+DRY_API int dry_host_new(struct dry_host **out, struct dry_error *e);
+DRY_API void dry_host_free(struct dry_host *h); /* NULL is fine */
+/* The i-th fact; false past the last. */
+DRY_API bool dry_host_fact_at(const struct dry_host *h, size_t i, struct dry_host_fact *out);
+/* Can an appliance be started? */
+DRY_API bool dry_host_appliance(const struct dry_host *h);
+
 /* ---- confinement ---- */
 
 enum dry_confinement {
@@ -1206,6 +1366,7 @@ struct dry_confine {
 	int write_dir;	  /* a descriptor */
 	bool again;	  /* a stricter call will follow */
 	bool terminal;	  /* the settings of a terminal that is open may be changed: a passphrase is not echoed */
+	bool appliance;	  /* machines of a struct dry_machines will be used: what their disks and channel take stays allowed */
 	uint64_t memory;  /* address space in bytes, 0: no limit */
 	uint64_t seconds; /* of processor time, 0: no limit; then SIGXCPU */
 };

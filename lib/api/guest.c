@@ -23,6 +23,7 @@ int dry_confine(const struct dry_confine *how, struct dry_confined *result, stru
 		.write_dir = how->write_dir,
 		.again = how->again,
 		.terminal = how->terminal,
+		.serve = how->appliance,
 		.memory = how->memory,
 		.seconds = how->seconds,
 	};
@@ -46,6 +47,8 @@ int dry_confine(const struct dry_confine *how, struct dry_confined *result, stru
 /* What a scan has found. */
 static void scan_forget(struct dry_guest *g)
 {
+	/* Its machines have disks that are volumes. */
+	engine_stop(g->engine);
 	roots_free(&g->roots);
 	free(take(g->root_facts));
 	for (size_t i = 0; g->subvolumes && i < g->contents.n; i++)
@@ -75,6 +78,7 @@ void dry_guest_close(struct dry_guest *g)
 		return;
 	dry_guest_unmount(g);
 	scan_forget(g);
+	engine_free(g->engine);
 	for (size_t i = 0; i < g->ndisks; i++) {
 		block_unref(g->disks[i]);
 		free(g->devices[i]);
@@ -101,6 +105,30 @@ static char *disk_device(size_t i)
 	return alloc_printf("/dev/sd%s", letters + at);
 }
 
+static int disk_open(const struct dry_guest_image *image, unsigned flags, const struct block_policy *policy,
+		     struct block **out, struct err *e)
+{
+	CLEANUP(block_unrefp) struct block *b = NULL;
+	const bool temporary = flags & DRY_OPEN_TEMPORARY;
+	const struct block_open open = {
+		/* Said or seen, a LUKS header is that of a volume, and the keys are those of volumes. */
+		.format = image->format && strcmp(image->format, "luks") == 0 ? "raw" : image->format,
+		.flags = BLOCK_NO_LUKS | (flags & DRY_OPEN_FORCE_SHARE ? BLOCK_FORCE_SHARE : 0) |
+			 (!temporary && flags & DRY_OPEN_WRITE ? BLOCK_WRITE : 0) |
+			 (!temporary && flags & DRY_OPEN_GUESS_WRITE ? BLOCK_GUESS_WRITE : 0),
+		.policy = policy,
+	};
+	int rc = block_open(image->name, &open, &b, e);
+
+	if (rc == 0 && image->snapshot)
+		rc = block_snapshot_load(b, image->snapshot, e);
+	if (rc == 0)
+		rc = temporary ? block_overlay(b, out, e) : 0;
+	if (rc == 0 && !temporary)
+		*out = take(b);
+	return rc;
+}
+
 int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, struct dry_error *error)
 {
 	API_ERR(e, error);
@@ -112,10 +140,16 @@ int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, str
 		.nallowed = how->policy.nallowed,
 	};
 
+	int failed;
+
 	if (!g)
 		return err_nomem(e);
 	if (!how->nimages)
 		return err_set(e, ERR_USAGE, "a guest needs at least one disk image");
+	failed = guest_engine(how, &g->engine, e);
+	if (failed < 0)
+		return failed;
+	g->machines = how->machines;
 	g->keys = how->keys;
 	g->ask = how->ask;
 	g->disks = alloc_array(how->nimages, sizeof *g->disks);
@@ -123,22 +157,12 @@ int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, str
 	if (!g->disks || !g->devices)
 		return err_nomem(e);
 	for (size_t i = 0; i < how->nimages; i++) {
-		const char *format = how->images[i].format;
-		const struct block_open open = {
-			/* Said or seen, a LUKS header is that of a volume, and the keys are those of volumes. */
-			.format = format && strcmp(format, "luks") == 0 ? "raw" : format,
-			.flags = BLOCK_NO_LUKS | (how->flags & DRY_OPEN_FORCE_SHARE ? BLOCK_FORCE_SHARE : 0),
-			.policy = &policy,
-		};
-		int rc = block_open(how->images[i].name, &open, &g->disks[i], e);
+		int rc = disk_open(&how->images[i], how->images[i].flags ? how->images[i].flags : how->flags, &policy,
+				   &g->disks[i], e);
 
 		if (rc < 0)
 			return rc;
 		g->ndisks++;
-		if (how->images[i].snapshot)
-			rc = block_snapshot_load(g->disks[i], how->images[i].snapshot, e);
-		if (rc < 0)
-			return rc;
 		g->devices[i] = disk_device(i);
 		if (!g->devices[i])
 			return err_nomem(e);
@@ -217,6 +241,7 @@ static int volume_facts(struct dry_guest *g, const struct content *c, struct dry
 		.mbr_type = v->mbr_type,
 		.part_type_name = volume_type_name(v),
 		.fs_readable = c->id.readable,
+		.by_appliance = c->by_appliance,
 	};
 	if (mbr)
 		snprintf(text, sizeof text, "0x%02x", v->mbr_type);
@@ -290,7 +315,7 @@ static int scan(struct dry_guest *g, struct err *e)
 	rc = volume_assemble(&g->vols, &how, e);
 	if (rc < 0)
 		return rc;
-	rc = contents_scan(&g->vols, &g->contents, e);
+	rc = contents_scan(&g->vols, g->engine, &g->contents, e);
 	if (rc < 0)
 		return rc;
 	if (g->vols.warning) {
@@ -376,6 +401,11 @@ static int volume_fs(struct dry_guest *g, size_t volume, struct fs **out, struct
 		fs = fs_ref(mounted);
 	else
 		rc = content_open(&g->contents, c, &fs, e);
+	/* Only trying tells what a machine's kernel can read. */
+	if (rc < 0 && c->by_appliance)
+		g->facts[volume].fs_readable = false;
+	if (rc == 0 && !mounted && fs_notice(fs))
+		rc = sentence_add(&g->notes, &g->nnotes, e, "%s: %s", c->vol->name, fs_notice(fs));
 	if (rc == 0 && fs_warning(fs))
 		rc = sentence_add(&g->warnings, &g->nwarnings, e, "%s: %s", c->vol->name, fs_warning(fs));
 	if (rc == 0)
@@ -421,8 +451,16 @@ int dry_guest_subvolumes(struct dry_guest *g, size_t volume, const struct dry_su
 	API_ERR(e, error);
 	CLEANUP(fs_closep) struct fs *fs = NULL;
 	struct subvolume_list l = { .g = g };
-	int rc = volume_fs(g, volume, &fs, e);
+	int rc = guest_scan(g, e);
 
+	/* No machine is started to hear that there are none. */
+	*out = NULL;
+	*n = 0;
+	if (rc == 0 && volume < g->contents.n && g->contents.items[volume].by_appliance &&
+	    strcmp(g->contents.items[volume].id.type, "btrfs") != 0)
+		return 0;
+	if (rc == 0)
+		rc = volume_fs(g, volume, &fs, e);
 	if (rc < 0)
 		return rc;
 	l.s = &g->subvolumes[volume];

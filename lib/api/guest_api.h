@@ -20,6 +20,8 @@ struct dry_guest {
 	size_t ndisks;
 	const struct dry_keys *keys; /* lent; NULL: none */
 	struct dry_ask ask;
+	struct engine *engine; /* NULL: our own readers alone */
+	struct dry_machines *machines; /* lent; NULL: none */
 	bool scanned;
 	struct volume_list vols;
 	struct contents contents; /* lent parts of vols */
@@ -43,6 +45,11 @@ struct dry_guest {
 	size_t nwarnings;
 };
 
+/* machines.c: starts a machine with these disks. */
+int machines_launch(const struct dry_machines *m, const struct appliance_disk *disks, size_t n, struct appliance **out,
+		    struct err *e);
+/* The same file: the engine for a guest; *out NULL: our own readers alone. */
+int guest_engine(const struct dry_guest_open *how, struct engine **out, struct err *e);
 /* A number for the filesystem, or its subvolume: the index of its first mount, where there are no subvolumes. */
 uint64_t guest_dev(const struct dry_guest *g, const struct fs *fs, uint64_t subvol);
 /* Reads the partition tables and looks what is in each volume; once. */

@@ -12,7 +12,7 @@ static int roots_scan(struct dry_guest *g, struct err *e)
 
 	if (rc < 0 || g->rooted)
 		return rc;
-	rc = roots_find(&g->contents, &g->roots, e);
+	rc = roots_find(&g->contents, true, &g->roots, e);
 	if (rc < 0)
 		return rc;
 	if (g->roots.n) {

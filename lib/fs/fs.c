@@ -72,9 +72,40 @@ int fs_open(struct block *dev, struct fs **out, struct err *e)
 	return fs_open_among(dev, NULL, 0, out, e);
 }
 
+/* What all ways to open have in common; *like says what is to be opened and how. */
+static int open_driver(const struct fs *like, struct fs **out, struct err *e)
+{
+	CLEANUP(fs_closep) struct fs *fs = alloc_zero(sizeof *fs);
+	int rc;
+
+	if (!fs)
+		return err_nomem(e);
+	*fs = *like;
+	fs->refs = 1;
+	fs->dev = block_ref(like->dev);
+	fs->state = alloc_zero(fs->drv->state_size);
+	if (!fs->state)
+		return err_nomem(e);
+	rc = fs->drv->open(fs, e);
+	fs->others = NULL;
+	fs->nothers = 0;
+	fs->param = NULL;
+	if (rc == 0)
+		*out = take(fs);
+	return rc;
+}
+
+int fs_open_by(const struct fs_driver *drv, struct block *dev, const struct fs_id *id, void *param, struct fs **out,
+	       struct err *e)
+{
+	const struct fs like = { .drv = drv, .dev = dev, .id = *id, .param = param };
+
+	return open_driver(&like, out, e);
+}
+
 int fs_open_among(struct block *dev, struct block *const *others, size_t nothers, struct fs **out, struct err *e)
 {
-	CLEANUP(fs_closep) struct fs *fs = NULL;
+	struct fs like = { .dev = dev, .others = others, .nothers = nothers };
 	struct fs_id id;
 	const struct fs_driver *drv = NULL;
 	int rc = probe(dev, &id, &drv, e);
@@ -94,25 +125,10 @@ int fs_open_among(struct block *dev, struct block *const *others, size_t nothers
 	if (!drv || !drv->open || !id.readable)
 		return err_set(e, ERR_UNSUPPORTED, "filesystem type %s cannot be read", id.type);
 
-	fs = alloc_zero(sizeof *fs);
-	if (!fs)
-		return err_nomem(e);
-	fs->drv = drv;
-	fs->refs = 1;
-	fs->dev = block_ref(dev);
-	fs->others = others;
-	fs->nothers = nothers;
-	fs->id = id;
-	fs->state = alloc_zero(drv->state_size);
-	if (!fs->state)
-		return err_nomem(e);
-	rc = drv->open(fs, e);
-	fs->others = NULL;
-	fs->nothers = 0;
-	if (rc < 0)
-		return err_in(e, rc, "%s", id.type);
-	*out = take(fs);
-	return 0;
+	like.drv = drv;
+	like.id = id;
+	rc = open_driver(&like, out, e);
+	return rc < 0 ? err_in(e, rc, "%s", id.type) : 0;
 }
 
 struct fs *fs_ref(struct fs *fs)

@@ -55,11 +55,19 @@ struct fs {
 	/* Where further parts may be; only until open returns: what is kept needs block_ref(). */
 	struct block *const *others;
 	size_t nothers;
+	void *param; /* of fs_open_by(); lent until open returns */
 	struct fs_id id;
 	uint64_t root;
 	char notice[200], warning[200]; /* "" when there is none */
 	void *state;
 };
+
+/*
+ * Opens dev by a driver that no probe chooses, since it reads what another program shows: `id` is what fs_probe() said, `param`
+ * what the driver's open looks at as fs->param.  Errors are the driver's own words.
+ */
+int fs_open_by(const struct fs_driver *drv, struct block *dev, const struct fs_id *id, void *param, struct fs **out,
+	       struct err *e);
 
 extern const struct fs_driver *const fs_drivers[]; /* ends at NULL */
 extern const struct fs_driver fs_known, fs_ext, fs_btrfs, fs_fat, fs_exfat, fs_ntfs, fs_iso, fs_squashfs, fs_xfs;

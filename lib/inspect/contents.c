@@ -10,9 +10,22 @@
 #include <stdio.h>
 #include <strings.h>
 
-int contents_scan(const struct volume_list *vols, struct contents *out, struct err *e)
+/* Who reads it, as the policy says. */
+static void content_judge(struct content *c, const struct engine *engine)
+{
+	bool reads = engine && engine_reads(engine, &c->id);
+
+	c->by_appliance = reads && (!c->id.readable || engine_policy_of(engine) == ENGINE_APPLIANCE);
+	if (engine && engine_policy_of(engine) == ENGINE_APPLIANCE)
+		c->id.readable = reads;
+	else
+		c->id.readable |= reads;
+}
+
+int contents_scan(const struct volume_list *vols, struct engine *engine, struct contents *out, struct err *e)
 {
 	memset(out, 0, sizeof *out);
+	out->engine = engine;
 	out->items = alloc_array(vols->n, sizeof *out->items);
 	if (!out->items)
 		return err_nomem(e);
@@ -28,6 +41,7 @@ int contents_scan(const struct volume_list *vols, struct contents *out, struct e
 				return err_nomem(e);
 			}
 		}
+		content_judge(c, engine);
 		for (size_t k = 0; c->id.shared && k < i && !c->again; k++)
 			c->again = out->items[k].id.shared && strcmp(out->items[k].id.type, c->id.type) == 0 &&
 				   strcmp(out->items[k].id.uuid, c->id.uuid) == 0;
@@ -36,20 +50,89 @@ int contents_scan(const struct volume_list *vols, struct contents *out, struct e
 	return 0;
 }
 
-int content_open(const struct contents *c, const struct content *it, struct fs **out, struct err *e)
+/* What may hold a part of a filesystem, or one of its own. */
+static bool is_leaf(const struct content *it)
+{
+	return !it->vol->extended && !it->vol->in_use && !it->vol->locked;
+}
+
+static int open_ours(const struct contents *c, const struct content *it, struct fs **out, struct err *e)
 {
 	CLEANUP(free_ptr) struct block **others = alloc_array(c->n, sizeof *others);
 	size_t n = 0;
-	int rc;
 
-	if (it->vol->locked)
-		return err_set(e, ERR_UNSUPPORTED, "%s is encrypted, and was not opened", it->vol->name);
 	if (!others)
 		return err_nomem(e);
 	for (size_t i = 0; i < c->n; i++)
 		if (&c->items[i] != it && !c->items[i].vol->extended && !c->items[i].vol->in_use)
 			others[n++] = c->items[i].vol->block;
-	rc = fs_open_among(it->vol->block, others, n, out, e);
+	return fs_open_among(it->vol->block, others, n, out, e);
+}
+
+/* The engine hears of all volumes, so that one machine may have the disks of all that will be asked for. */
+static int open_by_appliance(const struct contents *c, const struct content *it, struct fs **out, struct err *e)
+{
+	CLEANUP(free_ptr) struct engine_volume *vols = alloc_array(c->n, sizeof *vols);
+	size_t n = 0, which = 0;
+
+	if (!vols)
+		return err_nomem(e);
+	for (size_t i = 0; i < c->n; i++) {
+		const struct content *k = &c->items[i];
+
+		if (k == it)
+			which = n;
+		if (is_leaf(k) && k->id.type)
+			vols[n++] = (struct engine_volume){ k->vol->block, &k->id, k->vol->name, k->by_appliance };
+	}
+	return engine_open(c->engine, vols, n, which, out, e);
+}
+
+/* After what our own reader said, rc: is there something that Linux itself could do better? */
+static bool appliance_may_help(const struct contents *c, const struct content *it, const struct fs *fs, int rc)
+{
+	if (!c->engine || engine_policy_of(c->engine) != ENGINE_AUTO || !engine_reads(c->engine, &it->id))
+		return false;
+	return rc == 0 ? fs_warning(fs) && engine_replays(&it->id) : rc == -ERR_UNSUPPORTED || rc == -ERR_LIMIT;
+}
+
+static int open_auto(const struct contents *c, const struct content *it, struct fs **out, struct err *e)
+{
+	CLEANUP(fs_closep) struct fs *fs = NULL;
+	struct fs *better;
+	struct err why = ERR_INIT, ours = ERR_INIT;
+	int rc = open_ours(c, it, &fs, &ours);
+
+	if (appliance_may_help(c, it, fs, rc)) {
+		if (open_by_appliance(c, it, &better, &why) == 0) {
+			*out = better;
+			return 0;
+		}
+		if (why.code == ERR_NOMEM)
+			return err_nomem(e);
+	}
+	if (rc == 0)
+		*out = take(fs);
+	else if (why.code)
+		return err_set(e, ours.code, "%s; nor through the appliance: %s", ours.msg, why.msg);
+	else if (e)
+		*e = ours;
+	return rc;
+}
+
+int content_open(const struct contents *c, const struct content *it, struct fs **out, struct err *e)
+{
+	int rc;
+
+	if (it->vol->locked)
+		return err_set(e, ERR_UNSUPPORTED, "%s is encrypted, and was not opened", it->vol->name);
+	if (it->by_appliance)
+		rc = open_by_appliance(c, it, out, e);
+	else if (c->engine && engine_policy_of(c->engine) == ENGINE_APPLIANCE)
+		rc = err_set(e, ERR_UNSUPPORTED, "%s is nothing that the appliance reads",
+			     it->id.type ? it->id.type : "what is there");
+	else
+		rc = open_auto(c, it, out, e);
 	return rc < 0 ? err_in(e, rc, "%s", it->vol->name) : 0;
 }
 

@@ -279,33 +279,79 @@ static int roots_in(const struct contents *c, size_t i, struct roots *out, struc
 	return roots_drop_copies(c, fs, out, before, e);
 }
 
+/* Looks at those items that are read by the appliance, or those that are not. */
+static int roots_by(const struct contents *c, bool appliance, struct roots *out, struct err *e)
+{
+	for (int snapshots = 0; snapshots < 2 && out->n == 0; snapshots++) {
+		for (size_t i = 0; i < c->n; i++) {
+			const struct content *it = &c->items[i];
+			bool look = it->id.readable && !it->again && it->by_appliance == appliance;
+			int rc = look && it->vol->snapshot == snapshots ? roots_in(c, i, out, e) : 0;
+
+			if (rc < 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static int media_by(const struct contents *c, bool appliance, struct roots *out, struct err *e)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		const struct content *it = &c->items[i];
+		int rc = it->id.readable && !it->again && it->by_appliance == appliance ? media_in(c, i, out, e) : 0;
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* In the order of volumes; those of one stay in theirs. */
+static void roots_order(struct roots *r)
+{
+	for (size_t i = 1; i < r->n; i++) {
+		struct root moved = r->items[i];
+		size_t at = i;
+
+		for (; at > 0 && r->items[at - 1].content > moved.content; at--)
+			r->items[at] = r->items[at - 1];
+		r->items[at] = moved;
+	}
+}
+
 /*
  * Snapshots of volumes look like what they are snapshots of: they are asked when there is nothing else; and then the media that
  * may be beside an installed system.
  */
-int roots_find(const struct contents *c, struct roots *out, struct err *e)
+static int roots_look(const struct contents *c, bool all, struct roots *out, struct err *e)
 {
+	struct roots more = { 0 };
+	int rc = roots_by(c, false, out, e);
+
+	if (rc == 0 && out->n == 0) {
+		rc = roots_by(c, true, out, e);
+	} else if (rc == 0 && all) {
+		rc = roots_by(c, true, &more, e);
+		for (size_t i = 0; i < more.n && rc == 0; i++)
+			rc = root_add(out, more.items[i].content, more.items[i].opts, more.items[i].subvol, e);
+		roots_free(&more);
+		roots_order(out);
+	}
+	if (rc == 0 && out->n == 0)
+		rc = media_by(c, false, out, e);
+	return rc == 0 && out->n == 0 ? media_by(c, true, out, e) : rc;
+}
+
+int roots_find(const struct contents *c, bool all, struct roots *out, struct err *e)
+{
+	int rc;
+
 	memset(out, 0, sizeof *out);
-	for (int snapshots = 0; snapshots < 2 && out->n == 0; snapshots++) {
-		for (size_t i = 0; i < c->n; i++) {
-			const struct content *it = &c->items[i];
-			int rc = it->id.readable && !it->again && it->vol->snapshot == snapshots ? roots_in(c, i, out, e) : 0;
-
-			if (rc < 0) {
-				roots_free(out);
-				return rc;
-			}
-		}
-	}
-	for (size_t i = 0, found = out->n; i < c->n && found == 0; i++) {
-		int rc = c->items[i].id.readable && !c->items[i].again ? media_in(c, i, out, e) : 0;
-
-		if (rc < 0) {
-			roots_free(out);
-			return rc;
-		}
-	}
-	return 0;
+	rc = roots_look(c, all, out, e);
+	if (rc < 0)
+		roots_free(out);
+	return rc;
 }
 
 void root_clear(struct root *r)
@@ -530,9 +576,9 @@ int guest_open(const struct contents *c, bool any, struct guest *out, struct err
 {
 	CLEANUP(roots_free) struct roots roots = { 0 };
 	CLEANUP(strbuf_free) struct strbuf names = STRBUF_INIT;
-	size_t only = 0, nreadable = 0;
+	size_t only = 0, ours = 0, nreadable = 0, nours = 0;
 	bool locked = false;
-	int rc = roots_find(c, &roots, e);
+	int rc = roots_find(c, false, &roots, e);
 
 	memset(out, 0, sizeof *out);
 	if (rc < 0)
@@ -551,9 +597,14 @@ int guest_open(const struct contents *c, bool any, struct guest *out, struct err
 			continue;
 		nreadable++;
 		only = i;
+		if (!c->items[i].by_appliance) {
+			nours++;
+			ours = i;
+		}
 	}
-	if (any && nreadable == 1) {
-		rc = mount_content(c, &c->items[only], &(const struct view){ NULL }, "/", out, e);
+	/* Where one is read without a machine, that is what is meant. */
+	if (any && (nours == 1 || nreadable == 1)) {
+		rc = mount_content(c, &c->items[nours == 1 ? ours : only], &(const struct view){ NULL }, "/", out, e);
 		if (rc < 0)
 			guest_free(out);
 		return rc;

@@ -7,6 +7,7 @@
 #ifndef DRYDOCK_GUEST_H
 #define DRYDOCK_GUEST_H
 
+#include "engine.h"
 #include "fs.h"
 #include "vfs.h"
 #include "volume.h"
@@ -14,16 +15,24 @@
 /* What lies in each volume, in the order of the list. */
 struct content {
 	const struct volume *vol; /* lent from the volume list, which must outlive this */
-	struct fs_id id;	  /* type NULL: nothing known, or an extended partition */
+	struct fs_id id;	  /* type NULL: nothing known, or an extended partition; readable: by the engine that is to */
 	bool again;		  /* a further device of the filesystem that an earlier item has: opening that is enough */
+	bool by_appliance;	  /* readable, but not by our own readers, or they are not to */
 };
 struct contents {
 	struct content *items;
 	size_t n;
+	struct engine *engine; /* lent; NULL: our own readers alone */
 };
-/* A volume that cannot be read for its content is listed with type NULL. */
-int contents_scan(const struct volume_list *vols, struct contents *out, struct err *e);
-/* Opens the filesystem in an item, which may need the other volumes, too. */
+/*
+ * A volume that cannot be read for its content is listed with type NULL.  `engine` (NULL: our own readers alone) says who reads
+ * what, and must outlive the contents and every filesystem that is opened through them.
+ */
+int contents_scan(const struct volume_list *vols, struct engine *engine, struct contents *out, struct err *e);
+/*
+ * Opens the filesystem in an item, which may need the other volumes, too.  Where the engine is chosen by itself and our own
+ * reader cannot read it, or can show it only as of an earlier time, the appliance is tried.
+ */
 int content_open(const struct contents *c, const struct content *it, struct fs **out, struct err *e);
 /* What the encrypted volume of an item holds; NULL: it is not one, or was not opened. */
 const struct content *content_inside(const struct contents *c, const struct content *it);
@@ -40,7 +49,11 @@ struct roots {
 	struct root *items;
 	size_t n;
 };
-int roots_find(const struct contents *c, struct roots *out, struct err *e);
+/*
+ * Unless `all`, filesystems that only the appliance reads are looked at when nothing else is a root: a machine is not started for
+ * a further system that nobody asked for.
+ */
+int roots_find(const struct contents *c, bool all, struct roots *out, struct err *e);
 /* Of the roots from item `from` on, subvolumes of fs, drops those that are copies of another (snapshots.c). */
 int roots_drop_copies(const struct contents *c, struct fs *fs, struct roots *r, size_t from, struct err *e);
 void roots_free(struct roots *r); /* for CLEANUP */

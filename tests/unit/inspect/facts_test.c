@@ -361,7 +361,7 @@ static void disk_tells(const char *script, const char *wanted)
 	run(script);
 	ok(block_open("d", &how, &disk, &e));
 	ok(volume_scan(disk, 0, &vols, &e));
-	ok(contents_scan(&vols, &c, &e));
+	ok(contents_scan(&vols, NULL, &c, &e));
 	ok(guest_open(&c, false, &g, &e));
 	ok(os_inspect(g.vfs, &os, &e));
 	ok(facts_inspect(&from, &f, &e));
@@ -431,7 +431,7 @@ START_TEST(the_newer_of_two_volumes_for_usr_is_mounted_there)
 	    "dd if=$v.fs of=d bs=1M seek=$at conv=notrunc; at=$((at + 4)); done");
 	ok(block_open("d", &how, &disk, &e));
 	ok(volume_scan(disk, 0, &vols, &e));
-	ok(contents_scan(&vols, &c, &e));
+	ok(contents_scan(&vols, NULL, &c, &e));
 	ok(guest_open(&c, false, &g, &e));
 	ck_assert_uint_eq(g.nmounted, 2);
 	ck_assert_str_eq(g.mounted[0]->vol->name, "/dev/sda3");

@@ -85,7 +85,7 @@ static void disk_open(struct disk *d)
 	memset(d, 0, sizeof *d);
 	ok(block_open("d", &how, &d->block, &e));
 	ok(volume_scan(d->block, 0, &d->vols, &e));
-	ok(contents_scan(&d->vols, &d->c, &e));
+	ok(contents_scan(&d->vols, NULL, &d->c, &e));
 }
 
 static void disk_close(struct disk *d)

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# engine.bats - what Linux reads in the appliance is what we read ourselves, and more; the image stays as it is.
+load ../cli/helpers
+load guests
+
+setup_file()
+{
+	make_appliance
+}
+
+# ---- the same answers ----
+
+@test "ext4: the same answers by both engines" {
+	needs_machine
+	requires mke2fs
+	make_tree
+	mke2fs -q -t ext4 -d t g.img 32M
+	same_by_both g.img
+}
+
+@test "xfs: the same answers by both engines" {
+	needs_machine
+	requires mkfs.xfs
+	make_tree
+	cat >proto <<-'END'
+		/boot
+		0 0
+		d--755 0 0
+		etc d--755 0 0
+		os-release ---644 0 0 t/etc/os-release
+		hostname ---644 0 0 t/etc/hostname
+		$
+		bin d--755 0 0
+		$
+		usr d--755 0 0
+		$
+		data d--755 0 0
+		big ---640 1 2 t/data/big
+		numbers ---644 0 0 t/data/numbers
+		link l--777 0 0 ../etc/hostname
+		$
+		$
+	END
+	truncate -s 300M g.img
+	mkfs.xfs -q -p proto g.img
+	few_by_both g.img
+}
+
+@test "btrfs: the same answers by both engines" {
+	needs_machine
+	requires mkfs.btrfs
+	make_tree
+	truncate -s 200M g.img
+	mkfs.btrfs -q -r t g.img >/dev/null
+	few_by_both g.img
+}
+
+@test "vfat: the same answers by both engines" {
+	needs_machine
+	requires mkfs.vfat mcopy
+	make_tree
+	truncate -s 64M g.img
+	mkfs.vfat -F 32 g.img >/dev/null
+	mcopy -i g.img -m -s t/etc t/bin t/usr ::
+	mmd -i g.img ::data
+	mcopy -i g.img -m t/data/numbers t/data/big ::data
+	mcopy -i g.img -m t/etc/hostname "::A longer name.text"
+	few_by_both g.img
+}
+
+@test "iso9660: the same answers by both engines, with Rock Ridge and with Joliet" {
+	needs_machine
+	requires genisoimage
+	make_tree
+	genisoimage -quiet -R -o g.img t
+	few_by_both g.img
+	rm -r direct appliance t/data/link
+	genisoimage -quiet -J -o g.img t
+	few_by_both g.img
+}
+
+@test "partitions, qcow2, and a fstab: the same tree by both engines" {
+	needs_machine
+	requires qemu-img
+	load ../cli/guest
+	make_guest g.img
+	qemu-img convert -O qcow2 g.img g.qcow2
+	for how in direct appliance; do
+		drydock ls -lR --engine $how g.qcow2:/ >$how.ls
+		drydock cat --engine $how g.qcow2:/boot/vmlinuz g.qcow2:/home/ann/over-the-top >$how.cat
+		drydock volumes --engine $how g.qcow2 >$how.volumes
+	done
+	for what in ls cat volumes; do same direct.$what appliance.$what; done
+}
+
+@test "QEMU: the same answers by both engines" {
+	needs_machine tcg
+	requires mke2fs
+	make_tree
+	mke2fs -q -t ext4 -d t g.img 32M
+	for how in direct appliance; do
+		drydock ls -lR --engine $how g.img:/ >$how.ls
+		drydock hash --engine $how g.img:/ >$how.hash
+	done
+	same direct.ls appliance.ls
+	same direct.hash appliance.hash
+}
+
+# ---- what only Linux reads ----
+
+# Whatever is in g.img is read by the appliance by itself, and says so with -v.
+reads_by_itself()
+{
+	local before
+	before=$(sha256sum <g.img)
+	run --separate-stderr drydock ls -R -v g.img:/
+	[ "$status" = 0 ] || { echo "$stderr"; return 1; }
+	[[ $stderr == *"$1 is read through the appliance (uml, Linux"* ]]
+	[ "$(sha256sum <g.img)" = "$before" ]
+	drydock volumes --json g.img | json -e ".[0].volumes[0].filesystem | .type == \"$1\" and .readable and .engine == \"appliance\"" >/dev/null
+	fails_with 1 "" drydock ls --engine direct g.img:/
+	drydock volumes --engine direct --json g.img | json -e '.[0].volumes[0].filesystem.readable | not' >/dev/null
+}
+
+@test "f2fs is read by the appliance" {
+	needs_machine
+	requires mkfs.f2fs sload.f2fs
+	make_tree
+	truncate -s 100M g.img
+	mkfs.f2fs -q g.img >/dev/null
+	sload.f2fs -f t g.img >/dev/null 2>&1
+	reads_by_itself f2fs
+	drydock cat g.img:/data/big | cmp - t/data/big
+	[ "$(drydock cat g.img:/data/link)" = guest ]
+}
+
+@test "erofs is read by the appliance" {
+	needs_machine
+	requires mkfs.erofs
+	make_tree
+	mkfs.erofs g.img t >/dev/null 2>&1
+	reads_by_itself erofs
+	drydock cat g.img:/data/big | cmp - t/data/big
+	drydock tar g.img:/ | tar -tf - | grep -q home/ann
+}
+
+@test "hfs is read by the appliance" {
+	needs_machine
+	requires hformat hmount hcopy humount
+	make_tree
+	truncate -s 20M g.img
+	HOME=$T hformat -l test g.img >/dev/null
+	HOME=$T hmount g.img >/dev/null
+	HOME=$T hcopy -r t/data/numbers :
+	HOME=$T humount
+	reads_by_itself hfs
+	drydock cat g.img:/numbers | cmp - t/data/numbers
+}
+
+@test "romfs is read by the appliance" {
+	needs_machine
+	requires genromfs
+	make_tree
+	genromfs -f g.img -d t
+	reads_by_itself romfs
+	drydock cat g.img:/data/numbers | cmp - t/data/numbers
+}
+
+@test "jfs, reiserfs, nilfs2, minix and udf are mounted by the appliance" {
+	needs_machine
+	requires mkfs.jfs mkreiserfs mkfs.nilfs2 mkfs.minix mkudffs
+	truncate -s 140M g.img
+	mkfs.jfs -q g.img >/dev/null
+	reads_by_itself jfs
+	rm g.img && truncate -s 140M g.img
+	mkreiserfs -qff g.img >/dev/null 2>&1
+	reads_by_itself reiserfs
+	rm g.img && truncate -s 140M g.img
+	mkfs.nilfs2 -q g.img >/dev/null 2>&1
+	reads_by_itself nilfs2
+	rm g.img && truncate -s 40M g.img
+	mkfs.minix g.img >/dev/null
+	reads_by_itself minix
+	rm g.img && truncate -s 40M g.img
+	mkudffs g.img >/dev/null
+	reads_by_itself udf
+}
+
+# ---- who is asked, and what is told ----
+
+@test "what we read ourselves starts no machine" {
+	needs_machine
+	requires mke2fs
+	make_tree
+	mke2fs -q -t ext4 -d t g.img 32M
+	run --separate-stderr drydock cat -v g.img:/etc/hostname
+	[ "$output" = guest ]
+	[[ $stderr != *"appliance: "* ]]
+}
+
+@test "another filesystem beside the root starts no machine unless it is asked for" {
+	needs_machine
+	requires mke2fs mkfs.erofs sfdisk
+	make_tree
+	mke2fs -q -t ext4 -d t root.fs 16M
+	mkfs.erofs more.fs t/etc >/dev/null 2>&1
+	truncate -s 32M g.img
+	printf 'label: gpt\nstart=2048,size=32768\nstart=40960,size=16384\n' | sfdisk -q g.img
+	dd if=root.fs of=g.img bs=512 seek=2048 conv=notrunc status=none
+	dd if=more.fs of=g.img bs=512 seek=40960 conv=notrunc status=none
+	run --separate-stderr drydock cat -v g.img:/etc/hostname
+	[ "$output" = guest ]
+	[[ $stderr != *"appliance: "* ]]
+	[ "$(drydock cat -m /dev/sda1 -m /dev/sda2:/home g.img:/home/hostname)" = guest ]
+}
+
+@test "a log that we do not replay is replayed by the appliance" {
+	needs_machine
+	requires_root
+	requires mkfs.btrfs
+	requires_loop_mount
+	truncate -s 120M g.img
+	mkfs.btrfs -q g.img >/dev/null
+	mkdir m
+	mount -o loop g.img m
+	echo before >m/file
+	sync -f m
+	# As it is right after fsync: the transaction is not yet committed.
+	echo after >m/file2
+	sync m/file2
+	cp g.img crashed.img
+	umount m
+	run --separate-stderr drydock ls --engine direct crashed.img:/
+	[[ $stderr == *"lies in a log that is not replayed"* ]] || skip "the kernel has committed meanwhile"
+	[ "$output" = file ]
+	run --separate-stderr drydock ls crashed.img:/
+	[ "$output" = $'file\nfile2' ]
+	[ -z "$stderr" ]
+}
+
+@test "without an appliance, all is as it is by the direct engine, and --engine appliance says what to do" {
+	requires mke2fs mkfs.erofs
+	make_tree
+	export DRYDOCK_APPLIANCE_DIR=$T/nowhere
+	mke2fs -q -t ext4 -d t g.img 32M
+	[ "$(drydock cat g.img:/etc/hostname)" = guest ]
+	fails_with 1 "is not there" drydock cat --engine appliance g.img:/etc/hostname
+	mkfs.erofs e.img t >/dev/null 2>&1
+	fails_with 1 "no operating system was found" drydock cat e.img:/etc/hostname
+	drydock volumes --json e.img | json -e '.[0].volumes[0].filesystem.readable | not' >/dev/null
+}
+
+@test "what the appliance cannot mount is one sentence, and no failure where nobody asked for it" {
+	needs_machine
+	requires mke2fs
+	truncate -s 4M g.img
+	# The magic of f2fs and nothing behind it.
+	printf '\x10\x20\xf5\xf2' | dd of=g.img bs=1 seek=1024 conv=notrunc status=none
+	fails_with 1 "f2fs" drydock ls -m /dev/sda g.img:/
+	run --separate-stderr drydock volumes --json g.img
+	[ "$status" = 0 ]
+	json -e '.[0].volumes[0].filesystem.readable | not' <<<"$output" >/dev/null
+	run --separate-stderr drydock df g.img
+	[ "$status" = 0 ]
+}
+
+@test "DRYDOCK_APPLIANCE must be a word that is known" {
+	truncate -s 1M g.img
+	DRYDOCK_APPLIANCE=vax fails_with 2 "DRYDOCK_APPLIANCE: \"vax\" is not auto, kvm, uml or tcg" drydock ls g.img:/
+}
+
+@test "a peer's name reads through the appliance by itself" {
+	needs_machine
+	requires mkfs.erofs
+	make_tree
+	mkfs.erofs g.img t >/dev/null 2>&1
+	[ "$("$COMPAT/virt-cat" -a g.img /etc/hostname)" = guest ]
+	"$COMPAT/virt-filesystems" -a g.img -l | grep -q erofs
+}
+
+@test "many guests at once, each with a machine of its own" {
+	needs_machine
+	requires mkfs.erofs
+	make_tree
+	for i in 1 2 3; do
+		echo "guest $i" >t/etc/hostname
+		mkfs.erofs g$i.img t >/dev/null 2>&1
+	done
+	run --separate-stderr drydock cat g1.img:/etc/hostname g2.img:/etc/hostname g3.img:/etc/hostname
+	[ "$output" = $'guest 1\nguest 2\nguest 3' ] || { echo "$output"; echo "$stderr"; return 1; }
+}
+
+@test "the command that reads is confined, and nothing is left running" {
+	needs_machine
+	requires_seccomp
+	requires mke2fs
+	make_tree
+	random_file t/data/huge 8M 2
+	mke2fs -q -t ext4 -d t g.img 64M
+	mkfifo pipe
+	"$DRYDOCK" cat --engine appliance g.img:/data/huge >pipe 2>err &
+	held=$!
+	exec 7<pipe
+	head -c 1000 <&7 >/dev/null
+	grep -qE '^Seccomp:\s+2$' "/proc/$held/status"
+	grep -qE '^NoNewPrivs:\s+1$' "/proc/$held/status"
+	broker=$(pgrep -P "$held")
+	[ "$broker" ]
+	kill -9 "$held"
+	exec 7<&-
+	wait_for eval '! kill -0 '"$broker"' 2>/dev/null'
+}
+
+@test "as nobody, without /dev/kvm, with a noexec /tmp and without network" {
+	needs_machine
+	requires_root
+	requires mke2fs unshare setpriv
+	make_tree
+	mke2fs -q -t ext4 -d t g.img 32M
+	cp -r "$DRYDOCK_APPLIANCE_DIR" appliance
+	chmod -R a+rX appliance .
+	cp "$DRYDOCK" drydock
+	got=$(unshare -mn sh -c 'mount -t tmpfs -o noexec none /tmp && mount -t tmpfs none /dev/shm && : >/dev/null &&
+		exec env -i PATH="$PATH" HOME=/nonexistent DRYDOCK_APPLIANCE_DIR="$PWD/appliance" DRYDOCK_APPLIANCE=uml \
+			setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all -- ./drydock cat --engine appliance g.img:/etc/hostname')
+	[ "$got" = guest ]
+}

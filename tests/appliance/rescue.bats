@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# rescue.bats - a shell in a machine with the guest's disks, played at a terminal.
+load ../cli/helpers
+load guests
+
+PTY=$BUILD/appliance-tests/pty_tool
+
+setup_file()
+{
+	make_appliance
+}
+
+# play COMMAND...: stdin is the play; what was said is in the file `said`.
+play()
+{
+	cat >play
+	"$PTY" play "$@" >said 2>why || {
+		echo "status $?"
+		cat said why
+		return 1
+	}
+}
+
+guest()
+{
+	needs_machine
+	requires mke2fs
+	make_tree
+	mke2fs -q -t ext4 -d t g.img 32M
+}
+
+@test "-i mounts the guest; the terminal's size, signals and escape keys work" {
+	guest
+	play "$DRYDOCK" rescue -i g.img <<-'END'
+		< ><rescue>
+		> cat /sysroot/etc/hostname; stty size\r
+		< guest
+		< 24 80
+		size 30 100
+		> stty size\r
+		< 30 100
+		> sh -c "echo wai''ting; exec sleep 1000"\r
+		< waiting
+		> \x03
+		< ^C
+		< ><rescue>
+		> echo af''ter\r
+		< after
+		> \x1dh
+		< behind the escape key
+		> \x1di
+		< /dev/sda (ext4) is on /sysroot
+		> \x1ds
+		< all is written
+		> \x1du
+		< nothing is mounted
+		> ls /sysroot | wc -l\r
+		< 0
+		> exit\r
+		end
+	END
+}
+
+@test "what is written is thrown away, and with -w it reaches the image" {
+	guest
+	before=$(sha256sum <g.img)
+	play "$DRYDOCK" rescue -m /dev/sda g.img <<-'END'
+		< ><rescue>
+		> echo changed >/sysroot/etc/hostname; sync; cat /sysroot/etc/hostname\r
+		< changed
+		< changed
+		> exit\r
+		end
+	END
+	[ "$(sha256sum <g.img)" = "$before" ]
+	play "$DRYDOCK" rescue -w --format raw -m /dev/sda g.img <<-'END'
+		< ><rescue>
+		> echo changed >/sysroot/etc/hostname && echo wri''tten\r
+		< written
+		> exit\r
+		end
+	END
+	[ "$(drydock cat --engine direct g.img:/etc/hostname)" = changed ]
+	e2fsck -fn g.img >/dev/null
+}
+
+@test "a raw image of no known format is not written to by a guess" {
+	needs_machine
+	truncate -s 8M g.img
+	fails_with 1 "give its format" drydock rescue -w g.img
+}
+
+@test "the command is suspended and goes on, and ends at once" {
+	guest
+	export PS1="host> "
+	play bash --norc --noprofile -i <<-END
+		< host>
+		> "$DRYDOCK" rescue g.img\\r
+		< ><rescue>
+		> \\x1dz
+		< Stopped
+		> fg\\r
+		> \\r
+		< ><rescue>
+		> echo a''gain\\r
+		< again
+		> \\x1dx
+		< host>
+		> exit\\r
+		end
+	END
+}
+
+@test "another escape key, or none" {
+	guest
+	play "$DRYDOCK" rescue -e ^a g.img <<-'END'
+		< ><rescue>
+		> \x01h
+		< behind the escape key
+		> \x01x
+		end
+	END
+	play "$DRYDOCK" rescue -e none g.img <<-'END'
+		< ><rescue>
+		> exit\r
+		end
+	END
+	fails_with 2 "the escape key is" drydock rescue -e abc g.img
+}
+
+@test "commands from a pipe, and scratch disks" {
+	guest
+	echo 'ls -d /dev/vdb && mkfs.ext4 -q /dev/vdb && mount /dev/vdb /sysroot && df --output=size /sysroot' |
+		drydock rescue --scratch 1 g.img >out
+	grep -qE '^ *(9|10)[0-9]{6}' out
+}
+
+@test "--suggest prints commands and starts no machine" {
+	guest
+	DRYDOCK_APPLIANCE_DIR=$T/nowhere prints "mount /dev/sda /sysroot" drydock rescue --suggest g.img
+}
+
+@test "virt-rescue" {
+	guest
+	play "$COMPAT/virt-rescue" -a g.img -i <<-'END'
+		< ><rescue>
+		> cat /sysroot/etc/hostname\r
+		< guest
+		> exit\r
+		end
+	END
+	fails_with 1 "you must specify at least one -a or -d option" "$COMPAT/virt-rescue"
+}
+
+@test "an encrypted root is opened by the key that was given, and mounted by -i" {
+	needs_machine
+	requires mke2fs cryptsetup qemu-img
+	make_tree
+	mke2fs -q -t ext4 -d t fs.img 16M
+	printf secret >pass
+	truncate -s 18M g.img
+	cryptsetup luksFormat -q --type luks1 --pbkdf-force-iterations 1000 g.img pass
+	qemu-img convert -n --object secret,id=k,file=pass --image-opts --target-image-opts driver=raw,file.filename=fs.img \
+		driver=luks,file.filename=g.img,key-secret=k
+	echo 'cat /sysroot/etc/hostname; ls /dev/mapper' | drydock rescue -i --key all:key:secret g.img >out
+	grep -qx guest out
+	grep -q '^luks-' out
+}
+
+@test "no appliance: one sentence" {
+	truncate -s 1M g.img
+	DRYDOCK_APPLIANCE_DIR=$T/nowhere fails_with 1 "is not there" drydock rescue g.img
+}
