@@ -15,9 +15,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -141,6 +143,22 @@ static const char *type_word(unsigned mode)
 				: "socket";
 }
 
+/* Only of files and folders is it told. */
+static uint32_t project_of(const char *path, const struct statx *st)
+{
+	struct fsxattr attr = { .fsx_projid = 0 };
+	int fd;
+
+	if (!S_ISREG(st->stx_mode) && !S_ISDIR(st->stx_mode))
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, FS_IOC_FSGETXATTR, &attr) < 0)
+		attr.fsx_projid = 0;
+	if (fd >= 0)
+		close(fd);
+	return attr.fsx_projid;
+}
+
 enum what { ALL, COPY, NO_SUMS };
 
 static void put_entry(const char *path, const char *shown, enum what what, unsigned *mode)
@@ -149,6 +167,7 @@ static void put_entry(const char *path, const char *shown, enum what what, unsig
 	struct json j = JSON_INIT(&out, false);
 	struct statx st;
 	bool copy = what == COPY;
+	uint32_t project;
 	char text[8192];
 
 	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
@@ -161,6 +180,9 @@ static void put_entry(const char *path, const char *shown, enum what what, unsig
 	json_str(&j, "mode", text);
 	json_u64(&j, "uid", st.stx_uid);
 	json_u64(&j, "gid", st.stx_gid);
+	project = copy ? 0 : project_of(path, &st);
+	if (project)
+		json_u64(&j, "project", project);
 	if (!copy || !S_ISDIR(st.stx_mode))
 		json_u64(&j, "size", st.stx_size);
 	if (!copy) {
