@@ -4,6 +4,8 @@
 #include "cp_target.h"
 #include "guest_file.h"
 #include "guest_opts.h"
+#include "json.h"
+#include "out.h"
 #include "progress.h"
 #include "text.h"
 
@@ -15,7 +17,7 @@
 
 struct cp {
 	struct guest_opts guest;
-	bool recursive, no_preserve, no_owner, no_xattrs, all_xattrs, setuid;
+	bool recursive, no_preserve, no_owner, no_xattrs, all_xattrs, setuid, json;
 	int devices, progress;
 	struct cp_target target;
 	struct progress bar;
@@ -23,7 +25,9 @@ struct cp {
 	/* the operand at work */
 	struct guest_ref *ref;
 	const char *into; /* name for the start; NULL: the target's folder itself */
+	uint64_t entries, bytes; /* that were copied of it, and of the content of files */
 	bool stop;
+	struct json j;
 };
 
 static const char *base_of(const char *path, char *buf, size_t size)
@@ -54,8 +58,11 @@ static int visit(void *arg, const struct dry_entry *ent)
 		return DRY_WALK_STOP;
 	}
 	rc = ent->leaving ? cp_target_leave(&c->target, ent, &e) : cp_target_put(&c->target, name, ent, &e);
-	if (rc >= 0)
+	if (rc >= 0) {
+		c->entries += !ent->leaving;
+		c->bytes += S_ISREG(ent->stat.mode) ? ent->stat.size : 0;
 		return DRY_WALK_ON;
+	}
 	if (e.code == DRY_CANCELED) {
 		c->stop = true;
 		return DRY_WALK_STOP;
@@ -116,8 +123,23 @@ static void count_all(struct cp *c, struct guest_set *s)
 	}
 }
 
+/* What became of an operand. */
+static void tell(struct cp *c, const char *path, size_t failures)
+{
+	if (!c->json)
+		return;
+	json_object(&c->j, NULL);
+	json_str(&c->j, "image", c->ref->label);
+	json_str(&c->j, "path", path);
+	json_u64(&c->j, "entries", c->entries);
+	json_u64(&c->j, "bytes", c->bytes);
+	json_u64(&c->j, "failures", failures);
+	json_object_end(&c->j);
+}
+
 static void copy_item(struct cp *c, struct guest_set *s, const struct guest_item *item, const char *name)
 {
+	size_t failures = c->target.failures;
 	char base[256];
 	struct dry_error e = { .code = DRY_OK };
 	const struct dry_walk walk = {
@@ -129,9 +151,11 @@ static void copy_item(struct cp *c, struct guest_set *s, const struct guest_item
 	};
 
 	c->ref = &s->guests[item->guest];
+	c->entries = c->bytes = 0;
 	c->target.guest = guest_ready(&c->guest, s, item->guest);
 	if (!c->target.guest) {
 		c->target.failures++;
+		tell(c, item->path, 1);
 		return;
 	}
 	if (!name) {
@@ -146,10 +170,16 @@ static void copy_item(struct cp *c, struct guest_set *s, const struct guest_item
 		c->target.failures++;
 	}
 	cp_target_forget(&c->target); /* inodes of another guest are other files */
+	tell(c, item->path, c->target.failures - failures);
 }
 
 static int copy_all(struct cp *c, struct guest_set *s, const char *name)
 {
+	CLEANUP(strbuf_free) struct strbuf text = STRBUF_INIT;
+	int lost = EXIT_DONE;
+
+	c->j = (struct json)JSON_INIT(&text, false);
+	json_array(&c->j, NULL);
 	progress_begin(&c->bar, (enum progress_mode)c->progress);
 	if (c->bar.mode != PROGRESS_NONE)
 		count_all(c, s);
@@ -160,6 +190,10 @@ static int copy_all(struct cp *c, struct guest_set *s, const char *name)
 	if (!c->stop && c->total)
 		c->target.progress.run(c->target.progress.arg, c->total, c->total);
 	progress_end(&c->bar);
+	json_array_end(&c->j);
+	strbuf_putc(&text, '\n');
+	if (c->json)
+		lost = out_flush(&text);
 	if (c->target.devices_left)
 		cmd_warn("%zu device node%s left out; --devices=make makes them (as root), --devices=skip says nothing",
 			 c->target.devices_left, c->target.devices_left == 1 ? " was" : "s were");
@@ -168,7 +202,7 @@ static int copy_all(struct cp *c, struct guest_set *s, const char *name)
 			 c->target.setuid_lost, c->target.setuid_lost == 1 ? "" : "s");
 	if (c->target.canceled)
 		return progress_stopped();
-	return c->target.failures || (c->target.devices_left && c->devices != CP_DEVICES_SKIP) ? EXIT_FAILED : EXIT_DONE;
+	return lost || c->target.failures || (c->target.devices_left && c->devices != CP_DEVICES_SKIP) ? EXIT_FAILED : EXIT_DONE;
 }
 
 /*
@@ -265,6 +299,7 @@ int cmd_cp(int argc, char **argv)
 		OPT_FLAG(0, "setuid", &c.setuid, "keep set-user-id and set-group-id bits and capabilities of files"),
 		OPT_CHOICE(0, "devices", "fail|skip|make", &c.devices, cp_devices_words, "what to do about device nodes"),
 		PROGRESS_OPT(&c.progress),
+		OPT_FLAG(0, "json", &c.json, "print as JSON what was copied"),
 		OPT_END,
 	};
 	int status = EXIT_USAGE;

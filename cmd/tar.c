@@ -2,6 +2,8 @@
 /* tar.c - drydock tar: a tree of a guest as a tar archive.  What is in it is guest_tar.c's. */
 #include "alloc.h"
 #include "guest_tar.h"
+#include "json.h"
+#include "out.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +13,7 @@ struct tar_command {
 	struct guest_tar tar;
 	struct opt_list exclude;
 	const char *output;
+	bool json;
 };
 
 static int write_archive(struct tar_command *c, struct guest_set *set)
@@ -26,6 +29,22 @@ static int write_archive(struct tar_command *c, struct guest_set *set)
 	return c->tar.guest ? guest_tar(&c->tar, set->items[0].path ? set->items[0].path : "/") : EXIT_FAILED;
 }
 
+static int tell(const struct tar_command *c, const struct guest_set *set)
+{
+	CLEANUP(strbuf_free) struct strbuf text = STRBUF_INIT;
+	struct json j = JSON_INIT(&text, false);
+
+	json_object(&j, NULL);
+	json_str(&j, "image", set->guests[0].label);
+	json_str(&j, "path", set->items[0].path ? set->items[0].path : "/");
+	json_str(&j, "archive", c->output);
+	json_u64(&j, "bytes", c->tar.written);
+	json_bool(&j, "complete", !c->tar.failed);
+	json_object_end(&j);
+	strbuf_putc(&text, '\n');
+	return out_flush(&text);
+}
+
 static int run(struct tar_command *c, int argc, char **argv)
 {
 	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
@@ -35,6 +54,8 @@ static int run(struct tar_command *c, int argc, char **argv)
 		status = cmd_usage("tar", "an archive holds one tree: name one, as in IMAGE:/path");
 	if (!status && strcmp(c->output, "-") == 0 && isatty(STDOUT_FILENO))
 		status = cmd_usage("tar", "an archive is not for a terminal; -o names a file");
+	if (!status && c->json && strcmp(c->output, "-") == 0)
+		status = cmd_usage("tar", "--json and an archive cannot both go to standard output; -o names a file");
 	if (status)
 		return status;
 	c->tar.exclude = &c->exclude;
@@ -42,7 +63,8 @@ static int run(struct tar_command *c, int argc, char **argv)
 	status = guest_tar_open(&c->tar, c->output);
 	if (!status)
 		status = write_archive(c, &set);
-	return status | guest_tar_close(&c->tar);
+	status |= guest_tar_close(&c->tar);
+	return c->json && !c->tar.stopped && set.nitems ? status | tell(c, &set) : status;
 }
 
 int cmd_tar(int argc, char **argv)
@@ -59,6 +81,7 @@ int cmd_tar(int argc, char **argv)
 		OPT_FLAG(0, "times", &c.tar.times, "keep times of access and change too"),
 		OPT_FLAG(0, "no-xattrs", &c.tar.no_xattrs, "keep no extended attributes and ACLs"),
 		OPT_FLAG(0, "xattrs", &c.tar.ntfs_xattrs, "keep those that only NTFS has too"),
+		OPT_FLAG(0, "json", &c.json, "print as JSON what was written to the file of -o"),
 		OPT_END,
 	};
 	int status = EXIT_USAGE;

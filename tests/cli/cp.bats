@@ -17,6 +17,15 @@ setup()
 	[ "$(find d | wc -l)" = 4 ]
 }
 
+@test "--json tells what was copied of each operand" {
+	mkdir out
+	fails_with 1 "/none" drydock cp --json -R g.img:/home g.img:/none g.img:/etc/hostname out
+	drydock cp --json -R g.img:/home g.img:/none g.img:/etc/hostname out >told 2>/dev/null || :
+	[ "$(json 'map([.image, .path, .failures])' <told)" = '[["g.img","/home",0],["g.img","/none",1],["g.img","/etc/hostname",0]]' ]
+	[ "$(json ".[0].entries" <told)" = "$(find out/home -printf x | wc -c)" ]
+	[ "$(json '.[2] | [.entries, .bytes]' <told)" = '[1,6]' ]
+}
+
 @test "a folder needs -R, and is copied with all that is in it" {
 	fails_with 1 "-R" drydock cp g.img:/home .
 	[ ! -e home ]

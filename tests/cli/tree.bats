@@ -254,6 +254,13 @@ members()
 	run ! grep -aq SCHILY <(drydock tar --no-xattrs tree.fs)
 }
 
+@test "tar --json tells what was written, to a file" {
+	tree_guest
+	fails_with 2 '-o names a file' drydock tar --json tree.fs
+	drydock tar --json -o t.tar tree.fs:/etc >told
+	[ "$(json '[.path, .archive, .complete, .bytes]' <told)" = "[\"/etc\",\"t.tar\",true,$(stat -c %s t.tar)]" ]
+}
+
 @test "a file that tar cannot write to its end is not there, and none is without a guest" {
 	tree_guest
 	fails_with 1 "No such file" drydock tar -o out.tar tree.fs:/nowhere
