@@ -12,7 +12,8 @@ bats_require_minimum_version 1.5.0
 : "${DRYDOCK:=$BUILD/drydock}"
 : "${COMPAT:=$BUILD/compat}"
 : "${TMPDIR:=/var/tmp}"
-export DRYDOCK COMPAT TMPDIR LC_ALL=C.UTF-8 TZ=UTC
+# An appliance that this user has built is not what is tested.
+export DRYDOCK COMPAT TMPDIR LC_ALL=C.UTF-8 TZ=UTC XDG_CACHE_HOME=/nonexistent
 TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 
 setup()
