@@ -102,6 +102,8 @@ make_appliance()
 
 need_uml()
 {
+	# Where there is one, an appliance without it is a failure of the builder.
+	[ -e "$appliance/uml" ] || ! command -v linux.uml || return 1
 	[ -e "$appliance/uml" ] || skip "no user-mode Linux here"
 	unshare -Urmpnf true 2>/dev/null || skip "no user namespaces here"
 }

@@ -15,6 +15,8 @@ needs_machine()
 {
 	export DRYDOCK_APPLIANCE=${1-uml}
 	if [ "$DRYDOCK_APPLIANCE" = uml ]; then
+		# Where there is one, an appliance without it is a failure of the builder.
+		[ -e "$DRYDOCK_APPLIANCE_DIR/uml" ] || ! command -v linux.uml || return 1
 		[ -e "$DRYDOCK_APPLIANCE_DIR/uml" ] || skip "no user-mode Linux here"
 		unshare -Urmpnf true 2>/dev/null || skip "no user namespaces here"
 	else
