@@ -96,7 +96,11 @@ static void *live(void *arg)
 	return NULL;
 }
 
-static struct client *start(struct liar *l, lie tell)
+/* Where an answer must come: a loaded machine may let a liar wait for its turn. */
+#define LONG_MS 60000
+#define SHORT_MS 300
+
+static struct client *start(struct liar *l, lie tell, unsigned patience)
 {
 	struct err e = ERR_INIT;
 	struct client *c;
@@ -106,9 +110,9 @@ static struct client *start(struct liar *l, lie tell)
 	l->fd = fds[1];
 	l->tell = tell;
 	ck_assert_int_eq(pthread_create(&l->thread, NULL, live, l), 0);
-	ok(client_new(fds[0], 10000, &c, &e));
+	ok(client_new(fds[0], LONG_MS, &c, &e));
 	ck_assert_str_eq(client_kernel(c), "6.1.0-?[31mliar");
-	client_set_patience(c, 300);
+	client_set_patience(c, patience);
 	return c;
 }
 
@@ -487,13 +491,12 @@ static void write_that_says_more(struct liar *l, uint32_t tag)
 	say(l, tag, PROTO_PWRITE, PROTO_ANSWER);
 }
 
+/* In one frame: what has come in several may have been given credit for in between. */
 static void output_without_credit(struct liar *l, uint32_t tag)
 {
-	for (unsigned i = 0; i < 3; i++) {
-		proto_put_u8(begin(l), 1);
-		memset(proto_put_room(&l->o, 200000), 'x', 200000);
-		say(l, tag, PROTO_DATA, PROTO_ANSWER);
-	}
+	proto_put_u8(begin(l), 1);
+	memset(proto_put_room(&l->o, 300000), 'x', 300000);
+	say(l, tag, PROTO_DATA, PROTO_ANSWER);
 }
 
 static void third_stream(struct liar *l, uint32_t tag)
@@ -577,13 +580,15 @@ START_TEST(each_lie_is_one_sentence)
 	ck_assert_ptr_nonnull(l);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct err e = ERR_INIT;
-		struct client *c = start(l, cases[i].tell);
+		const char *sentence = cases[i].sentence;
+		bool late = !sentence || strstr(sentence, "did not answer");
+		struct client *c = start(l, cases[i].tell, late ? SHORT_MS : LONG_MS);
 		int rc = cases[i].ask(c, &e);
 
 		ck_assert_msg(rc < 0, "%s: believed", cases[i].name);
 		ck_assert_msg(client_lost(c), "%s: the client goes on after \"%s\"", cases[i].name, e.msg);
-		if (cases[i].sentence)
-			ck_assert_msg(strcmp(e.msg, cases[i].sentence) == 0, "%s: \"%s\"", cases[i].name, e.msg);
+		if (sentence)
+			ck_assert_msg(strcmp(e.msg, sentence) == 0, "%s: \"%s\"", cases[i].name, e.msg);
 		ck_assert_msg(e.msg[0] && !strchr(e.msg, '\n'), "%s: \"%s\"", cases[i].name, e.msg);
 		finish(l, c);
 	}
@@ -605,7 +610,7 @@ START_TEST(words_of_the_agent_are_quoted)
 	struct client *c;
 
 	ck_assert_ptr_nonnull(l);
-	c = start(l, words_of_its_own);
+	c = start(l, words_of_its_own, LONG_MS);
 	fails(ask_stat(c, &e), ERR_SYSTEM);
 	ck_assert_int_eq(e.sys_errno, EIO);
 	ck_assert_str_eq(e.msg, "disk \\x1b[2J\\nis bad: Input/output error");
@@ -665,7 +670,7 @@ START_TEST(a_strange_hello)
 		l->fd = fds[1];
 		l->tell = hellos[i].tell;
 		ck_assert_int_eq(pthread_create(&l->thread, NULL, say_strange_hello, l), 0);
-		ck_assert_int_lt(client_new(fds[0], 200, &c, &e), 0);
+		ck_assert_int_lt(client_new(fds[0], hellos[i].tell == nothing ? 200 : LONG_MS, &c, &e), 0);
 		ck_assert_str_eq(e.msg, hellos[i].sentence);
 		pthread_join(l->thread, NULL);
 		close(l->fd);
