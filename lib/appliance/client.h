@@ -53,6 +53,13 @@ struct client_mount {
 int client_mount(struct client *c, const struct client_mount *how, uint32_t *mount, struct err *e);
 int client_umount(struct client *c, uint32_t mount, struct err *e);
 int client_sync(struct client *c, struct err *e);
+/*
+ * All that was written is on the disk, as an unmounted filesystem would have it, and nothing more is written until it is thawed:
+ * what would change this mount is refused meanwhile (EBUSY), and a program that writes there waits.  *frozen is false where
+ * the filesystem does not know how (vfat, ntfs): it was written out, and goes on as before.
+ */
+int client_freeze(struct client *c, uint32_t mount, bool *frozen, struct err *e);
+int client_thaw(struct client *c, uint32_t mount, struct err *e); /* one that is not frozen is fine */
 /* "xfs" ... as it was mounted; lent while mounted. */
 const char *client_mount_type(struct client *c, uint32_t mount);
 
@@ -94,8 +101,13 @@ int client_symlink(struct client *c, uint64_t dir, const char *name, const char 
 int client_link(struct client *c, uint64_t node, uint64_t dir, const char *name, struct err *e);
 int client_unlink(struct client *c, uint64_t dir, const char *name, struct err *e);
 int client_rmdir(struct client *c, uint64_t dir, const char *name, struct err *e);
-/* What had the new name before is replaced. */
-int client_rename(struct client *c, uint64_t dir, const char *name, uint64_t newdir, const char *newname, struct err *e);
+enum {
+	CLIENT_RENAME_NOREPLACE = 1u << 0, /* a new name that is taken is EEXIST */
+	CLIENT_RENAME_EXCHANGE = 1u << 1,  /* both names are there, and change places */
+};
+/* Without flags, what had the new name before is replaced.  EINVAL where the filesystem does not know the flag. */
+int client_rename(struct client *c, uint64_t dir, const char *name, uint64_t newdir, const char *newname, unsigned flags,
+		  struct err *e);
 int client_chmod(struct client *c, uint64_t node, uint32_t mode, struct err *e);
 int client_chown(struct client *c, uint64_t node, uint32_t uid, uint32_t gid, struct err *e);
 /* NULL: left as it is. */
@@ -105,7 +117,12 @@ int client_truncate(struct client *c, uint64_t node, uint64_t size, struct err *
 int client_pwrite(struct client *c, uint64_t node, const void *buf, size_t len, uint64_t off, struct err *e);
 /* Room for the bytes; with `punch` they become a hole instead. */
 int client_fallocate(struct client *c, uint64_t node, uint64_t off, uint64_t len, bool punch, struct err *e);
-int client_setxattr(struct client *c, uint64_t node, const char *name, const void *value, size_t len, struct err *e);
+enum {
+	CLIENT_XATTR_CREATE = 1u << 0,	/* one that is there is EEXIST */
+	CLIENT_XATTR_REPLACE = 1u << 1, /* one that is not there is ENODATA */
+};
+int client_setxattr(struct client *c, uint64_t node, const char *name, const void *value, size_t len, unsigned flags,
+		    struct err *e);
 int client_removexattr(struct client *c, uint64_t node, const char *name, struct err *e);
 int client_fsync(struct client *c, uint64_t node, struct err *e);
 

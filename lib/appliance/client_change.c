@@ -104,12 +104,18 @@ int client_rmdir(struct client *c, uint64_t dir, const char *name, struct err *e
 	return tell(c, PROTO_RMDIR, e);
 }
 
-int client_rename(struct client *c, uint64_t dir, const char *name, uint64_t newdir, const char *newname, struct err *e)
+_Static_assert(CLIENT_RENAME_NOREPLACE == (unsigned)PROTO_RENAME_NOREPLACE && CLIENT_RENAME_EXCHANGE == (unsigned)PROTO_RENAME_EXCHANGE &&
+		      CLIENT_XATTR_CREATE == (unsigned)PROTO_XATTR_CREATE && CLIENT_XATTR_REPLACE == (unsigned)PROTO_XATTR_REPLACE,
+	      "flags are told as they are");
+
+int client_rename(struct client *c, uint64_t dir, const char *name, uint64_t newdir, const char *newname, unsigned flags,
+		  struct err *e)
 {
 	struct proto_out *o = begin_place(c, dir, name);
 
 	proto_put_u64(o, newdir);
 	proto_put_str(o, newname);
+	proto_put_u8(o, (uint8_t)flags);
 	return tell(c, PROTO_RENAME, e);
 }
 
@@ -264,7 +270,8 @@ int client_fallocate(struct client *c, uint64_t node, uint64_t off, uint64_t len
 	return tell(c, PROTO_FALLOCATE, e);
 }
 
-int client_setxattr(struct client *c, uint64_t node, const char *name, const void *value, size_t len, struct err *e)
+int client_setxattr(struct client *c, uint64_t node, const char *name, const void *value, size_t len, unsigned flags,
+		    struct err *e)
 {
 	struct proto_out *o = client_begin(c);
 
@@ -272,6 +279,7 @@ int client_setxattr(struct client *c, uint64_t node, const char *name, const voi
 		return err_set(e, ERR_LIMIT, "an extended attribute of more than %llu bytes", LIMIT_XATTR_SIZE);
 	proto_put_u64(o, node);
 	proto_put_str(o, name);
+	proto_put_u8(o, (uint8_t)flags);
 	proto_put_bytes(o, value, len);
 	return tell(c, PROTO_SETXATTR, e);
 }

@@ -77,6 +77,25 @@ int client_sync(struct client *c, struct err *e)
 	return client_tell(c, PROTO_SYNC, e);
 }
 
+int client_freeze(struct client *c, uint32_t mount, bool *frozen, struct err *e)
+{
+	struct proto_in in;
+	int rc;
+
+	proto_put_u32(client_begin(c), mount);
+	rc = client_ask_slow(c, PROTO_FREEZE, &in, e);
+	if (rc < 0)
+		return rc;
+	*frozen = proto_get_u8(&in);
+	return proto_done(&in) ? 0 : client_bad_answer(c, e);
+}
+
+int client_thaw(struct client *c, uint32_t mount, struct err *e)
+{
+	proto_put_u32(client_begin(c), mount);
+	return client_tell(c, PROTO_THAW, e);
+}
+
 const char *client_mount_type(struct client *c, uint32_t mount)
 {
 	const struct client_mounted *m = mounted(c, mount);

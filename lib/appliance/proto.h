@@ -28,7 +28,7 @@
 #include <stdint.h>
 
 #define PROTO_MAGIC 0x6b636f6479726421ULL
-#define PROTO_VERSION 1
+#define PROTO_VERSION 2
 #define PROTO_HEAD 12
 
 enum proto_type {
@@ -43,6 +43,8 @@ enum proto_type {
 	PROTO_SYNC,	 /* -> - */
 	PROTO_STATFS,	 /* u32 mount -> u64 block size, blocks, free, available, inodes, free */
 	PROTO_FSTRIM,	 /* u32 mount -> u64 bytes */
+	PROTO_FREEZE,	 /* u32 mount -> u8: frozen, else only written out */
+	PROTO_THAW,	 /* u32 mount -> - */
 	PROTO_STAT,	 /* u64 node -> stat */
 	PROTO_STATS,	 /* u64 folder, u16 n, n times str -> n times {u32 errno, if 0: stat} */
 	PROTO_LOOKUP,	 /* u64 folder, str name -> stat */
@@ -59,14 +61,14 @@ enum proto_type {
 	PROTO_LINK,	 /* u64 node, u64 folder, str name -> - */
 	PROTO_UNLINK,	 /* u64 folder, str name -> - */
 	PROTO_RMDIR,	 /* u64 folder, str name -> - */
-	PROTO_RENAME,	 /* u64 folder, str name, u64 folder, str name -> - */
+	PROTO_RENAME,	 /* u64 folder, str name, u64 folder, str name, u8 PROTO_RENAME_* -> - */
 	PROTO_CHMOD,	 /* u64 node, u32 mode -> - */
 	PROTO_CHOWN,	 /* u64 node, u32 uid, u32 gid -> - */
 	PROTO_UTIMENS,	 /* u64 node, twice {u8 set, u64 seconds, u32 nanoseconds} -> - */
 	PROTO_TRUNCATE,	 /* u64 node, u64 size -> - */
 	PROTO_PWRITE,	 /* u64 node, u64 offset, rest: bytes -> - */
 	PROTO_FALLOCATE, /* u64 node, u64 offset, u64 length, u8 punch -> - */
-	PROTO_SETXATTR,	 /* u64 node, str name, rest: value -> - */
+	PROTO_SETXATTR,	 /* u64 node, str name, u8 PROTO_XATTR_*, rest: value -> - */
 	PROTO_REMOVEXATTR, /* u64 node, str name -> - */
 	PROTO_FSYNC,	 /* u64 node -> - */
 	/*
@@ -94,6 +96,16 @@ enum {
 	PROTO_CUT_TIME,
 	PROTO_CUT_OUTPUT,
 	PROTO_CUT_CANCEL,
+};
+
+/* What a name or an attribute that is there already, or not, means. */
+enum {
+	PROTO_RENAME_NOREPLACE = 1u << 0,
+	PROTO_RENAME_EXCHANGE = 1u << 1,
+};
+enum {
+	PROTO_XATTR_CREATE = 1u << 0,
+	PROTO_XATTR_REPLACE = 1u << 1,
 };
 
 struct proto_head {

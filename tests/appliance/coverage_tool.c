@@ -136,6 +136,31 @@ static void pattern(uint8_t *bytes, size_t len)
 		bytes[i] = (uint8_t)(i * 2654435761u >> 15);
 }
 
+/* What is frozen is written out whole, refuses changes, can be read, and goes on when it is thawed. */
+static int freeze(struct run *r, uint32_t mount, uint64_t root, uint64_t file, struct err *e)
+{
+	struct err refused = ERR_INIT;
+	uint64_t node, trimmed;
+	bool frozen = false;
+	char byte;
+	size_t got;
+	/* Those of Windows have no such thing. */
+	int rc = client_freeze(r->c, mount, &frozen, e);
+
+	rc = rc ? rc : expect(frozen != r->k->no_owner, "frozen or not, as it should not be", e);
+	if (rc || !frozen)
+		return rc ? rc : client_thaw(r->c, mount, e);
+	rc = expect(client_create(r->c, root, "frozen", 0600, 0, 0, &node, &refused) < 0 && refused.sys_errno == EBUSY &&
+		    client_fstrim(r->c, mount, &trimmed, &refused) < 0 && refused.sys_errno == EBUSY &&
+		    client_umount(r->c, mount, &refused) < 0 && refused.sys_errno == EBUSY, "it was changed while it was frozen", e);
+	err_clear(&refused);
+	rc = rc ? rc : client_pread(r->c, file, &byte, 1, 0, &got, e);
+	rc = rc ? rc : client_sync(r->c, e);
+	rc = rc ? rc : client_thaw(r->c, mount, e);
+	rc = rc ? rc : client_create(r->c, root, "thawed", 0600, 0, 0, &node, e);
+	return rc ? rc : client_unlink(r->c, root, "thawed", e);
+}
+
 static int write_tree(struct run *r, uint32_t mount, const uint8_t *bytes, struct err *e)
 {
 	const struct kind *k = r->k;
@@ -152,11 +177,12 @@ static int write_tree(struct run *r, uint32_t mount, const uint8_t *bytes, struc
 		rc = rc ? rc : client_truncate(r->c, node, BIG * 2, e);
 	}
 	if (!k->no_xattrs)
-		rc = rc ? rc : client_setxattr(r->c, node, "security.selinux", "label", 6, e);
+		rc = rc ? rc : client_setxattr(r->c, node, "security.selinux", "label", 6, 0, e);
 	if (!k->no_times)
 		rc = rc ? rc : client_utimens(r->c, node, NULL, &then, e);
 	rc = rc ? rc : client_fsync(r->c, node, e);
 	rc = rc ? rc : client_sync(r->c, e);
+	rc = rc ? rc : freeze(r, mount, root, node, e);
 	/* Not all disks know what to do with it. */
 	if (k->trims)
 		rc = rc ? rc : client_fstrim(r->c, mount, &other, e);

@@ -109,6 +109,9 @@ static int ask(struct client *c, unsigned what, struct err *e)
 	case PROTO_STATFS:
 		rc = client_statfs(c, 1, &usage, e);
 		break;
+	case PROTO_FREEZE:
+		rc = client_freeze(c, 1, &hole, e);
+		break;
 	case PROTO_DEVICE:
 		rc = client_device(c, "serial:a", &text, e);
 		break;

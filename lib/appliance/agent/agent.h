@@ -69,6 +69,7 @@ struct agent_subvol {
 };
 struct agent_mount {
 	bool used, readonly, plain; /* plain: places of extents are those of the device */
+	bool frozen;		    /* who writes there waits until it is thawed */
 	bool folder;		    /* of the host: not ours to unmount */
 	char path[AGENT_PATH], type[32];
 	int fd; /* of its root, a folder */
@@ -154,6 +155,8 @@ int ask_umount(struct agent *a, struct question *q);
 int ask_sync(struct agent *a, struct question *q);
 int ask_statfs(struct agent *a, struct question *q);
 int ask_fstrim(struct agent *a, struct question *q);
+int ask_freeze(struct agent *a, struct question *q);
+int ask_thaw(struct agent *a, struct question *q);
 
 /* nodes.c */
 #define NODE_MOUNT(node) ((uint32_t)((node) >> 56))

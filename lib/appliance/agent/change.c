@@ -18,7 +18,12 @@ static int may_change(struct agent *a, uint64_t node)
 	struct agent_mount *m;
 	int rc = node_mount(a, node, &m);
 
-	return rc ? rc : m->readonly || a->readonly ? EROFS : 0;
+	if (rc)
+		return rc;
+	if (m->readonly || a->readonly)
+		return EROFS;
+	/* The agent itself would wait, and nobody could thaw it any more. */
+	return m->frozen ? agent_say(a, EBUSY, "%s is frozen", m->type) : 0;
 }
 
 static int done(struct agent *a, const struct question *q, int rc)
@@ -162,28 +167,37 @@ int ask_unlink(struct agent *a, struct question *q)
 	return done(a, q, 0);
 }
 
+static unsigned rename_flags(unsigned told)
+{
+	return (told & PROTO_RENAME_NOREPLACE ? RENAME_NOREPLACE : 0) | (told & PROTO_RENAME_EXCHANGE ? RENAME_EXCHANGE : 0);
+}
+
 int ask_rename(struct agent *a, struct question *q)
 {
 	char name[AGENT_NAME], newname[AGENT_NAME];
 	uint64_t dir, newdir;
 	struct proto_stat st;
+	unsigned flags;
 	int fd = -1, newfd = -1;
 	int rc = get_place(a, &q->in, &dir, name, &fd);
 
 	if (rc)
 		return rc;
 	rc = get_place(a, &q->in, &newdir, newname, &newfd);
-	if (!proto_done(&q->in))
+	flags = proto_get_u8(&q->in);
+	if (!proto_done(&q->in) || flags & ~(PROTO_RENAME_NOREPLACE | PROTO_RENAME_EXCHANGE))
 		return EPROTO;
 	if (rc == 0)
 		rc = node_open(a, dir, OPEN_PATH, &fd);
-	if (rc == 0 && renameat(fd, name, newfd, newname) < 0)
+	if (rc == 0 && renameat2(fd, name, newfd, newname, rename_flags(flags)) < 0)
 		rc = errno;
 	if (rc)
 		return rc;
 	nodes_moved(a);
-	/* Where it is now, is known by its being looked at there. */
-	return done(a, q, node_stat_at(a, newdir, newname, &st));
+	/* Where they are now, is known by their being looked at there. */
+	if (flags & PROTO_RENAME_EXCHANGE)
+		rc = node_stat_at(a, dir, name, &st);
+	return done(a, q, rc ? rc : node_stat_at(a, newdir, newname, &st));
 }
 
 /* A file that is to be changed by a path that names it. */
@@ -320,18 +334,22 @@ int ask_xattr(struct agent *a, struct question *q)
 	char path[64], name[256];
 	const uint8_t *value;
 	int rc = get_path(a, &q->in, &node, path);
+	unsigned flags = 0;
 	size_t len;
 
 	if (rc == EPROTO)
 		return rc;
 	proto_get_str(&q->in, name, sizeof name);
+	if (q->type == PROTO_SETXATTR)
+		flags = proto_get_u8(&q->in);
 	len = q->type == PROTO_SETXATTR ? q->in.left : 0;
 	value = proto_get_bytes(&q->in, len);
-	if (!proto_done(&q->in))
+	if (!proto_done(&q->in) || flags & ~(PROTO_XATTR_CREATE | PROTO_XATTR_REPLACE))
 		return EPROTO;
+	flags = (flags & PROTO_XATTR_CREATE ? XATTR_CREATE : 0) | (flags & PROTO_XATTR_REPLACE ? XATTR_REPLACE : 0);
 	if (rc)
 		return rc;
-	if (q->type == PROTO_SETXATTR ? setxattr(path, name, value, len, 0) < 0 : removexattr(path, name) < 0)
+	if (q->type == PROTO_SETXATTR ? setxattr(path, name, value, len, (int)flags) < 0 : removexattr(path, name) < 0)
 		rc = errno;
 	return done(a, q, rc);
 }

@@ -201,10 +201,21 @@ static int mount_device(struct agent *a, struct agent_mount *m, const char *devi
 	return agent_say(a, rc, "%s on %s cannot be mounted%s", m->type, dev, why);
 }
 
+static int thaw(struct agent_mount *m)
+{
+	if (m->frozen && ioctl(m->fd, FITHAW, 0) < 0)
+		return errno;
+	m->frozen = false;
+	return 0;
+}
+
 static void unmount(struct agent *a, uint32_t number)
 {
 	struct agent_mount *m = &a->mounts[number];
 
+	/* A frozen one would not go. */
+	if (m->fd >= 0 && thaw(m) == 0)
+		errno = 0;
 	if (m->fd >= 0)
 		close(m->fd);
 	if (!m->folder && umount2(m->path, 0) < 0)
@@ -273,6 +284,8 @@ static int umount_one(struct agent *a, uint32_t number)
 {
 	struct agent_mount *m = &a->mounts[number];
 
+	if (m->frozen)
+		return agent_say(a, EBUSY, "%s is frozen", m->type);
 	nodes_end(a, number);
 	close(m->fd);
 	m->fd = -1;
@@ -387,7 +400,7 @@ int ask_sync(struct agent *a, struct question *q)
 		return EPROTO;
 	/* Each by itself, since sync() tells of no error. */
 	for (uint32_t i = 1; i <= AGENT_MOUNTS; i++)
-		if (a->mounts[i].used && !a->mounts[i].readonly && syncfs(a->mounts[i].fd) < 0 && rc == 0)
+		if (a->mounts[i].used && !a->mounts[i].readonly && !a->mounts[i].frozen && syncfs(a->mounts[i].fd) < 0 && rc == 0)
 			rc = agent_say(a, errno, "%s cannot be written out", a->mounts[i].type);
 	/* And what was written to devices. */
 	if (!a->folders)
@@ -433,9 +446,53 @@ int ask_fstrim(struct agent *a, struct question *q)
 		return EINVAL;
 	if (m->readonly || a->readonly)
 		return EROFS;
+	if (m->frozen)
+		return agent_say(a, EBUSY, "%s is frozen", m->type);
 	if (ioctl(m->fd, FITRIM, &r) < 0)
 		return agent_say(a, errno, "%s cannot be trimmed", m->type);
 	proto_put_u64(agent_begin(a), r.len);
+	agent_answer(a, q);
+	return 0;
+}
+
+int ask_freeze(struct agent *a, struct question *q)
+{
+	struct agent_mount *m = mount_find(a, proto_get_u32(&q->in));
+
+	if (!proto_done(&q->in))
+		return EPROTO;
+	if (!m)
+		return EINVAL;
+	if (a->readonly)
+		return EROFS;
+	/* A folder's filesystem is the host's. */
+	if (!m->readonly && !m->folder && !m->frozen) {
+		if (ioctl(m->fd, FIFREEZE, 0) == 0)
+			m->frozen = true;
+		else if (errno != EOPNOTSUPP && errno != ENOTTY)
+			return agent_say(a, errno, "%s cannot be frozen", m->type);
+		else if (syncfs(m->fd) < 0)
+			return agent_say(a, errno, "%s cannot be written out", m->type);
+	}
+	/* Nothing is written to one that is read-only. */
+	proto_put_u8(agent_begin(a), m->frozen || m->readonly);
+	agent_answer(a, q);
+	return 0;
+}
+
+int ask_thaw(struct agent *a, struct question *q)
+{
+	struct agent_mount *m = mount_find(a, proto_get_u32(&q->in));
+	int rc;
+
+	if (!proto_done(&q->in))
+		return EPROTO;
+	if (!m)
+		return EINVAL;
+	rc = thaw(m);
+	if (rc)
+		return agent_say(a, rc, "%s cannot be thawed", m->type);
+	agent_begin(a);
 	agent_answer(a, q);
 	return 0;
 }

@@ -61,12 +61,38 @@ START_TEST(a_folder_that_was_moved_keeps_its_node)
 	ok(client_mkdir(a.c, root, "x", 0755, geteuid(), getegid(), &x, &e));
 	ok(client_mkdir(a.c, root, "y", 0755, geteuid(), getegid(), &y, &e));
 	ok(client_create(a.c, x, "f", 0600, geteuid(), getegid(), &f, &e));
-	ok(client_rename(a.c, root, "x", y, "z", &e));
+	ok(client_rename(a.c, root, "x", y, "z", 0, &e));
 	ok(client_lookup(a.c, x, "f", &found, &e));
 	ck_assert_uint_eq(found, f);
 	ok(client_stat(a.c, f, &st, &e));
 	ck_assert_int_eq(access("y/z/f", F_OK), 0);
 	fails(client_lookup(a.c, root, "x", &found, &e), ERR_NOT_FOUND);
+	agent_close(&a);
+}
+END_TEST
+
+START_TEST(a_new_name_that_is_taken)
+{
+	struct err e = ERR_INIT;
+	struct agent_child a;
+	uint64_t root, dir, x, y, found;
+
+	begin(&a, &root);
+	ok(client_mkdir(a.c, root, "d", 0755, geteuid(), getegid(), &dir, &e));
+	ok(client_create(a.c, root, "x", 0600, geteuid(), getegid(), &x, &e));
+	ok(client_create(a.c, dir, "y", 0600, geteuid(), getegid(), &y, &e));
+	fails(client_rename(a.c, root, "x", dir, "y", CLIENT_RENAME_NOREPLACE, &e), ERR_SYSTEM);
+	ck_assert_int_eq(e.sys_errno, EEXIST);
+	ok(client_rename(a.c, root, "x", dir, "y", CLIENT_RENAME_EXCHANGE, &e));
+	ok(client_lookup(a.c, root, "x", &found, &e));
+	ck_assert_uint_eq(found, y);
+	ok(client_lookup(a.c, dir, "y", &found, &e));
+	ck_assert_uint_eq(found, x);
+	fails(client_rename(a.c, root, "none", dir, "y", CLIENT_RENAME_EXCHANGE, &e), ERR_NOT_FOUND);
+	ok(client_rename(a.c, root, "x", dir, "y", 0, &e));
+	fails(client_lookup(a.c, root, "x", &found, &e), ERR_NOT_FOUND);
+	fails(client_rename(a.c, root, "d", dir, "z", 4, &e), ERR_SYSTEM);
+	ck_assert_int_eq(e.sys_errno, EPROTO);
 	agent_close(&a);
 }
 END_TEST
@@ -146,13 +172,39 @@ START_TEST(attributes)
 	memset(big, 'x', sizeof big);
 	begin(&a, &root);
 	ok(client_create(a.c, root, "f", 0600, geteuid(), getegid(), &node, &e));
-	ok(client_setxattr(a.c, node, "user.big", big, sizeof big, &e));
-	ok(client_setxattr(a.c, node, "user.empty", "", 0, &e));
+	ok(client_setxattr(a.c, node, "user.big", big, sizeof big, 0, &e));
+	ok(client_setxattr(a.c, node, "user.empty", "", 0, 0, &e));
+	fails(client_setxattr(a.c, node, "user.big", "y", 1, CLIENT_XATTR_CREATE, &e), ERR_SYSTEM);
+	ck_assert_int_eq(e.sys_errno, EEXIST);
+	fails(client_setxattr(a.c, node, "user.none", "y", 1, CLIENT_XATTR_REPLACE, &e), ERR_SYSTEM);
+	ck_assert_int_eq(e.sys_errno, ENODATA);
+	ok(client_setxattr(a.c, node, "user.big", big, sizeof big, CLIENT_XATTR_REPLACE, &e));
 	ok(client_xattrs(a.c, node, on_xattr, &n, &e));
 	ck_assert_uint_eq(n, 2);
 	ok(client_removexattr(a.c, node, "user.big", &e));
 	ok(client_xattrs(a.c, node, on_xattr, &n, &e));
 	ck_assert_uint_eq(n, 3);
+	agent_close(&a);
+}
+END_TEST
+
+START_TEST(a_folder_of_this_host_is_not_frozen)
+{
+	struct err e = ERR_INIT;
+	struct agent_child a;
+	uint64_t root, node;
+	uint32_t mount;
+	bool frozen = true;
+
+	ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+	agent_open(&a);
+	mount = agent_folder(&a, here, NULL, false, &root);
+	ok(client_freeze(a.c, mount, &frozen, &e));
+	ck_assert(!frozen);
+	ok(client_create(a.c, root, "f", 0600, geteuid(), getegid(), &node, &e));
+	ok(client_thaw(a.c, mount, &e));
+	fails(client_freeze(a.c, mount + 1, &frozen, &e), ERR_SYSTEM);
+	ck_assert_int_eq(e.sys_errno, EINVAL);
 	agent_close(&a);
 }
 END_TEST
@@ -175,5 +227,5 @@ START_TEST(a_read_only_mount_refuses_all)
 }
 END_TEST
 
-TEST_MAIN("appliance/change", makes_files_of_every_kind, a_folder_that_was_moved_keeps_its_node, writes_bytes_and_facts,
-	  attributes, a_read_only_mount_refuses_all)
+TEST_MAIN("appliance/change", makes_files_of_every_kind, a_folder_that_was_moved_keeps_its_node, a_new_name_that_is_taken, writes_bytes_and_facts,
+	  attributes, a_folder_of_this_host_is_not_frozen, a_read_only_mount_refuses_all)
