@@ -1367,7 +1367,7 @@ struct dry_confine {
 	bool again;	  /* a stricter call will follow */
 	bool terminal;	  /* the settings of a terminal that is open may be changed: a passphrase is not echoed */
 	bool appliance;	  /* machines of a struct dry_machines will be used: what their disks and channel take stays allowed */
-	uint64_t memory;  /* address space in bytes, 0: no limit */
+	uint64_t memory;  /* address space in bytes, with `appliance` what is private and writable of it; 0: no limit */
 	uint64_t seconds; /* of processor time, 0: no limit; then SIGXCPU */
 };
 struct dry_confined {

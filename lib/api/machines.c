@@ -12,7 +12,6 @@ _Static_assert((int)DRY_ENGINE_AUTO == (int)ENGINE_AUTO && (int)DRY_ENGINE_APPLI
 
 struct dry_machines {
 	struct broker *broker;
-	pthread_mutex_t launching;
 	struct appliance_files files;
 	struct appliance_how how;
 	char *append;
@@ -31,7 +30,6 @@ int dry_machines_start(const struct dry_machines_how *how, struct dry_machines *
 
 	if (!m)
 		return err_nomem(e);
-	pthread_mutex_init(&m->launching, NULL);
 	if (how->memory && (how->memory / MiB < APPLIANCE_MEMORY_MIN || how->memory / MiB > APPLIANCE_MEMORY_MAX))
 		return err_set(e, ERR_USAGE, "an appliance has from %u MiB of memory to %u MiB", APPLIANCE_MEMORY_MIN,
 			       APPLIANCE_MEMORY_MAX);
@@ -68,7 +66,6 @@ void dry_machines_stop(struct dry_machines *m)
 	broker_free(m->broker);
 	appliance_files_free(&m->files);
 	free(m->append);
-	pthread_mutex_destroy(&m->launching);
 	free(m);
 }
 
@@ -85,6 +82,5 @@ int guest_engine(const struct dry_guest_open *how, struct engine **out, struct e
 		return 0;
 	if (!how->machines)
 		return err_set(e, ERR_USAGE, "a guest that is to be read through the appliance needs one");
-	return engine_new((enum engine_policy)how->engine, how->machines->broker, &how->machines->launching,
-			  &how->machines->how, out, e);
+	return engine_new((enum engine_policy)how->engine, how->machines->broker, &how->machines->how, out, e);
 }

@@ -31,15 +31,14 @@ struct machine {
 struct engine {
 	enum engine_policy policy;
 	struct broker *broker;
-	pthread_mutex_t *launching;
 	struct appliance_how how;
 	struct machine *machines[MACHINES_MAX];
 	size_t n;
 	struct err failed; /* why no machine comes up; it is not tried again and again */
 };
 
-int engine_new(enum engine_policy policy, struct broker *broker, pthread_mutex_t *launching, const struct appliance_how *how,
-	       struct engine **out, struct err *e)
+int engine_new(enum engine_policy policy, struct broker *broker, const struct appliance_how *how, struct engine **out,
+	       struct err *e)
 {
 	struct engine *en = alloc_zero(sizeof *en);
 
@@ -47,7 +46,6 @@ int engine_new(enum engine_policy policy, struct broker *broker, pthread_mutex_t
 		return err_nomem(e);
 	en->policy = policy;
 	en->broker = broker;
-	en->launching = launching;
 	en->how = *how;
 	*out = en;
 	return 0;
@@ -200,9 +198,7 @@ static int machine_start(struct engine *en, const struct engine_volume *vols, si
 		disks[i] = (struct appliance_disk){ .block = m->disks[i].served, .writable = true };
 		snprintf(disks[i].serial, sizeof disks[i].serial, "disk%u", (unsigned)i);
 	}
-	pthread_mutex_lock(en->launching);
 	rc = appliance_launch(en->broker, &how, disks, m->n, &m->app, &en->failed);
-	pthread_mutex_unlock(en->launching);
 	if (rc < 0) {
 		if (e)
 			*e = en->failed;
@@ -237,6 +233,7 @@ static int volume_mount(struct machine *m, struct disk *d, const struct fs_id *i
 {
 	const struct appliance_type *type = appliance_type_find(id->type);
 	struct client *c = appliance_client(m->app);
+	struct err why = ERR_INIT;
 	int rc = 0;
 
 	d->mounting = true;
@@ -245,6 +242,12 @@ static int volume_mount(struct machine *m, struct disk *d, const struct fs_id *i
 	if (rc == 0)
 		rc = appliance_fs_mount(c, d->device, type, &d->mount, e);
 	d->mounting = client_lost(c);
+	/* What went wrong with a disk is why Linux did not get on with what is on it. */
+	if (rc < 0 && appliance_disk_error(m->app, &why) < 0) {
+		if (e)
+			*e = why;
+		rc = -(int)why.code;
+	}
 	return rc;
 }
 

@@ -11,8 +11,6 @@
 #include "launch.h"
 #include "fs.h"
 
-#include <pthread.h>
-
 enum engine_policy {
 	ENGINE_AUTO,	  /* our own readers; the appliance where they cannot */
 	ENGINE_DIRECT,	  /* our own readers alone */
@@ -20,12 +18,9 @@ enum engine_policy {
 };
 
 struct engine;
-/*
- * The broker is lent, and must outlive it, as must `launching`: machines of one process come up one after the other, since of
- * two that start at the same moment one may miss a disk.
- */
-int engine_new(enum engine_policy policy, struct broker *broker, pthread_mutex_t *launching, const struct appliance_how *how,
-	       struct engine **out, struct err *e);
+/* The broker is lent, and must outlive it. */
+int engine_new(enum engine_policy policy, struct broker *broker, const struct appliance_how *how, struct engine **out,
+	       struct err *e);
 /* Ends the machines; filesystems that they show must have been closed.  They are started again when they are needed. */
 void engine_stop(struct engine *en);
 void engine_free(struct engine *en); /* NULL is fine */

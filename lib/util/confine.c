@@ -252,8 +252,9 @@ static int confine_limits(const struct confine_how *how)
 {
 	int rc = limit_set(RLIMIT_CORE, 0);
 
+	/* The memory of virtual machines is mapped once for each of their devices, and is not ours: what is written by us counts. */
 	if (!rc && how->memory && !SANITIZED)
-		rc = limit_set(RLIMIT_AS, how->memory);
+		rc = limit_set(how->serve ? RLIMIT_DATA : RLIMIT_AS, how->memory);
 	if (!rc && how->seconds)
 		rc = limit_set(RLIMIT_CPU, how->seconds);
 	return rc;

@@ -54,7 +54,7 @@ struct confine_how {
 	 */
 	bool serve;
 	bool terminal;	  /* the settings of a terminal that is open may be changed: a passphrase is not echoed */
-	uint64_t memory;  /* address space in bytes; 0: no limit */
+	uint64_t memory;  /* address space in bytes, with `serve` only what is private and writable of it; 0: no limit */
 	uint64_t seconds; /* processor time; 0: no limit */
 };
 

@@ -40,6 +40,12 @@ names_in()
 	none_left
 }
 
+@test "uml: eight that are started at the same moment, by a confined process, all have their disks and their tools" {
+	need_uml
+	run -0 "$BUILD/appliance-tests/many_tool" "$appliance" uml 8
+	[ "${lines[-1]}" = "8 of 8" ]
+}
+
 @test "uml: it sees next to nothing of the host, and may next to nothing" {
 	need_uml
 	launch "$appliance" uml

@@ -73,7 +73,8 @@ int modules_load(struct agent *a, const char *purpose)
 			snprintf(path, sizeof path, "%.*s", (int)n, at);
 			rc = load_file(a, path);
 			/* What others need less than this one: go on, and let the use of it fail. */
-			memset(at, ' ', n);
+			if (rc == 0)
+				memset(at, ' ', n);
 			at += n;
 		}
 	}
