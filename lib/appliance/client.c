@@ -497,7 +497,17 @@ int client_ping(struct client *c, struct err *e)
 
 int client_poweroff(struct client *c, struct err *e)
 {
+	uint8_t head[PROTO_HEAD];
+	struct iovec v = { .iov_base = head, .iov_len = sizeof head };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
+	int rc;
+
 	client_changed(c);
 	client_begin(c);
-	return client_tell(c, PROTO_POWEROFF, e);
+	rc = client_tell(c, PROTO_POWEROFF, e);
+	if (rc < 0)
+		return rc;
+	/* The answer was heard.  Whether that is heard in turn does not matter: the machine waits a moment only. */
+	proto_head_put(head, &(const struct proto_head){ .tag = client_new_tag(c), .type = PROTO_POWEROFF });
+	return sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? 0 : rc;
 }

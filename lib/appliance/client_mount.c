@@ -80,13 +80,16 @@ int client_sync(struct client *c, struct err *e)
 int client_freeze(struct client *c, uint32_t mount, bool *frozen, struct err *e)
 {
 	struct proto_in in;
+	bool is;
 	int rc;
 
 	proto_put_u32(client_begin(c), mount);
 	rc = client_ask_slow(c, PROTO_FREEZE, &in, e);
 	if (rc < 0)
 		return rc;
-	*frozen = proto_get_u8(&in);
+	is = proto_get_u8(&in);
+	if (frozen)
+		*frozen = is;
 	return proto_done(&in) ? 0 : client_bad_answer(c, e);
 }
 

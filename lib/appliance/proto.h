@@ -34,7 +34,7 @@
 enum proto_type {
 	PROTO_HELLO = 1, /* u64 PROTO_MAGIC, u32 PROTO_VERSION, str kernel, str machine */
 	PROTO_PING,	 /* -> - */
-	PROTO_POWEROFF,	 /* -> - */
+	PROTO_POWEROFF,	 /* -> -, and when that has come the same again, which is not answered */
 	PROTO_DEVICE,	 /* str device -> str path */
 	PROTO_DISKS,	 /* -> u16 n, n times {str path, str serial, u64 size, u8 readonly} */
 	PROTO_MODULES,	 /* str purpose: loads what it takes -> - */

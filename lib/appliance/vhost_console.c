@@ -397,6 +397,20 @@ static short stream_events(const struct vhost_console *c)
 	return events;
 }
 
+/*
+ * One message.  It may stop the queue, as a machine that powers off does: what it had written before, whose kick comes by another
+ * way, goes out first, as far as the stream takes it.
+ */
+static int take_message(struct vhost_console *c, struct err *e)
+{
+	struct vhost_queue *q = &c->v.queues[QUEUE_OUT];
+	int rc = 1;
+
+	for (unsigned i = 0; rc > 0 && i < q->size; i++)
+		rc = move_out(c, e);
+	return rc < 0 ? rc : vhost_message(&c->v, e);
+}
+
 /* 0, or 1 when the machine hung up. */
 static int wait_for_something(struct vhost_console *c, struct err *e)
 {
@@ -412,7 +426,7 @@ static int wait_for_something(struct vhost_console *c, struct err *e)
 	for (unsigned i = 0; i < QUEUES; i++)
 		if (p[2 + i].revents && !vhost_queue_kicked(&c->v.queues[i]))
 			return err_set(e, ERR_CORRUPT, "the machine took its signal away");
-	return p[0].revents ? vhost_message(&c->v, e) : 0;
+	return p[0].revents ? take_message(c, e) : 0;
 }
 
 /* Moves what can be moved; 1: and perhaps there is more. */
@@ -464,7 +478,7 @@ static int serve(struct vhost_console *c, struct err *e)
 			/* It is busy: messages are looked for all the same. */
 			struct pollfd p = { .fd = c->v.fd, .events = POLLIN };
 
-			if (poll(&p, 1, 0) > 0 && (rc = vhost_message(&c->v, e)) != 0)
+			if (poll(&p, 1, 0) > 0 && (rc = take_message(c, e)) != 0)
 				return rc < 0 ? rc : 0;
 		}
 	}

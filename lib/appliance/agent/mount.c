@@ -284,8 +284,8 @@ static int umount_one(struct agent *a, uint32_t number)
 {
 	struct agent_mount *m = &a->mounts[number];
 
-	if (m->frozen)
-		return agent_say(a, EBUSY, "%s is frozen", m->type);
+	if (thaw(m) != 0)
+		return agent_say(a, errno, "%s cannot be thawed", m->type);
 	nodes_end(a, number);
 	close(m->fd);
 	m->fd = -1;

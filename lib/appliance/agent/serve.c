@@ -12,6 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* How long a machine that is about to power off waits for its client's last word. */
+#define HEARD_MS 5000
+
 #define REQUEST_SIZE (PROTO_HEAD + LIMIT_PROTO_BODY)
 
 int agent_new(struct agent **out, int in, int out_fd)
@@ -70,6 +73,12 @@ static int ask_poweroff(struct agent *a, struct question *q)
 	agent_begin(a);
 	agent_answer(a, q);
 	a->ending = true;
+	/*
+	 * The kernel takes back what lies in the port when it powers off: the answer has been read when the client says another
+	 * word, or hangs up.
+	 */
+	if (a->init)
+		(void)poll(&(struct pollfd){ .fd = a->in, .events = POLLIN }, 1, HEARD_MS);
 	return 0;
 }
 

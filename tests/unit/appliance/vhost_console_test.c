@@ -254,6 +254,29 @@ START_TEST(what_was_written_before_the_machine_left_arrives)
 }
 END_TEST
 
+START_TEST(what_was_written_before_its_queue_is_stopped_arrives)
+{
+	const uint32_t which[2] = { OUT, 0 };
+	uint32_t state[2];
+	uint16_t avail;
+	char buf[5];
+
+	start();
+	open_port();
+	memcpy(m.at + data_at(OUT, 0), "last", 4);
+	put_desc(&m, desc_at(OUT), 0, GUEST + data_at(OUT, 0), 4, 0, 0);
+	offer(&m, OUT, 0);
+	/* Its kick is not seen before the message. */
+	avail = m.avail[OUT];
+	memcpy(m.at + avail_at(OUT) + 2, &avail, sizeof avail);
+	ask(&m, 11, which, sizeof which, state, sizeof state);
+	ck_assert_uint_eq(state[1], 1);
+	ck_assert_int_eq(recv(stream, buf, 4, MSG_WAITALL), 4);
+	ck_assert_mem_eq(buf, "last", 4);
+	stop();
+}
+END_TEST
+
 START_TEST(a_control_message_that_is_too_short_ends_the_console)
 {
 	start();
@@ -321,7 +344,8 @@ END_TEST
 
 TEST_MAIN("vhost_console", the_machine_is_told_of_its_port, bytes_go_in_when_the_port_is_open, bytes_go_out,
 	  much_goes_in_and_nothing_is_lost, who_does_not_read_stops_the_machine_and_loses_nothing,
-	  what_was_written_before_the_machine_left_arrives, a_control_message_that_is_too_short_ends_the_console,
+	  what_was_written_before_the_machine_left_arrives,
+	  what_was_written_before_its_queue_is_stopped_arrives, a_control_message_that_is_too_short_ends_the_console,
 	  a_buffer_for_control_that_is_too_short_ends_the_console, control_messages_of_nonsense_are_nothing,
 	  a_buffer_outside_memory_ends_the_console, memory_that_is_cut_off_is_an_error_and_no_signal,
 	  a_buffer_without_room_stops_only_itself)
