@@ -72,7 +72,10 @@ void dry_machines_stop(struct dry_machines *m)
 int machines_launch(const struct dry_machines *m, const struct appliance_disk *disks, size_t n, struct appliance **out,
 		    struct err *e)
 {
-	return appliance_launch(m->broker, &m->how, disks, n, out, e);
+	struct appliance_how how = m->how;
+
+	how.programs = true;
+	return appliance_launch(m->broker, &how, disks, n, out, e);
 }
 
 int guest_engine(const struct dry_guest_open *how, struct engine **out, struct err *e)

@@ -119,6 +119,7 @@ static int make_request(const struct appliance_how *how, const struct machine_di
 	req->network = how->network;
 	req->raid6 = how->raid6;
 	req->verbose = how->verbose;
+	req->programs = how->programs;
 	if (req->memory < APPLIANCE_MEMORY_MIN || req->memory > APPLIANCE_MEMORY_MAX)
 		return err_set(e, ERR_USAGE, "an appliance has between %d and %d MiB of memory, not %u", APPLIANCE_MEMORY_MIN,
 			       APPLIANCE_MEMORY_MAX, req->memory);

@@ -50,6 +50,7 @@ struct appliance_how {
 	unsigned smp;		/* processors; 0: 1.  User-mode Linux has one */
 	bool network;		/* user-mode network, outwards only; not with user-mode Linux.  As broker_how.network */
 	bool raid6;		/* user-mode Linux is to manage RAID 6: 0.6 s later; without, it panics at such an array */
+	bool programs;		/* programs of guests will run: QEMU shows them the newest processor it has, 0.2 s later */
 	bool no_tools;		/* the disk of tools is left out */
 	const char *append;	/* further words for the kernel; NULL: none */
 	unsigned deadline;	/* seconds for each backend to come up; 0: APPLIANCE_SECONDS_... */

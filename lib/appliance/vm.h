@@ -36,7 +36,7 @@ struct vm_request {
 	uint32_t backend; /* APPLIANCE_KVM, _UML, _TCG */
 	uint32_t board;
 	uint32_t memory, smp, ndisks;
-	uint8_t network, raid6, verbose;
+	uint8_t network, raid6, verbose, programs;
 	uint8_t bare;  /* this QEMU has no sandbox option */
 	uint8_t plain; /* this KVM does not take all that it says it has: fewer of the host's registers */
 	uint8_t writable[VM_DISKS_MAX]; /* what QEMU tells the machine; who serves the disk sees to it */
