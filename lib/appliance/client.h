@@ -141,6 +141,11 @@ struct client_run {
 	const struct client_bind *binds;
 	size_t nbinds;
 	bool terminal; /* its standard streams are one terminal: what it says is all stream 1 */
+	/*
+	 * With binds: while it runs, the machine's own /etc/resolv.conf lies over that of its root, also where that is a symlink
+	 * or not there.
+	 */
+	bool network;
 	uint16_t rows, cols;
 	uint64_t max_ms;     /* it is killed after so long; 0: CLIENT_RUN_MS, UINT64_MAX: never */
 	uint64_t max_output; /* and when it has said so many bytes; 0: CLIENT_RUN_OUTPUT, UINT64_MAX: any */

@@ -168,7 +168,7 @@ int client_session_start(struct client *c, const struct client_run *how, struct 
 	struct client_session *s;
 	int rc;
 
-	proto_put_u8(o, how->terminal);
+	proto_put_u8(o, (how->terminal ? PROTO_RUN_TERMINAL : 0) | (how->network ? PROTO_RUN_NETWORK : 0));
 	proto_put_u16(o, how->rows);
 	proto_put_u16(o, how->cols);
 	proto_put_u64(o, how->max_ms ? how->max_ms : CLIENT_RUN_MS);

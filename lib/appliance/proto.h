@@ -72,7 +72,7 @@ enum proto_type {
 	PROTO_REMOVEXATTR, /* u64 node, str name -> - */
 	PROTO_FSYNC,	 /* u64 node -> - */
 	/*
-	 * u8 terminal, u16 rows, u16 columns, u64 milliseconds, u64 bytes of output, u16 n, n times str: argv, u16 n, n
+	 * u8 PROTO_RUN_*, u16 rows, u16 columns, u64 milliseconds, u64 bytes of output, u16 n, n times str: argv, u16 n, n
 	 * times str: environment, u16 n, n times {u32 mount, str path} -> u32 status as of waitpid(), u8 PROTO_CUT_*
 	 */
 	PROTO_RUN,
@@ -88,6 +88,11 @@ enum {
 	PROTO_ANSWER = 1u << 0,
 	PROTO_MORE = 1u << 1,
 	PROTO_FAILED = 1u << 2,
+};
+
+enum {
+	PROTO_RUN_TERMINAL = 1u << 0,
+	PROTO_RUN_NETWORK = 1u << 1, /* the machine's own resolv.conf lies over that of the root */
 };
 
 /* Why a program was killed. */

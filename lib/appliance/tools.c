@@ -100,6 +100,8 @@ static const struct {
 	{ "etc/group", "root:x:0:\ndisk:x:6:\nnogroup:x:65534:\n" },
 	{ "etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n" },
 	{ "etc/hosts", "127.0.0.1 localhost\n" },
+	/* Of QEMU's network, where the machine has one. */
+	{ "etc/resolv.conf", "nameserver 10.0.2.3\n" },
 	{ "etc/lvm/lvm.conf", "config {\n\tchecks = 0\n}\n"
 			      "devices {\n\tuse_devicesfile = 0\n\tobtain_device_list_from_udev = 0\n"
 			      "\texternal_device_info_source = \"none\"\n}\n"

@@ -165,6 +165,8 @@ static void kernel_words(const struct vm_request *req, const struct vm_host *hos
 		strbuf_puts(s, "inet6_init,");
 	strbuf_puts(s, "cmos_init,tracer_init_tracefs,balloon_wait_finish,crypto_kdf108_init,slab_sysfs_init");
 	strbuf_puts(s, " chan=vport0p1");
+	if (req->network)
+		strbuf_puts(s, " net=user");
 	if (req->append[0])
 		strbuf_printf(s, " %s", req->append);
 }

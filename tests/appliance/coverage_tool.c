@@ -29,12 +29,12 @@ struct kind {
 	const char *prepare, *device;
 	unsigned volumes; /* CLIENT_LVM ... that it takes to find the device again */
 	const char *forget; /* a shell's words that leave no trace */
-	bool raid6, luks, no_mkfs, no_owner, no_times, no_xattrs, no_links, resizes, trims, places;
+	bool raid6, luks, programs, no_mkfs, no_owner, no_times, no_xattrs, no_links, resizes, trims, places;
 };
 
 static const struct kind kinds[] = {
 	{ "ext2", .type = "ext2", .places = true },
-	{ "ext4", .type = "ext4", .places = true, .resizes = true, .trims = true },
+	{ "ext4", .type = "ext4", .programs = true, .places = true, .resizes = true, .trims = true },
 	{ "xfs", .type = "xfs", .places = true, .resizes = true, .trims = true },
 	{ "btrfs", .type = "btrfs", .resizes = true, .trims = true },
 	{ "vfat", .type = "vfat", .no_owner = true, .no_times = true, .no_xattrs = true, .no_links = true },
@@ -325,6 +325,38 @@ static int told(struct run *r, struct err *e)
 	return rc ? rc : expect(r->told, "its disk is not told", e);
 }
 
+/* What a program in a root of its own reads of a file that is missing there, or leads nowhere: with the network, and without. */
+static int names(struct run *r, uint32_t mount, bool network, const char *want, struct err *e)
+{
+	static const char *const argv[] = { "/busybox", "cat", "/etc/resolv.conf", NULL };
+	const struct client_bind root = { mount, "/" };
+	int status, rc;
+
+	strbuf_reset(&r->said);
+	rc = client_run(r->c, &(const struct client_run){ .argv = argv, .binds = &root, .nbinds = 1, .network = network,
+							   .output = on_output, .arg = r, .max_ms = 60000 }, &status, e);
+	if (rc == 0 && !strstr(r->said.s, want))
+		rc = err_set(e, ERR_CORRUPT, "a program reads \"%s\"", r->said.s);
+	return rc;
+}
+
+static int programs(struct run *r, uint32_t mount, const uint8_t *bytes, struct err *e)
+{
+	static const char target[] = "../run/nowhere";
+	uint64_t root, etc, node;
+	int rc = client_root(r->c, mount, &root, e);
+
+	(void)bytes;
+	rc = rc ? rc : client_mkdir(r->c, root, "etc", 0755, 0, 0, &etc, e);
+	for (int symlink = 0; symlink < 2 && rc == 0; symlink++) {
+		if (symlink)
+			rc = client_symlink(r->c, etc, "resolv.conf", target, 0, 0, &node, e);
+		rc = rc ? rc : names(r, mount, true, "nameserver 10.0.2.3\n", e);
+		rc = rc ? rc : names(r, mount, false, "No such file", e);
+	}
+	return rc;
+}
+
 static int cover(struct run *r, struct err *e)
 {
 	CLEANUP(free_ptr) uint8_t *bytes = alloc_bytes(BIG);
@@ -343,6 +375,10 @@ static int cover(struct run *r, struct err *e)
 		rc = rc ? rc : find(r, false, e);
 	if (!k->no_mkfs)
 		rc = rc ? rc : client_mkfs(r->c, device(r), k->type, "label", NULL, e);
+	if (k->programs)
+		rc = rc ? rc : shell(r, "mount $1 /mnt && cp /usr/bin/busybox /mnt && umount /mnt", e);
+	if (k->programs)
+		rc = rc ? rc : mounted(r, false, programs, bytes, e);
 	rc = rc ? rc : mounted(r, false, write_tree, bytes, e);
 	rc = rc ? rc : lose(r, e);
 	rc = rc ? rc : find(r, true, e);

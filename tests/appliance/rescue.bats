@@ -167,6 +167,34 @@ guest()
 	grep -q '^luks-' out
 }
 
+@test "QEMU: --network, --smp, --memsize and --append are as they were asked for" {
+	guest
+	needs_machine tcg
+	requires busybox
+	busybox httpd --help 2>&1 | grep -q 'Usage' || skip "a busybox without httpd"
+	for port in $(shuf -n 20 -i 20000-32000); do
+		busybox httpd -f -p "127.0.0.1:$port" -h t/etc 3>&- &
+		server=$!
+		wait_for eval "! kill -0 $server 2>/dev/null || { : </dev/tcp/127.0.0.1/$port; } 2>/dev/null"
+		! kill -0 "$server" 2>/dev/null || break
+	done
+	drydock rescue --network --smp 2 --memsize 300 --append hello=you g.img >out <<-END
+		exec 3<>/dev/tcp/10.0.2.2/$port
+		printf 'GET /hostname HTTP/1.0\r\n\r\n' >&3
+		cat <&3
+		echo "processors: \$(nproc)"
+		grep -E 'MemTotal: *2[0-9]{5} kB' /proc/meminfo
+		grep -o 'hello=you' /proc/cmdline
+		cat /etc/resolv.conf
+	END
+	kill "$server"
+	for line in guest 'processors: 2' 'hello=you' 'nameserver 10.0.2.3'; do grep -x "$line" out; done
+	grep MemTotal out
+	# And nothing of it where it was not asked for.
+	echo 'cat /proc/net/dev; : </dev/tcp/10.0.2.2/1' | drydock rescue g.img >out 2>&1
+	! grep eth0 out
+}
+
 @test "no appliance: one sentence" {
 	truncate -s 1M g.img
 	DRYDOCK_APPLIANCE_DIR=$T/nowhere fails_with 1 "is not there" drydock rescue g.img

@@ -135,6 +135,10 @@ int agent_init(struct agent *a, int *channel);
 __attribute__((noreturn)) void agent_poweroff(void);
 void make_folder(const char *path);
 
+/* network.c */
+/* Makes use of the network that the machine was given. */
+int network_begin(struct agent *a);
+
 /* modules.c */
 void modules_read(struct agent *a);
 /* Loads what a purpose takes ("fs-xfs"); unknown ones take nothing. */
@@ -227,6 +231,7 @@ struct agent_program {
 	bool shared;	      /* no namespaces: it sees the tools, and what it mounts stays */
 	int stdio[3];	      /* all the same: a terminal */
 	bool terminal;
+	bool network;	      /* its names are looked up as the machine's are */
 	int control;	      /* takes bytes, numbers of signals; gives the status, u32 */
 };
 /*

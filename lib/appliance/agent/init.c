@@ -105,6 +105,9 @@ int agent_init(struct agent *a, int *channel)
 	modules_read(a);
 	modules_load(a, "boot");
 	a->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	/* Without one, what wants it will say so. */
+	if (cmdline_value("net", name, sizeof name) && network_begin(a) != 0)
+		put_text("/dev/console", "drydock: the network cannot be used\n");
 	if (!cmdline_value("chan", name, sizeof name))
 		return ENOENT;
 	*channel = open_channel(name);

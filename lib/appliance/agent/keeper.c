@@ -66,8 +66,46 @@ static int mount_in(int root, const char *path, const char *from, const char *ty
 	return rc;
 }
 
+static const char resolv_conf[] = "/etc/resolv.conf";
+
+/*
+ * The machine's own over that of the root.  What is covered is the name itself, and not what a symlink leads to, which is
+ * mostly in a /run that is empty.  *made: it was not there, and is to go again.
+ */
+static int cover_resolv_conf(int root, bool *made)
+{
+	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	int fd = (int)syscall(SYS_openat2, root, resolv_conf, &how, sizeof how), rc = 0;
+	char to[64];
+
+	if (fd < 0 && errno == ENOENT) {
+		how.flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+		how.mode = 0644;
+		fd = (int)syscall(SYS_openat2, root, resolv_conf, &how, sizeof how);
+		*made = fd >= 0;
+	}
+	/* A root without such a folder, or one that cannot be written to, does without. */
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == EROFS ? 0 : errno;
+	snprintf(to, sizeof to, "/proc/self/fd/%d", fd);
+	if (mount("/tools/etc/resolv.conf", to, NULL, MS_BIND, NULL) < 0)
+		rc = errno;
+	close(fd);
+	return rc;
+}
+
+static void uncover_resolv_conf(bool made)
+{
+	struct stat st;
+
+	if (!made || umount2(resolv_conf, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+		return;
+	if (lstat(resolv_conf, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
+		unlink(resolv_conf);
+}
+
 /* Makes the root of the program; leaves the process in it. */
-static int enter_root(const struct agent_program *p, const char **failed)
+static int enter_root(const struct agent_program *p, bool *made, const char **failed)
 {
 	static const struct {
 		const char *path, *from, *type;
@@ -105,6 +143,12 @@ static int enter_root(const struct agent_program *p, const char **failed)
 		rc = mount_in(root, system[i].path, system[i].from, system[i].type, system[i].flags);
 		/* A guest without such a folder does without. */
 		if (rc && rc != ENOENT && rc != ENOTDIR)
+			return rc;
+	}
+	if (p->network) {
+		*failed = resolv_conf;
+		rc = cover_resolv_conf(root, made);
+		if (rc)
 			return rc;
 	}
 	*failed = root_path;
@@ -173,7 +217,7 @@ static void close_others(int keep)
 }
 
 /* Waits for the program, and passes signals on. */
-static int watch_program(int control, pid_t child)
+static int watch_program(int control, pid_t child, bool made)
 {
 	struct pollfd fds[2] = { { .fd = control, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
 	int status = 0;
@@ -203,6 +247,7 @@ static int watch_program(int control, pid_t child)
 		if (n == 0 || (n < 0 && errno != EINTR)) { /* it is to end */
 			kill(-child, SIGKILL);
 			kill(child, SIGKILL);
+			uncover_resolv_conf(made);
 			_exit(1);
 		}
 		if (n == 1)
@@ -213,6 +258,7 @@ static int watch_program(int control, pid_t child)
 __attribute__((noreturn)) static void keep(const struct agent_program *p)
 {
 	const char *failed = "/";
+	bool made = false;
 	int stdio_max = 0, status, rc;
 	uint32_t told;
 	pid_t child;
@@ -237,7 +283,7 @@ __attribute__((noreturn)) static void keep(const struct agent_program *p)
 	close_others(p->control);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!p->shared)
-		rc = enter_root(p, &failed);
+		rc = enter_root(p, &made, &failed);
 	else
 		rc = p->host || (chroot("/tools") == 0 && chdir("/") == 0) ? 0 : errno;
 	if (rc) {
@@ -252,7 +298,8 @@ __attribute__((noreturn)) static void keep(const struct agent_program *p)
 		/* Its streams are the program's alone: their end is to be seen. */
 		for (int i = 0; i < 3; i++)
 			close(i);
-		status = child < 0 ? CANNOT_RUN << 8 : watch_program(p->control, child);
+		status = child < 0 ? CANNOT_RUN << 8 : watch_program(p->control, child, made);
+		uncover_resolv_conf(made);
 		/* Without a namespace of its own, what the program began is of its group. */
 		if (p->shared && child > 0)
 			kill(-child, SIGKILL);

@@ -236,7 +236,8 @@ static int start(struct agent *a, struct agent_run *r, struct agent_program *p, 
 
 int ask_run(struct agent *a, struct question *q)
 {
-	bool terminal = proto_get_u8(&q->in);
+	unsigned flags = proto_get_u8(&q->in);
+	bool terminal = flags & PROTO_RUN_TERMINAL;
 	uint16_t rows = proto_get_u16(&q->in), cols = proto_get_u16(&q->in);
 	uint64_t ms = proto_get_u64(&q->in), output = proto_get_u64(&q->in);
 	CLEANUP(words_free) struct words argv = { 0 };
@@ -252,7 +253,7 @@ int ask_run(struct agent *a, struct question *q)
 		rc = get_binds(a, &q->in, &binds);
 	if (rc)
 		return rc;
-	if (!proto_done(&q->in) || argv.n == 0)
+	if (!proto_done(&q->in) || argv.n == 0 || flags & ~(PROTO_RUN_TERMINAL | PROTO_RUN_NETWORK))
 		return EPROTO;
 	if (a->readonly)
 		return EPERM;
@@ -266,8 +267,9 @@ int ask_run(struct agent *a, struct question *q)
 	p.binds = binds.b;
 	p.nbinds = binds.n;
 	p.shared = binds.n == 0;
+	p.network = flags & PROTO_RUN_NETWORK;
 	p.host = a->folders;
-	rc = binds.n == 0 ? mount_tools(a) : 0;
+	rc = binds.n == 0 || p.network ? mount_tools(a) : 0;
 	if (rc)
 		return rc;
 	r = alloc_zero(sizeof *r);
