@@ -118,7 +118,8 @@ START_TEST(of_a_folder)
 }
 END_TEST
 
-static void of_type(const char *type, const char *mkfs, unsigned mib)
+/* false: it cannot be mounted here. */
+static bool of_type(const char *type, const char *mkfs, unsigned mib)
 {
 	char cmd[300], here[CHILD_PATH];
 	struct agent_child a;
@@ -127,7 +128,7 @@ static void of_type(const char *type, const char *mkfs, unsigned mib)
 	snprintf(cmd, sizeof cmd, "truncate -s %uM img && %s img >/dev/null 2>&1 && mkdir m && mount -o loop img m 2>/dev/null",
 		 mib, mkfs);
 	if (geteuid() != 0 || system(cmd) != 0)
-		return; /* no root, no tool, no loop device, or no driver */
+		return false;
 	ck_assert_ptr_nonnull(getcwd(here, sizeof here));
 	strcat(here, "/m");
 	make_tree(here);
@@ -136,23 +137,26 @@ static void of_type(const char *type, const char *mkfs, unsigned mib)
 	look(&a, here, root);
 	agent_close(&a);
 	ck_assert_int_eq(umount("m"), 0);
+	return true;
 }
+
+static const char needs[] = "needs root, the filesystem's own tool, a loop device, and a driver";
 
 START_TEST(of_ext4)
 {
-	of_type("ext4", "mkfs.ext4 -q -F", 32);
+	skip_unless(of_type("ext4", "mkfs.ext4 -q -F", 32), needs);
 }
 END_TEST
 
 START_TEST(of_xfs)
 {
-	of_type("xfs", "mkfs.xfs -q -f", 300);
+	skip_unless(of_type("xfs", "mkfs.xfs -q -f", 300), needs);
 }
 END_TEST
 
 START_TEST(of_btrfs)
 {
-	of_type("btrfs", "mkfs.btrfs -q -f", 120);
+	skip_unless(of_type("btrfs", "mkfs.btrfs -q -f", 120), needs);
 }
 END_TEST
 
@@ -176,11 +180,10 @@ START_TEST(of_subvolumes)
 	struct agent_child a;
 	struct fs_stat st, other;
 
-	if (geteuid() != 0 || system("truncate -s 120M img && mkfs.btrfs -q -f img >/dev/null 2>&1 && mkdir m && "
+	skip_unless(geteuid() == 0 && system("truncate -s 120M img && mkfs.btrfs -q -f img >/dev/null 2>&1 && mkdir m && "
 				     "mount -o loop img m 2>/dev/null && "
 				     "btrfs -q subvolume create m/sub && echo one >m/sub/f && "
-				     "btrfs -q subvolume snapshot m/sub m/snap && echo two >m/snap/f && sync") != 0)
-		return;
+				     "btrfs -q subvolume snapshot m/sub m/snap && echo two >m/snap/f && sync") == 0, needs);
 	ck_assert_ptr_nonnull(getcwd(here, sizeof here));
 	strcat(here, "/m");
 	agent_open(&a);

@@ -243,8 +243,7 @@ START_TEST(in_a_root_of_its_own)
 	uint64_t root;
 	int status;
 
-	if (geteuid() != 0)
-		return;
+	skip_unless(geteuid() == 0, "needs root");
 	agent_open(&a);
 	bind.mount = agent_folder(&a, "/", NULL, false, &root);
 	ok(sh(&a, "echo $$; sleep 1000 >/dev/null 2>&1 & ls /proc | grep -c '^[0-9]'", &s,
