@@ -167,6 +167,29 @@ guest()
 	grep -q '^luks-' out
 }
 
+@test "LVM and MD are made, found again, and mounted by -i and by name" {
+	guest
+	truncate -s 64M l.img m1.img m2.img
+	mke2fs -q -t ext4 -L other other.img 16M
+	drydock rescue -w --format raw -a l.img -a m1.img -a m2.img -a g.img -a other.img >out 2>&1 <<-'END' || { cat out; return 1; }
+		lvm vgcreate -qq -y vg /dev/vda
+		lvm lvcreate -qq -y --noudevsync -Wn -Zn -n root -L 40M vg
+		cat /dev/vdd >/dev/vg/root
+		mdadm -q --create /dev/md/data --run -l1 -n2 --metadata=1.2 --assume-clean /dev/vdb /dev/vdc
+		cat /dev/vde >/dev/md/data && sync
+	END
+	# By ourselves, and in the machine.
+	[ "$(drydock cat --engine direct -a l.img /etc/hostname)" = guest ]
+	echo 'cat /sysroot/etc/hostname; grep " /sysroot ext4" /proc/mounts' | drydock rescue -i -a l.img >out
+	grep -x guest out
+	grep '^/dev/mapper/vg-root' out
+	echo 'ls -d /sysroot/lost+found; grep " /sysroot ext4" /proc/mounts; grep -o UU /proc/mdstat' |
+		drydock rescue -m /dev/md127 -a m2.img -a m1.img -a l.img >out
+	grep -x /sysroot/lost+found out
+	grep '^/dev/md127' out
+	grep -x UU out
+}
+
 @test "QEMU: --network, --smp, --memsize and --append are as they were asked for" {
 	guest
 	needs_machine tcg
