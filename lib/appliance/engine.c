@@ -7,6 +7,7 @@
 
 #include "alloc.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 /* A machine has no more disks: each costs a socket, threads, and a letter. */
@@ -20,6 +21,7 @@ struct disk {
 	char device[24];      /* as client.h names it */
 	uint32_t mount;	      /* 0: not mounted */
 	bool mounting;	      /* it was being mounted when the machine was last asked */
+	struct err no_driver; /* the machine's kernel has none for it */
 };
 
 struct machine {
@@ -173,9 +175,24 @@ static bool wants_raid6(const struct machine *m, const struct engine_volume *vol
 	return false;
 }
 
+/* Kinds of machines whose kernel has no driver for what is in the volume. */
+static unsigned without_driver(const struct engine *en, const struct block *block)
+{
+	unsigned kinds = 0;
+
+	for (size_t i = 0; i < en->n; i++) {
+		const struct disk *d = disk_find(en->machines[i], block);
+
+		if (d && d->no_driver.code)
+			kinds |= 1u << appliance_backend(en->machines[i]->app);
+	}
+	return kinds;
+}
+
 static int machine_start(struct engine *en, const struct engine_volume *vols, size_t n, size_t which, struct machine **out,
 			 struct err *e)
 {
+	struct err why = ERR_INIT;
 	CLEANUP(machine_freep) struct machine *m = alloc_zero(sizeof *m);
 	struct appliance_disk disks[DISKS_MAX];
 	struct appliance_how how = en->how;
@@ -194,14 +211,17 @@ static int machine_start(struct engine *en, const struct engine_volume *vols, si
 	if (rc < 0)
 		return rc;
 	how.raid6 = wants_raid6(m, vols, n);
+	how.without = without_driver(en, vols[which].block);
 	for (size_t i = 0; i < m->n; i++) {
 		disks[i] = (struct appliance_disk){ .block = m->disks[i].served, .writable = true };
 		snprintf(disks[i].serial, sizeof disks[i].serial, "disk%u", (unsigned)i);
 	}
-	rc = appliance_launch(en->broker, &how, disks, m->n, &m->app, &en->failed);
+	rc = appliance_launch(en->broker, &how, disks, m->n, &m->app, &why);
 	if (rc < 0) {
+		if (!how.without)
+			en->failed = why;
 		if (e)
-			*e = en->failed;
+			*e = why;
 		return rc;
 	}
 	*out = en->machines[en->n++] = m;
@@ -215,8 +235,9 @@ static int machine_for(struct engine *en, const struct engine_volume *vols, size
 {
 	for (size_t i = 0; i < en->n; i++) {
 		struct client *c = appliance_client(en->machines[i]->app);
+		const struct disk *d = disk_find(en->machines[i], vols[which].block);
 
-		if (!client_lost(c) && disk_find(en->machines[i], vols[which].block)) {
+		if (!client_lost(c) && d && !d->no_driver.code) {
 			*out = en->machines[i];
 			return 0;
 		}
@@ -242,6 +263,8 @@ static int volume_mount(struct machine *m, struct disk *d, const struct fs_id *i
 	if (rc == 0)
 		rc = appliance_fs_mount(c, d->device, type, &d->mount, e);
 	d->mounting = client_lost(c);
+	if (rc < 0 && e && e->sys_errno == ENODEV && !client_lost(c))
+		d->no_driver = *e;
 	/* What went wrong with a disk is why Linux did not get on with what is on it. */
 	if (rc < 0 && appliance_disk_error(m->app, &why) < 0) {
 		if (e)
@@ -249,6 +272,36 @@ static int volume_mount(struct machine *m, struct disk *d, const struct fs_id *i
 		rc = -(int)why.code;
 	}
 	return rc;
+}
+
+/* The machine in which the volume is mounted.  Kernels differ in what they read: one without a driver is not the last word. */
+static int mounted(struct engine *en, const struct engine_volume *vols, size_t n, size_t which, struct machine **out,
+		   struct err *e)
+{
+	/* Ends: each turn but the last marks the volume in one more kind of machine, which is not started again. */
+	for (;;) {
+		struct err why = ERR_INIT;
+		struct disk *d;
+		int rc = machine_for(en, vols, n, which, out, &why);
+
+		/* No other machine is no news. */
+		for (size_t i = 0; rc < 0 && i < en->n; i++) {
+			d = disk_find(en->machines[i], vols[which].block);
+			if (d && d->no_driver.code)
+				why = d->no_driver;
+		}
+		if (rc == 0) {
+			d = disk_find(*out, vols[which].block);
+			rc = d->mount ? 0 : volume_mount(*out, d, vols[which].id, &why);
+			if (rc == 0)
+				return 0;
+			if (d->no_driver.code)
+				continue;
+		}
+		if (e)
+			*e = why;
+		return -(int)why.code;
+	}
 }
 
 int engine_open(struct engine *en, const struct engine_volume *vols, size_t n, size_t which, struct fs **out, struct err *e)
@@ -259,7 +312,7 @@ int engine_open(struct engine *en, const struct engine_volume *vols, size_t n, s
 	struct machine *m = NULL;
 	struct disk *d;
 	size_t nothers = 0;
-	int rc = others ? machine_for(en, vols, n, which, &m, e) : err_nomem(e);
+	int rc = others ? mounted(en, vols, n, which, &m, e) : err_nomem(e);
 
 	for (size_t i = 0; i < n && others; i++)
 		if (i != which && same_filesystem(vols[i].id, v->id))
@@ -267,10 +320,6 @@ int engine_open(struct engine *en, const struct engine_volume *vols, size_t n, s
 	if (rc < 0)
 		return err_in(e, rc, "%s", v->id->type);
 	d = disk_find(m, v->block);
-	if (!d->mount)
-		rc = volume_mount(m, d, v->id, e);
-	if (rc < 0)
-		return err_in(e, rc, "%s", v->id->type);
 	snprintf(notice, sizeof notice, "%s is read through the appliance (%s, Linux %s)", v->id->type,
 		 appliance_backend_name(m->app), client_kernel(appliance_client(m->app)));
 	return appliance_fs_open(&(const struct appliance_mounted){ .client = appliance_client(m->app),

@@ -235,7 +235,7 @@ int appliance_launch(struct broker *b, const struct appliance_how *how, const st
 		struct err why = ERR_INIT;
 		const char *word = backend_words[order[i]];
 
-		if (wanted != APPLIANCE_AUTO && wanted != order[i])
+		if ((wanted != APPLIANCE_AUTO && wanted != order[i]) || how->without & 1u << order[i])
 			continue;
 		rc = worth_a_try(b, order[i], wanted, &why);
 		if (!rc)
@@ -253,7 +253,7 @@ int appliance_launch(struct broker *b, const struct appliance_how *how, const st
 		log_line(how, "appliance: %s: %s", word, why.msg);
 		strbuf_printf(&reasons, "%s%s: %s", reasons.len ? "; " : "", word, why.msg);
 	}
-	return err_set(e, ERR_UNSUPPORTED, "no appliance came up (%s)", reasons.s);
+	return err_set(e, ERR_UNSUPPORTED, "no appliance came up (%s)", reasons.len ? reasons.s : "none is left to be tried");
 }
 
 struct client *appliance_client(struct appliance *a)

@@ -46,6 +46,7 @@ struct appliance_disk {
 
 struct appliance_how {
 	enum appliance_backend backend; /* APPLIANCE_AUTO: what DRYDOCK_APPLIANCE in the environment says, else any */
+	unsigned without;	/* of APPLIANCE_AUTO, those that are not tried: 1u << APPLIANCE_KVM ... */
 	unsigned memory;	/* MiB; 0: APPLIANCE_MEMORY */
 	unsigned smp;		/* processors; 0: 1.  User-mode Linux has one */
 	bool network;		/* user-mode network, outwards only; not with user-mode Linux.  As broker_how.network */

@@ -55,6 +55,46 @@ setup_file()
 	few_by_both g.img
 }
 
+@test "btrfs of three devices with subvolumes: the same answers by both engines, also when one device is missing" {
+	local loops=() how
+	needs_machine
+	requires_root
+	requires mkfs.btrfs btrfs losetup
+	requires_loop_mount
+	make_tree
+	for i in 1 2 3; do
+		truncate -s 130M "d$i.img"
+		loops+=("$(losetup -f --show "d$i.img")")
+	done
+	mkfs.btrfs -q -f -d raid1 -m raid1 "${loops[@]}" >/dev/null
+	uuid=$(blkid -p -s UUID -o value "${loops[0]}")
+	printf "UUID=$uuid / btrfs subvol=@ 0 0\nUUID=$uuid /home btrfs subvol=@home 0 0\n" >t/etc/fstab
+	mkdir m
+	mount "${loops[0]}" m
+	btrfs subvolume create m/@ >/dev/null
+	btrfs subvolume create m/@home >/dev/null
+	cp -a t/home/. m/@home
+	rm -r t/home/ann
+	cp -a t/. m/@
+	btrfs subvolume snapshot -r m/@home m/@snap >/dev/null
+	umount m
+	losetup -d "${loops[@]}"
+	before=$(cat d?.img | sha256sum)
+	for how in direct appliance; do
+		drydock ls -lR --engine $how -a d1.img -a d2.img -a d3.img / >$how.ls
+		drydock hash --engine $how -a d1.img -a d2.img -a d3.img / >$how.hash
+		drydock hash --engine $how -m btrfsvol:/dev/sda/@snap -a d1.img -a d2.img -a d3.img / >$how.snap
+		drydock cat --engine $how -a d1.img -a d2.img -a d3.img "/home/ann/a name with blanks" /data/numbers >$how.cat
+		drydock volumes --engine $how -a d1.img -a d2.img -a d3.img >$how.volumes
+		drydock hash --engine $how -a d2.img -a d3.img -m btrfsvol:/dev/sda/@ / >$how.missing
+	done
+	for what in ls hash snap cat volumes missing; do same direct.$what appliance.$what; done
+	grep -q 'home/ann/a name with blanks' direct.hash
+	grep -q btrfsvol:/dev/sda/@snap direct.volumes
+	grep -q data/big direct.missing
+	[ "$(cat d?.img | sha256sum)" = "$before" ]
+}
+
 @test "vfat: the same answers by both engines" {
 	needs_machine
 	requires mkfs.vfat mcopy
@@ -187,6 +227,20 @@ reads_by_itself()
 }
 
 # ---- who is asked, and what is told ----
+
+@test "auto: what the kernel of one machine has no driver for is read in another" {
+	needs_machine tcg
+	needs_machine uml
+	requires mkfs.exfat
+	truncate -s 16M g.img
+	mkfs.exfat g.img >/dev/null
+	# User-mode Linux has no exfat, and the other kernel has.
+	fails_with 1 "this kernel has no driver for exfat" drydock df --engine appliance g.img
+	export DRYDOCK_APPLIANCE=auto
+	run --separate-stderr drydock ls -v --engine appliance -m /dev/sda g.img:/
+	[ "$status" = 0 ] || { echo "$stderr"; return 1; }
+	[[ $stderr == *"exfat is read through the appliance (tcg, "* || $stderr == *"exfat is read through the appliance (kvm, "* ]]
+}
 
 @test "what we read ourselves starts no machine" {
 	needs_machine
