@@ -92,6 +92,7 @@ static bool check_seccomp(struct host_check *c)
 static bool check_namespaces(struct host_check *c)
 {
 	struct err why = ERR_INIT;
+	char apparmor[8];
 	struct host_fact *f;
 
 	if (room_try(&why) == 0) {
@@ -99,8 +100,14 @@ static bool check_namespaces(struct host_check *c)
 		return true;
 	}
 	f = fact(c, "namespaces", HOST_POOR, "not for this user (%s): user-mode Linux is not started", why.msg);
-	advise(f, "allow user namespaces: sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
-		  "kernel.apparmor_restrict_unprivileged_userns");
+	read_word("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", apparmor, sizeof apparmor);
+	if (access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0)
+		advise(f, "this is a container: docker run --security-opt seccomp=unconfined --security-opt "
+			  "apparmor=unconfined; on its host sysctl user.max_user_namespaces");
+	else if (apparmor[0] == '1')
+		advise(f, "AppArmor forbids them: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile with userns");
+	else
+		advise(f, "allow user namespaces: sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone");
 	return false;
 }
 
