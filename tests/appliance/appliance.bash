@@ -8,7 +8,7 @@
 #   tell WORD...                        a line for it; its answer is in $answer
 #   done_with_it                        ends its input, and waits for it
 #   processes                           all processes of this test's launches: the tool, broker, guardian, machine
-#   none_left                           within five seconds there is none of them, and no mount or file either
+#   none_left                           within half a minute there is none of them, and no mount or file either
 
 bats_require_minimum_version 1.5.0
 TOOL=$BUILD/appliance-tests/launch_tool
@@ -26,10 +26,10 @@ teardown()
 	processes | xargs -r kill -9 2>/dev/null || true
 }
 
-# What of the host a machine could leave something in.
+# What of the host a machine could leave something in.  Other tests that run meanwhile have mounts and files of their own.
 host_state()
 {
-	grep -c drydock /proc/self/mounts || true
+	grep -cE '^drydock [^ ]+ tmpfs ' /proc/self/mounts || true
 	find /tmp "${XDG_RUNTIME_DIR:-/nonexistent}" "$HOME/.uml" -maxdepth 1 -name '*uml*' 2>/dev/null | sort || true
 }
 
@@ -42,7 +42,7 @@ launch()
 	${around-} "$TOOL" --append "$mark" "$@" <in >out 2>log 3>&- &
 	tool=$!
 	exec 7>in
-	for _ in {1..600}; do
+	for _ in {1..2400}; do
 		ready=$(head -1 out)
 		[ -z "$ready" ] || return 0
 		kill -0 "$tool" 2>/dev/null || break
@@ -57,7 +57,7 @@ tell()
 	local n
 	n=$(wc -l <out)
 	echo "$*" >&7
-	for _ in {1..300}; do
+	for _ in {1..3000}; do
 		[ "$(wc -l <out)" -gt "$n" ] && break
 		sleep 0.02
 	done
@@ -77,7 +77,7 @@ processes()
 
 none_left()
 {
-	for _ in {1..100}; do
+	for _ in {1..600}; do
 		[ "$(processes)" ] || break
 		sleep 0.05
 	done

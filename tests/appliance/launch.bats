@@ -213,7 +213,7 @@ names_in()
 	need_pvh
 	launch --raw "$pvh" tcg
 	tell send p
-	tell ping
+	tell silent
 	[ "$answer" = "no answer" ]
 	done_with_it
 	none_left
@@ -276,8 +276,8 @@ broken_uml()
 
 @test "tcg: what does not answer in its time is ended" {
 	need_pvh -DSILENT
-	launch --deadline 1 "$pvh" tcg
-	[ "$ready" = "error: no appliance came up (tcg: its agent did not answer in 1 s)" ]
+	launch --deadline 3 "$pvh" tcg
+	[ "$ready" = "error: no appliance came up (tcg: its agent did not answer in 3 s)" ]
 	done_with_it || true
 	none_left
 }
@@ -285,8 +285,8 @@ broken_uml()
 @test "kvm: what does not answer in its time is ended" {
 	need_pvh -DSILENT
 	[ -w /dev/kvm ] || skip "no /dev/kvm here"
-	launch --deadline 1 "$pvh" kvm
-	[ "$ready" = "error: no appliance came up (kvm: its agent did not answer in 1 s)" ]
+	launch --deadline 3 "$pvh" kvm
+	[ "$ready" = "error: no appliance came up (kvm: its agent did not answer in 3 s)" ]
 	done_with_it || true
 	none_left
 }
@@ -297,8 +297,8 @@ broken_uml()
 	run "$DRYDOCK" doctor --json
 	slow=$(jq -r '.facts[] | select(.name == "kvm" and .state == "poor") | .text' <<<"$output")
 	[[ $slow == *"million instructions a second: it is not the hardware that does" ]] || skip "/dev/kvm is not slow here"
-	launch --deadline 1 "$pvh" auto
-	[[ $ready == "error: no appliance came up (kvm: /dev/kvm runs "*" million instructions a second: it is not the hardware that does; uml: the appliance was built without a kernel for it; tcg: its agent did not answer in 1 s)" ]]
+	launch --deadline 3 "$pvh" auto
+	[[ $ready == "error: no appliance came up (kvm: /dev/kvm runs "*" million instructions a second: it is not the hardware that does; uml: the appliance was built without a kernel for it; tcg: its agent did not answer in 3 s)" ]]
 	done_with_it || true
 	none_left
 }

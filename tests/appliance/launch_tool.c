@@ -12,8 +12,9 @@
  *
  * Prints "ready BACKEND MS", then obeys a line of standard input at a time, and prints the answer to each:
  *   ping           is the agent there (--raw: are five bytes sent back)
+ *   silent         --raw: the same, without much patience
  *   send TEXT      --raw: bytes, without waiting for any
- *   ended          has the machine ended: prints yes or no, after a second at most
+ *   ended          has the machine ended: prints yes or no, after half a minute at most
  *   close, kill    ends it
  * The log goes to standard error, errors to standard output as "error: SENTENCE".
  */
@@ -55,11 +56,13 @@ static int fail(const struct err *e)
 	return 1;
 }
 
-/* What comes within two seconds. */
-static size_t hear(int fd, char *buf, size_t size)
+/* An answer that must come, and one that must not. */
+enum { ANSWER_MS = 30000, SILENCE_MS = 1000 };
+
+static size_t hear(int fd, char *buf, size_t size, int ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	ssize_t n = poll(&p, 1, 2000) > 0 ? read(fd, buf, size) : 0;
+	ssize_t n = poll(&p, 1, ms) > 0 ? read(fd, buf, size) : 0;
 
 	return n > 0 ? (size_t)n : 0;
 }
@@ -82,12 +85,12 @@ static int start_raw(struct tool *t, struct err *e)
 	if (rc)
 		return rc;
 	t->channel = machine_channel(t->machine);
-	if (hear(t->channel, word, sizeof word) != 6 || memcmp(word, "READY\n", 6) != 0)
+	if (hear(t->channel, word, sizeof word, ANSWER_MS) != 6 || memcmp(word, "READY\n", 6) != 0)
 		return err_set(e, ERR_CORRUPT, "it is not the kernel of the tests");
 	return 0;
 }
 
-static void ping(struct tool *t)
+static void ping(struct tool *t, int ms)
 {
 	struct err e = ERR_INIT;
 	char buf[16];
@@ -97,7 +100,7 @@ static void ping(struct tool *t)
 			fail(&e);
 		else
 			puts("pong");
-	} else if (write(t->channel, "hello", 5) == 5 && hear(t->channel, buf, sizeof buf) == 5 && !memcmp(buf, "hello", 5)) {
+	} else if (write(t->channel, "hello", 5) == 5 && hear(t->channel, buf, sizeof buf, ms) == 5 && !memcmp(buf, "hello", 5)) {
 		puts("pong");
 	} else {
 		puts("no answer");
@@ -106,7 +109,7 @@ static void ping(struct tool *t)
 
 static bool ended(struct tool *t)
 {
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 1500; i++) {
 		if (t->raw ? machine_ended(t->machine) : appliance_ended(t->appliance))
 			return true;
 		usleep(20000);
@@ -133,7 +136,9 @@ static void obey(struct tool *t, char *line)
 {
 	line[strcspn(line, "\n")] = '\0';
 	if (strcmp(line, "ping") == 0)
-		ping(t);
+		ping(t, ANSWER_MS);
+	else if (strcmp(line, "silent") == 0)
+		ping(t, SILENCE_MS);
 	else if (strncmp(line, "send ", 5) == 0)
 		puts(write(t->channel, line + 5, strlen(line + 5)) > 0 ? "sent" : "not sent");
 	else if (strcmp(line, "ended") == 0)

@@ -316,7 +316,7 @@ START_TEST(memory_that_is_cut_off_is_an_error_and_no_signal)
 			ck_assert_int_eq(ftruncate(m.memory, lengths[i]), 0);
 			kick(&m, 0);
 			/* A pipe or file can be extended by writing: data comes into being, the machine sees nothing of it. */
-			for (unsigned t = 0; t < 40 && !vhost_blk_ended(d); t++)
+			for (unsigned t = 0; t < (lengths[i] < DATA ? 20000 : 40) && !vhost_blk_ended(d); t++)
 				usleep(1000);
 			if (vhost_blk_ended(d)) {
 				stopped_with("memory was cut off");
