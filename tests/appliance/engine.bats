@@ -318,6 +318,53 @@ reads_by_itself()
 	[ "$status" = 0 ]
 }
 
+# The blocks of 1 KiB that a file of g.img lies in.
+blocks_of()
+{
+	debugfs -R "blocks $1" g.img 2>/dev/null | tr -d ' '
+}
+
+@test "a disk that cannot be read everywhere: what is there is read, and the rest is a sentence" {
+	needs_machine
+	requires mke2fs debugfs qemu-img jq
+	mkdir -p t/other
+	head -c 100 /dev/zero | tr '\0' x >t/small
+	echo fine >t/other/file
+	mke2fs -q -t ext4 -b 1024 -I 128 -d t g.img 16M
+	qemu-img convert -O qcow2 -o cluster_size=4k g.img g.qcow2
+	for bad in /small /other; do
+		at=$(($(blocks_of $bad) * 1024))
+		sector=$(qemu-img map --output=json g.qcow2 |
+			jq --argjson at $at '.[] | select(.start <= $at and .start + .length > $at) | (.offset + $at - .start) / 512')
+		image='json:{"driver":"qcow2","file":{"driver":"blkdebug","image":{"driver":"file","filename":"g.qcow2"},
+			"inject-error":[{"event":"read_aio","errno":5,"once":false,"sector":'$sector'}]}}'
+		run --separate-stderr drydock ls --engine appliance -m /dev/sda -a "$image" /
+		[ "$status" = 0 ]
+		[ "$output" = $'lost+found\nother\nsmall' ]
+		if [ $bad = /small ]; then
+			fails_with 1 "Input/output error" drydock cat --engine appliance -m /dev/sda -a "$image" /small
+			[ "$(drydock cat --engine appliance -m /dev/sda -a "$image" /other/file)" = fine ]
+		else
+			fails_with 1 "Input/output error" drydock cat --engine appliance -m /dev/sda -a "$image" /other/file
+			[ "$(drydock cat --engine appliance -m /dev/sda -a "$image" /small)" = "$(<t/small)" ]
+		fi
+	done
+}
+
+@test "a filesystem that panics the kernel: a sentence, and another filesystem of the guest is read all the same" {
+	needs_machine
+	requires mke2fs debugfs
+	mkdir -p t/bad
+	echo fine >t/file
+	mke2fs -q -t ext4 -O ^metadata_csum -b 1024 -d t other.img 16M
+	mke2fs -q -t ext4 -O ^metadata_csum -b 1024 -e panic -d t g.img 16M
+	# Entries of no length, which ext4 takes for damage; and the filesystem says that damage is to be a panic.
+	dd if=/dev/zero of=g.img bs=1024 count=1 seek="$(blocks_of /bad)" conv=notrunc status=none
+	fails_with 1 "the appliance ended unexpectedly" drydock ls --engine appliance -m /dev/sda -a g.img /bad
+	[ "$(drydock cat --engine appliance -m /dev/sda -m /dev/sdb:/bad -a g.img -a other.img /bad/file)" = fine ]
+	[ "$(drydock cat --engine appliance -m /dev/sda -a g.img /file)" = fine ]
+}
+
 @test "DRYDOCK_APPLIANCE must be a word that is known" {
 	truncate -s 1M g.img
 	DRYDOCK_APPLIANCE=vax fails_with 2 "DRYDOCK_APPLIANCE: \"vax\" is not auto, kvm, uml or tcg" drydock ls g.img:/
