@@ -480,6 +480,12 @@ void client_set_patience(struct client *c, unsigned ms)
 	c->patience = MAX_OF(MIN_OF(ms, 24u * 3600 * 1000 / SLOW_TIMES), 1u);
 }
 
+void client_set_progress(struct client *c, void (*fn)(void *arg, unsigned step, uint64_t done, uint64_t of), void *arg)
+{
+	c->progress = fn;
+	c->progress_arg = arg;
+}
+
 bool client_lost(const struct client *c)
 {
 	return c->lost;

@@ -151,6 +151,11 @@ struct client_run {
 	uint64_t max_output; /* and when it has said so many bytes; 0: CLIENT_RUN_OUTPUT, UINT64_MAX: any */
 	/* What it says: stream is 1 or 2.  NULL: forgotten. */
 	int (*output)(void *arg, int stream, const void *bytes, size_t len, struct err *e);
+	/*
+	 * Not NULL: the program has a descriptor 3 for lines of three numbers, and these are told: of step 1, 2 ... so much is
+	 * done.  Ten times a second at most.
+	 */
+	void (*progress)(void *arg, unsigned step, uint64_t done, uint64_t of);
 	/* Only client_run(): its standard input, *got 0 at the end; NULL: empty. */
 	int (*input)(void *arg, void *buf, size_t len, size_t *got, struct err *e);
 	/* Only client_run(): asked ten times a second whether to stop: ERR_CANCELED.  NULL: no. */
@@ -207,6 +212,12 @@ int client_volumes(struct client *c, int (*fn)(void *arg, const struct client_vo
 int client_luks_open(struct client *c, const char *device, const void *key, size_t keylen, const char *name,
 		     bool readonly, struct err *e);
 int client_luks_close(struct client *c, const char *name, struct err *e);
+
+/*
+ * How far client_fsck() and client_resize() are with an ext filesystem, whose check has five steps; other tools do not tell.  NULL:
+ * nobody wants to know.
+ */
+void client_set_progress(struct client *c, void (*fn)(void *arg, unsigned step, uint64_t done, uint64_t of), void *arg);
 
 /* What the tools said is appended to `said` where it is not NULL. */
 int client_mkfs(struct client *c, const char *device, const char *type, const char *label, struct strbuf *said,

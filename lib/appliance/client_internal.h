@@ -106,6 +106,9 @@ struct client {
 	struct err write_why;
 
 	struct client_session *sessions;
+
+	void (*progress)(void *arg, unsigned step, uint64_t done, uint64_t of); /* of tools; NULL */
+	void *progress_arg;
 };
 
 uint64_t client_now_ms(void);

@@ -81,6 +81,18 @@ static int take_data(struct client_session *s, struct proto_in *in, struct err *
 	return s->said[stream - 1].failed ? client_lose(s->c, e, "out of memory for what the appliance says") : 0;
 }
 
+/* The agent keeps to ten a second; one that does not takes our time alone, while it is served. */
+static int take_progress(struct client_session *s, struct proto_in *in, struct err *e)
+{
+	unsigned step = proto_get_u32(in);
+	uint64_t done = proto_get_u64(in), of = proto_get_u64(in);
+
+	if (!proto_done(in) || !s->how->progress || done > of)
+		return client_bad_answer(s->c, e);
+	s->how->progress(s->how->arg, step, done, of);
+	return 0;
+}
+
 static int take_end(struct client_session *s, const struct proto_head *h, struct proto_in *in, struct err *e)
 {
 	struct client *c = s->c;
@@ -120,6 +132,8 @@ int session_take(struct client_session *s, const struct proto_head *h, struct pr
 			break;
 		s->credit_in += bytes;
 		return 0;
+	case PROTO_PROGRESS:
+		return take_progress(s, in, e);
 	}
 	return client_bad_answer(s->c, e);
 }
@@ -168,7 +182,8 @@ int client_session_start(struct client *c, const struct client_run *how, struct 
 	struct client_session *s;
 	int rc;
 
-	proto_put_u8(o, (how->terminal ? PROTO_RUN_TERMINAL : 0) | (how->network ? PROTO_RUN_NETWORK : 0));
+	proto_put_u8(o, (how->terminal ? PROTO_RUN_TERMINAL : 0) | (how->network ? PROTO_RUN_NETWORK : 0) |
+				(how->progress ? PROTO_RUN_PROGRESS : 0));
 	proto_put_u16(o, how->rows);
 	proto_put_u16(o, how->cols);
 	proto_put_u64(o, how->max_ms ? how->max_ms : CLIENT_RUN_MS);

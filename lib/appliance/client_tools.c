@@ -12,6 +12,7 @@
 /* ---- a tool ---- */
 
 struct talk {
+	struct client *c;
 	const struct tool *t;
 	size_t given;
 };
@@ -38,14 +39,21 @@ static int on_input(void *arg, void *buf, size_t len, size_t *got, struct err *e
 	return 0;
 }
 
+static void on_progress(void *arg, unsigned step, uint64_t done, uint64_t of)
+{
+	const struct talk *k = arg;
+
+	k->c->progress(k->c->progress_arg, step, done, of);
+}
+
 int tool_run(struct client *c, const struct tool *t, int *status, struct err *e)
 {
 	static const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/", "DM_DISABLE_UDEV=1",
 					 "MDADM_NO_UDEV=1", NULL };
-	struct talk k = { .t = t };
+	struct talk k = { .c = c, .t = t };
 	const struct client_run how = {
 		.argv = t->argv, .env = env, .max_ms = TOOL_MS, .max_output = UINT64_MAX, .output = on_output,
-		.input = t->input_len ? on_input : NULL, .arg = &k,
+		.input = t->input_len ? on_input : NULL, .progress = t->tells ? on_progress : NULL, .arg = &k,
 	};
 	int ended, rc = client_run(c, &how, &ended, e);
 
@@ -212,6 +220,7 @@ int client_fsck(struct client *c, const char *device, const char *type, bool men
 	CLEANUP(strbuf_free) struct strbuf path = STRBUF_INIT, own = STRBUF_INIT;
 	struct strbuf *b = said ? said : &own;
 	const char *argv[8] = { NULL };
+	bool tells;
 	int rc, status = 0;
 	size_t n = 0;
 
@@ -229,8 +238,11 @@ int client_fsck(struct client *c, const char *device, const char *type, bool men
 			argv[n] = words[n];
 			n++;
 		}
+		tells = c->progress && is_ext(type);
+		if (tells)
+			argv[n++] = "-C3";
 		argv[n] = path.s;
-		rc = tool_run(c, &(struct tool){ .argv = argv, .out = b, .err = b }, &status, e);
+		rc = tool_run(c, &(struct tool){ .argv = argv, .out = b, .err = b, .tells = tells }, &status, e);
 		if (rc < 0)
 			return rc;
 		return judge(type, status, mend, found) < 0 ? tool_failed(argv[0], status, b, e) : 0;
@@ -243,11 +255,12 @@ int client_fsck(struct client *c, const char *device, const char *type, bool men
 static int resize_ext(struct client *c, const char *path, uint64_t size, struct strbuf *said, struct err *e)
 {
 	char kib[32];
-	const char *const check[] = { "e2fsck", "-f", "-p", path, NULL };
+	const bool tells = c->progress != NULL;
+	const char *const check[] = { "e2fsck", "-f", "-p", path, tells ? "-C3" : NULL, NULL };
 	const char *const resize[] = { "resize2fs", path, size ? kib : NULL, NULL };
 	enum client_fsck found;
 	int status = 0;
-	int rc = tool_run(c, &(struct tool){ .argv = check, .out = said, .err = said }, &status, e);
+	int rc = tool_run(c, &(struct tool){ .argv = check, .out = said, .err = said, .tells = tells }, &status, e);
 
 	if (rc < 0)
 		return rc;

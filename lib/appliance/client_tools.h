@@ -11,6 +11,7 @@ struct tool {
 	size_t input_len;
 	struct strbuf *out; /* what it said on standard output, the first TOOL_SAID bytes; NULL: forgotten */
 	struct strbuf *err; /* the same of the other stream; may be the same */
+	bool tells;	    /* of its progress, at descriptor 3: somebody wants to know (client_set_progress()) */
 };
 #define TOOL_SAID (1024u * 1024)
 /* The longest that a check or a new size takes, on a disk of some TiB. */

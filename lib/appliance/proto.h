@@ -16,6 +16,7 @@
  *	PROTO_RESIZE	u16 rows, u16 columns, of its terminal
  *	PROTO_SIGNAL	u32 the number of a signal, to the program
  *	PROTO_CANCEL	it is killed; its answer then comes as ever
+ *	PROTO_PROGRESS	u32 step, u64 done, u64 of so much: from one that tells (PROTO_RUN_PROGRESS), ten times a second at most
  *
  * In a body, numbers are little-endian, a string is u16 length and bytes without NUL, and a file's facts ("stat") are the
  * node and the fields in the order of proto_put_stat().
@@ -81,6 +82,7 @@ enum proto_type {
 	PROTO_RESIZE,
 	PROTO_SIGNAL,
 	PROTO_CANCEL,
+	PROTO_PROGRESS,
 	PROTO_NTYPES,
 };
 
@@ -93,6 +95,7 @@ enum {
 enum {
 	PROTO_RUN_TERMINAL = 1u << 0,
 	PROTO_RUN_NETWORK = 1u << 1, /* the machine's own resolv.conf lies over that of the root */
+	PROTO_RUN_PROGRESS = 1u << 2, /* descriptor 3 takes lines "step done of", as e2fsck -C 3 writes them */
 };
 
 /* Why a program was killed. */

@@ -282,11 +282,23 @@ static int mounted(struct run *r, bool readonly, int (*fn)(struct run *, uint32_
 	return client_umount(r->c, mount, e);
 }
 
+static void on_progress(void *arg, unsigned step, uint64_t done, uint64_t of)
+{
+	if (step >= 1 && step <= 5 && done <= of)
+		*(bool *)arg = true;
+}
+
 static int check(struct run *r, struct err *e)
 {
+	bool heard = false, tells = strncmp(r->k->type, "ext", 3) == 0;
 	enum client_fsck found;
 	struct strbuf said = STRBUF_INIT;
-	int rc = client_fsck(r->c, device(r), r->k->type, false, &found, &said, e);
+	int rc;
+
+	client_set_progress(r->c, on_progress, &heard);
+	rc = client_fsck(r->c, device(r), r->k->type, false, &found, &said, e);
+	client_set_progress(r->c, NULL, NULL);
+	rc = rc ? rc : expect(heard == tells, "progress was told, or not, as it should not be", e);
 
 	if (rc == 0 && found != CLIENT_FSCK_CLEAN)
 		rc = err_set(e, ERR_CORRUPT, "not clean: %.600s", said.s);

@@ -214,7 +214,7 @@ int ask_fsync(struct agent *a, struct question *q);
 int ask_run(struct agent *a, struct question *q);
 /* Frames to a program that runs. */
 void run_take(struct agent *a, struct question *q);
-/* What programs wait for: fills at most 4 entries for each, returns how many; *wait_ms is made shorter where it must. */
+/* What programs wait for: fills at most 5 entries for each, returns how many; *wait_ms is made shorter where it must. */
 unsigned runs_poll(struct agent *a, struct pollfd *fds, int *wait_ms);
 void runs_pump(struct agent *a);
 void runs_kill(struct agent *a);
@@ -232,6 +232,7 @@ struct agent_program {
 	int stdio[3];	      /* all the same: a terminal */
 	bool terminal;
 	bool network;	      /* its names are looked up as the machine's are */
+	int progress;	      /* its descriptor 3; -1: none */
 	int control;	      /* takes bytes, numbers of signals; gives the status, u32 */
 };
 /*

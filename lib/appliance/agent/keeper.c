@@ -209,10 +209,10 @@ __attribute__((noreturn)) static void become_program(const struct agent_program 
 	_exit(rc == ENOENT ? NOT_FOUND : CANNOT_RUN);
 }
 
-static void close_others(int keep)
+static void close_others(int first, int keep)
 {
-	/* All but the standard streams and one more. */
-	syscall(SYS_close_range, 3u, (unsigned)keep - 1, 0);
+	/* All but those below the first, and one more. */
+	syscall(SYS_close_range, (unsigned)first, (unsigned)keep - 1, 0);
 	syscall(SYS_close_range, (unsigned)keep + 1, ~0u, 0);
 }
 
@@ -273,6 +273,7 @@ __attribute__((noreturn)) static void keep(const struct agent_program *p)
 			_exit(1);
 		((struct agent_program *)p)->stdio[i] = fd;
 	}
+	stdio_max = MAX_OF(stdio_max, p->progress);
 	rc = fcntl(p->control, F_DUPFD_CLOEXEC, MAX_OF(stdio_max, 2) + 10);
 	if (rc < 0)
 		_exit(1);
@@ -280,7 +281,10 @@ __attribute__((noreturn)) static void keep(const struct agent_program *p)
 	for (int i = 0; i < 3; i++)
 		if (dup2(p->stdio[i], i) < 0)
 			_exit(1);
-	close_others(p->control);
+	/* What lies there now has been copied, or is it. */
+	if (p->progress >= 0 && (p->progress == 3 ? fcntl(3, F_SETFD, 0) : dup2(p->progress, 3)) < 0)
+		_exit(1);
+	close_others(p->progress >= 0 ? 4 : 3, p->control);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!p->shared)
 		rc = enter_root(p, &made, &failed);
@@ -296,7 +300,7 @@ __attribute__((noreturn)) static void keep(const struct agent_program *p)
 		if (child == 0)
 			become_program(p);
 		/* Its streams are the program's alone: their end is to be seen. */
-		for (int i = 0; i < 3; i++)
+		for (int i = 0; i < (p->progress >= 0 ? 4 : 3); i++)
 			close(i);
 		status = child < 0 ? CANNOT_RUN << 8 : watch_program(p->control, child, made);
 		uncover_resolv_conf(made);

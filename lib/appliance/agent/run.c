@@ -32,6 +32,10 @@ struct agent_run {
 	pid_t pid;
 	int control;	    /* to the keeper; -1: it has ended */
 	int in, out[2];	    /* our ends; -1: closed */
+	int progress;	    /* likewise; -1 also: it tells of none */
+	char told[120];	    /* of a line of progress */
+	size_t told_len;
+	uint64_t told_ms;   /* when the client heard of some */
 	bool terminal, shared; /* shared: its keeper is no namespace's first process, and ends it when told */
 	uint64_t credit[2]; /* of out[] */
 	uint8_t input[CREDIT_IN];
@@ -81,6 +85,7 @@ static void run_free(struct agent_run *r)
 		close_at(&r->in);
 	close_at(&r->out[0]);
 	close_at(&r->out[1]);
+	close_at(&r->progress);
 	close_at(&r->control);
 	free(r);
 }
@@ -200,6 +205,11 @@ static int open_streams(struct agent *a, struct agent_run *r, struct agent_progr
 		return errno;
 	r->control = control[0];
 	p->control = control[1];
+	if (p->progress >= 0) {
+		rc = open_pipe(&r->progress, &p->progress, false);
+		if (rc)
+			return rc;
+	}
 	if (r->terminal)
 		return open_terminal(a, r, p, rows, cols);
 	rc = open_pipe(&r->in, &p->stdio[0], true);
@@ -230,6 +240,7 @@ static int start(struct agent *a, struct agent_run *r, struct agent_program *p, 
 		rc = keeper_start(a, p, &r->pid);
 	for (int i = 0; i < 3; i++)
 		close_at(&p->stdio[i]);
+	close_at(&p->progress);
 	close_at(&p->control);
 	return rc;
 }
@@ -243,7 +254,8 @@ int ask_run(struct agent *a, struct question *q)
 	CLEANUP(words_free) struct words argv = { 0 };
 	CLEANUP(words_free) struct words env = { 0 };
 	CLEANUP(binds_free) struct binds binds = { 0 };
-	struct agent_program p = { .stdio = { -1, -1, -1 }, .control = -1, .terminal = terminal };
+	struct agent_program p = { .stdio = { -1, -1, -1 }, .control = -1, .terminal = terminal,
+				   .progress = flags & PROTO_RUN_PROGRESS ? 0 : -1 };
 	struct agent_run *r;
 	int rc = get_words(&q->in, &argv);
 
@@ -253,7 +265,7 @@ int ask_run(struct agent *a, struct question *q)
 		rc = get_binds(a, &q->in, &binds);
 	if (rc)
 		return rc;
-	if (!proto_done(&q->in) || argv.n == 0 || flags & ~(PROTO_RUN_TERMINAL | PROTO_RUN_NETWORK))
+	if (!proto_done(&q->in) || argv.n == 0 || flags & ~(PROTO_RUN_TERMINAL | PROTO_RUN_NETWORK | PROTO_RUN_PROGRESS))
 		return EPROTO;
 	if (a->readonly)
 		return EPERM;
@@ -275,7 +287,7 @@ int ask_run(struct agent *a, struct question *q)
 	r = alloc_zero(sizeof *r);
 	if (!r)
 		return ENOMEM;
-	*r = (struct agent_run){ .tag = q->tag, .control = -1, .in = -1, .out = { -1, -1 }, .terminal = terminal,
+	*r = (struct agent_run){ .tag = q->tag, .control = -1, .in = -1, .out = { -1, -1 }, .progress = -1, .terminal = terminal,
 				 .shared = p.shared, .end_ms = deadline(ms), .output_left = output };
 	rc = start(a, r, &p, rows, cols);
 	if (rc) {
@@ -391,6 +403,8 @@ unsigned runs_poll(struct agent *a, struct pollfd *fds, int *wait_ms)
 		for (int j = 0; j < 2; j++)
 			if (wants_output(r, j))
 				fds[n++] = (struct pollfd){ .fd = r->out[j], .events = POLLIN };
+		if (r->progress >= 0)
+			fds[n++] = (struct pollfd){ .fd = r->progress, .events = POLLIN };
 		if (wants_input(r))
 			fds[n++] = (struct pollfd){ .fd = r->in, .events = POLLOUT };
 		if (end != UINT64_MAX) {
@@ -433,6 +447,41 @@ static bool pump_output(struct agent *a, struct agent_run *r, int i)
 	if (n > 0)
 		agent_send(a, r->tag, PROTO_DATA, PROTO_ANSWER);
 	return !r->cut;
+}
+
+/* A line of progress is whole; the client hears of it, unless it has heard of another a moment ago. */
+static void tell_progress(struct agent *a, struct agent_run *r)
+{
+	const uint64_t now = now_ms();
+	unsigned long step;
+	unsigned long long done, of;
+	struct proto_out *o;
+
+	r->told[r->told_len] = '\0';
+	r->told_len = 0;
+	if (sscanf(r->told, "%9lu %18llu %18llu", &step, &done, &of) != 3 || done > of || now - r->told_ms < 100)
+		return;
+	r->told_ms = now;
+	o = agent_begin(a);
+	proto_put_u32(o, (uint32_t)step);
+	proto_put_u64(o, done);
+	proto_put_u64(o, of);
+	agent_send(a, r->tag, PROTO_PROGRESS, PROTO_ANSWER);
+}
+
+static void pump_progress(struct agent *a, struct agent_run *r)
+{
+	char bytes[512];
+	ssize_t n = r->progress >= 0 ? read(r->progress, bytes, sizeof bytes) : -1;
+
+	if (n == 0)
+		close_at(&r->progress);
+	for (ssize_t i = 0; i < n; i++) {
+		if (bytes[i] == '\n')
+			tell_progress(a, r);
+		else if (r->told_len < sizeof r->told - 1)
+			r->told[r->told_len++] = bytes[i];
+	}
 }
 
 static void pump_input(struct agent *a, struct agent_run *r)
@@ -540,6 +589,7 @@ void runs_pump(struct agent *a)
 		for (int j = 0; j < 2; j++)
 			for (unsigned times = 0; times < 4 && wants_output(r, j) && pump_output(a, r, j); times++)
 				continue;
+		pump_progress(a, r);
 		pump_control(r);
 		if (is_over(r, now))
 			finish(a, i);

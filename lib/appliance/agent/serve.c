@@ -212,7 +212,7 @@ static int fill(struct agent *a)
 
 int agent_serve(struct agent *a)
 {
-	struct pollfd fds[1 + 4 * ARRAY_LEN(a->runs)];
+	struct pollfd fds[1 + 5 * ARRAY_LEN(a->runs)];
 	int rc = agent_hello(a);
 
 	if (rc)

@@ -122,6 +122,44 @@ static bool runs(pid_t pid)
 	return runs_now(pid);
 }
 
+struct heard {
+	struct said said;
+	unsigned n, step;
+	uint64_t done, of;
+};
+
+static void on_progress(void *arg, unsigned step, uint64_t done, uint64_t of)
+{
+	struct heard *h = arg;
+
+	h->n++;
+	h->step = step;
+	h->done = done;
+	h->of = of;
+}
+
+START_TEST(one_that_tells_how_far_it_is)
+{
+	struct err e = ERR_INIT;
+	struct agent_child a;
+	struct heard h = { .n = 0 };
+	int status;
+
+	agent_open(&a);
+	/* What makes no sense is not told, and of many at once the first. */
+	ok(sh(&a, "echo nonsense >&3; echo 1 9 5 >&3; echo 2 30 40 sda >&3; echo 3 1 1 >&3; echo out; exec 3>&-", &h.said,
+	      (struct client_run){ .progress = on_progress }, &status, &e));
+	ck_assert_int_eq(status, 0);
+	ck_assert_str_eq(h.said.text[0], "out\n");
+	ck_assert_uint_eq(h.n, 1);
+	ck_assert(h.step == 2 && h.done == 30 && h.of == 40);
+	/* Without, there is no such descriptor. */
+	ok(sh(&a, "echo 1 1 1 >&3", &h.said, (struct client_run){ 0 }, &status, &e));
+	ck_assert_int_ne(status, 0);
+	agent_close(&a);
+}
+END_TEST
+
 START_TEST(one_that_never_ends_is_killed)
 {
 	struct err e = ERR_INIT;
@@ -258,5 +296,5 @@ START_TEST(in_a_root_of_its_own)
 END_TEST
 
 TEST_MAIN("appliance/run", both_streams_and_the_status, one_that_is_not_there, much_goes_in_and_out,
-	  one_that_never_ends_is_killed, one_that_prints_without_end_is_killed, one_that_is_stopped, a_shell_on_a_terminal,
+	  one_that_tells_how_far_it_is, one_that_never_ends_is_killed, one_that_prints_without_end_is_killed, one_that_is_stopped, a_shell_on_a_terminal,
 	  in_a_root_of_its_own)
