@@ -104,8 +104,10 @@ int client_rmdir(struct client *c, uint64_t dir, const char *name, struct err *e
 	return tell(c, PROTO_RMDIR, e);
 }
 
-_Static_assert(CLIENT_RENAME_NOREPLACE == (unsigned)PROTO_RENAME_NOREPLACE && CLIENT_RENAME_EXCHANGE == (unsigned)PROTO_RENAME_EXCHANGE &&
-		      CLIENT_XATTR_CREATE == (unsigned)PROTO_XATTR_CREATE && CLIENT_XATTR_REPLACE == (unsigned)PROTO_XATTR_REPLACE,
+_Static_assert((int)CLIENT_RENAME_NOREPLACE == (int)PROTO_RENAME_NOREPLACE &&
+		       (int)CLIENT_RENAME_EXCHANGE == (int)PROTO_RENAME_EXCHANGE &&
+		       (int)CLIENT_XATTR_CREATE == (int)PROTO_XATTR_CREATE &&
+		       (int)CLIENT_XATTR_REPLACE == (int)PROTO_XATTR_REPLACE,
 	      "flags are told as they are");
 
 int client_rename(struct client *c, uint64_t dir, const char *name, uint64_t newdir, const char *newname, unsigned flags,

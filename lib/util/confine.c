@@ -252,7 +252,7 @@ static int confine_limits(const struct confine_how *how)
 {
 	int rc = limit_set(RLIMIT_CORE, 0);
 
-	/* The memory of virtual machines is mapped once for each of their devices, and is not ours: what is written by us counts. */
+	/* The memory of virtual machines is mapped once for each of their devices, and is not ours: what is private counts. */
 	if (!rc && how->memory && !SANITIZED)
 		rc = limit_set(how->serve ? RLIMIT_DATA : RLIMIT_AS, how->memory);
 	if (!rc && how->seconds)

@@ -151,7 +151,8 @@ static int freeze(struct run *r, uint32_t mount, uint64_t root, uint64_t file, s
 	if (rc || !frozen)
 		return rc ? rc : client_thaw(r->c, mount, e);
 	rc = expect(client_create(r->c, root, "frozen", 0600, 0, 0, &node, &refused) < 0 && refused.sys_errno == EBUSY &&
-		    client_fstrim(r->c, mount, &trimmed, &refused) < 0 && refused.sys_errno == EBUSY, "it was changed while it was frozen", e);
+		    client_fstrim(r->c, mount, &trimmed, &refused) < 0 && refused.sys_errno == EBUSY,
+		    "it was changed while it was frozen", e);
 	err_clear(&refused);
 	rc = rc ? rc : client_pread(r->c, file, &byte, 1, 0, &got, e);
 	rc = rc ? rc : client_sync(r->c, e);

@@ -76,8 +76,9 @@ static int make_disk(const struct one *o, unsigned disk, struct appliance_disk *
 static int look(struct one *o, struct client *c, struct err *e)
 {
 	CLEANUP(strbuf_free) struct strbuf want = STRBUF_INIT;
-	const char *const argv[] = { "sh", "-c", "for d in /sys/block/*; do case $(cat $d/serial) in disk*) head -n1 /dev/${d##*/};; esac; "
-				     "done 2>/dev/null | sort", NULL };
+	static const char script[] = "for d in /sys/block/*; do case $(cat $d/serial) in disk*) head -n1 /dev/${d##*/};; esac; "
+				     "done 2>/dev/null | sort";
+	const char *const argv[] = { "sh", "-c", script, NULL };
 	int status, rc;
 
 	for (unsigned i = 0; i < DISKS; i++)

@@ -50,11 +50,13 @@ static inline void skip_for(const char *function, const char *why)
 {
 	const char *path = getenv("DRYDOCK_UNIT_SKIPPED"), *end = strrchr(function, '_');
 	FILE *f = path ? fopen(path, "ae") : NULL;
+	size_t len;
 
 	if (!f)
 		return;
 	/* Some versions of Check call the function of a test TEST_fn. */
-	fprintf(f, "%.*s: %s\n", (int)(end && strcmp(end, "_fn") == 0 ? (size_t)(end - function) : strlen(function)), function, why);
+	len = end && strcmp(end, "_fn") == 0 ? (size_t)(end - function) : strlen(function);
+	fprintf(f, "%.*s: %s\n", (int)len, function, why);
 	fclose(f);
 }
 #define skip_unless(is, why)                                                                                           \

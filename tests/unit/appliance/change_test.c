@@ -227,5 +227,5 @@ START_TEST(a_read_only_mount_refuses_all)
 }
 END_TEST
 
-TEST_MAIN("appliance/change", makes_files_of_every_kind, a_folder_that_was_moved_keeps_its_node, a_new_name_that_is_taken, writes_bytes_and_facts,
-	  attributes, a_folder_of_this_host_is_not_frozen, a_read_only_mount_refuses_all)
+TEST_MAIN("appliance/change", makes_files_of_every_kind, a_folder_that_was_moved_keeps_its_node, a_new_name_that_is_taken,
+	  writes_bytes_and_facts, attributes, a_folder_of_this_host_is_not_frozen, a_read_only_mount_refuses_all)

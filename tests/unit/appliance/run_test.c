@@ -296,5 +296,5 @@ START_TEST(in_a_root_of_its_own)
 END_TEST
 
 TEST_MAIN("appliance/run", both_streams_and_the_status, one_that_is_not_there, much_goes_in_and_out,
-	  one_that_tells_how_far_it_is, one_that_never_ends_is_killed, one_that_prints_without_end_is_killed, one_that_is_stopped, a_shell_on_a_terminal,
-	  in_a_root_of_its_own)
+	  one_that_tells_how_far_it_is, one_that_never_ends_is_killed, one_that_prints_without_end_is_killed, one_that_is_stopped,
+	  a_shell_on_a_terminal, in_a_root_of_its_own)
