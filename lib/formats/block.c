@@ -9,6 +9,7 @@
 #include "checked.h"
 #include "json.h"
 #include "limits.h"
+#include "redo_settle.h"
 #include "zero.h"
 
 #include <assert.h>
@@ -59,6 +60,8 @@ void block_unref(struct block *b)
 	free(b->name);
 	free(b->backing_name);
 	free(b->backing_format);
+	free(b->notice);
+	redo_view_free(b->view);
 	free(b->state);
 	free(b);
 }
@@ -166,6 +169,24 @@ bool block_was_written(struct block *b)
 	return false;
 }
 
+/* Recursion goes down a tree that block_open() kept below LIMIT_BACKING_DEPTH. */
+static const char *nth_notice(const struct block *b, size_t *i)
+{
+	const char *found;
+
+	if (!b)
+		return NULL;
+	if (b->notice && (*i)-- == 0)
+		return b->notice;
+	found = nth_notice(b->file, i);
+	return found ? found : nth_notice(b->backing, i);
+}
+
+const char *block_notice(const struct block *b, size_t i)
+{
+	return nth_notice(b, &i);
+}
+
 int block_info(struct block *b, struct block_info *out, struct err *e)
 {
 	memset(out, 0, sizeof *out);
@@ -220,7 +241,7 @@ int block_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err
 
 	if (rc < 0 || len == 0)
 		return rc;
-	rc = b->drv->pread(b, buf, len, off, e);
+	rc = b->view ? redo_view_pread(b, buf, len, off, e) : b->drv->pread(b, buf, len, off, e);
 	assert(rc <= 0);
 	return rc;
 }
@@ -380,6 +401,8 @@ int block_extent(struct block *b, uint64_t len, uint64_t off, struct extent *out
 		return rc;
 	if (b->drv->is_filter)
 		return block_extent(b->file, len, off, out, e);
+	if (b->view)
+		return redo_view_extent(b, len, off, out, e);
 	if (!b->drv->extent) {
 		out->flags = EXTENT_DATA | EXTENT_ALLOC;
 		return 0;
@@ -486,11 +509,17 @@ int block_snapshots(struct block *b, struct block_snapshots *out, struct err *e)
 
 int block_snapshot_load(struct block *b, const char *id_or_name, struct err *e)
 {
+	int rc;
+
 	if (!b->drv->snapshot_load)
 		return err_set(e, ERR_UNSUPPORTED, "%s: %s images have no snapshots", b->name, b->drv->name);
 	if (block_writable(b))
 		return err_set(e, ERR_USAGE, "%s: a snapshot is shown by a read-only image", b->name);
-	return b->drv->snapshot_load(b, id_or_name, e);
+	rc = b->drv->snapshot_load(b, id_or_name, e);
+	/* What an interrupted change is about is the present. */
+	if (rc == 0)
+		redo_view_free(take(b->view));
+	return rc;
 }
 
 int block_check(struct block *b, unsigned fix, struct check_report *r, struct err *e)

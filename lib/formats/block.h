@@ -109,6 +109,12 @@ int block_same_size(struct block *b, struct err *e);
  */
 bool block_was_written(struct block *b);
 
+/*
+ * What opening it, or a file of its chain, did to a change that had been interrupted: the i-th sentence, lent; NULL past the
+ * last.
+ */
+const char *block_notice(const struct block *b, size_t i);
+
 /* Facts of the format, filled by the driver: what info prints. */
 struct block_info {
 	uint64_t cluster_size;	/* 0: none */

@@ -40,6 +40,8 @@ struct block {
 	uint64_t size;		/* what a guest sees; the driver's open sets it */
 	unsigned flags;		/* BLOCK_* of this node */
 	bool guessed;		/* raw by default */
+	char *notice;		/* what opening it has done of which the user is to be told; NULL: nothing */
+	struct redo_view *view;	/* a change that is shown over it, only ever of a block that is read; NULL: none */
 	atomic_uint refs;
 	void *state;		/* drv->state_size zeroed bytes */
 };

@@ -12,6 +12,7 @@
 #include "limits.h"
 #include "policy.h"
 #include "probe.h"
+#include "redo_settle.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -155,6 +156,17 @@ static int open_guessing(struct dict *opts, const struct block_env *env, unsigne
 	return open_file_child(&again, env, file_flags(*drv, flags), file, e);
 }
 
+/* A format right over a file of the host: there may be a journal of it. */
+static bool may_have_journal(const struct block_driver *drv, const struct block *file)
+{
+	if (drv->is_protocol || drv->is_filter)
+		return false;
+	for (; file; file = file->file)
+		if (!file->drv->is_protocol)
+			return false;
+	return true;
+}
+
 /*
  * Opens one node and all beneath it.  Recursion ends: env->depth grows with every level of files and backing files
  * and is capped.
@@ -165,6 +177,7 @@ static int node_open(struct dict *opts, const struct block_env *env, unsigned fl
 	CLEANUP(free_ptr) char *driver = dict_take(opts, "driver");
 	CLEANUP(block_unrefp) struct block *file = NULL;
 	CLEANUP(block_unrefp) struct block *b = NULL;
+	CLEANUP(redo_found_freep) struct redo_found *journal = NULL;
 	const struct block_driver *drv = NULL;
 	bool guessed = false;
 	int rc;
@@ -184,6 +197,8 @@ static int node_open(struct dict *opts, const struct block_env *env, unsigned fl
 		rc = open_file_child(opts, env, file_flags(drv, flags), &file, e);
 	else
 		rc = 0;
+	if (rc == 0 && file && may_have_journal(drv, file))
+		rc = redo_look(file, flags, &journal, e);
 	if (rc < 0)
 		return rc;
 	b = node_new(drv, flags, e);
@@ -201,6 +216,8 @@ static int node_open(struct dict *opts, const struct block_env *env, unsigned fl
 	if (rc < 0)
 		return drv->is_protocol ? rc : err_in(e, rc, "%s", b->name);
 	rc = refuse_leftovers(b, opts, e);
+	if (rc == 0 && journal && (rc = redo_settle(b, journal, e)) < 0)
+		err_in(e, rc, "%s", b->name);
 	if (rc == 0)
 		*out = take(b);
 	return rc;

@@ -24,8 +24,8 @@ struct redo;
 /*
  * Begins a transaction over images that are open for writing, by path (so their locks are held); they are lent until redo_free(),
  * and nobody else writes to them meanwhile.  Makes the journals; nothing is opened later, so that the process may confine itself
- * afterwards: see redo_folders().  ERR_USAGE: an image is not open for writing, or given twice; ERR_UNSUPPORTED: it is no
- * file or device of this host, or its format is not written to.
+ * afterwards: see redo_folders().  ERR_USAGE: an image is not open for writing; ERR_UNSUPPORTED: it is no file or
+ * device of this host, or its format is not written to.
  */
 int redo_begin(struct block *const *images, size_t n, struct redo **out, struct err *e);
 /*
@@ -40,8 +40,8 @@ int redo_keep_undo(struct redo *r, const char *path, struct err *e);
 size_t redo_folders(const struct redo *r, int *fds, size_t room);
 
 /*
- * The i-th disk with what was written to it so far; lent.  Writes, zeros and discards go to its journal; discarded bytes read as
- * zeros.  May be used by many threads at once, during redo_commit() too: then writes wait until it is done.
+ * The i-th disk with what was written to it so far; lent.  Writes, zeros and discards go to its journal; whole blocks that are
+ * discarded read as zeros.  May be used by many threads at once, during redo_commit() too: then writes wait until it is done.
  */
 struct block *redo_disk(struct redo *r, size_t i);
 
@@ -71,5 +71,23 @@ int redo_commit(struct redo *r, const struct redo_how *how, struct redo_result *
 /* Drops what was not committed, and removes the journals, unless they count and could not be applied.  NULL is fine. */
 void redo_free(struct redo *r);
 void redo_freep(struct redo **r); /* for CLEANUP */
+
+/* ---- going back: what redo_keep_undo() has kept ---- */
+
+struct redo_undo;
+/* ERR_CORRUPT: no such file, in the other sense; ERR_USAGE: nothing was changed that it could take back. */
+int redo_undo_open(const char *path, struct redo_undo **out, struct err *e);
+void redo_undo_free(struct redo_undo *u);
+void redo_undo_freep(struct redo_undo **u); /* for CLEANUP */
+/* The i-th disk as the file names it, which is a stranger's claim unless redo_undo_is_ours(); false past the last. */
+bool redo_undo_disk(const struct redo_undo *u, size_t i, const char **path, const char **format);
+/* Nobody but who runs us (or root) could have written the file. */
+bool redo_undo_is_ours(const struct redo_undo *u);
+/*
+ * Writes to the images, in the order of the file's disks and open for writing, what was there before, as one transaction.  Nothing
+ * is done, and ERR_USAGE, when one of them is not as the change has left it: then somebody wrote to it since, or it is as before.
+ */
+int redo_undo_run(struct redo_undo *u, struct block *const *images, size_t n, const struct redo_how *how, struct redo_result *out,
+		  struct err *e);
 
 #endif

@@ -366,6 +366,15 @@
 #define LIMIT_SCRATCH_BYTES (256 * MiB)
 
 /*
+ * Journals of changes, and undo files.  A disk that is changed: the map of its blocks has a pointer for each 64 MiB.  The index of
+ * one change: 8 bytes for each block of 4 KiB, so that 512 GiB may change at once.  Disks of one transaction; a path of the host.
+ */
+#define LIMIT_REDO_DISK (256 * TiB)
+#define LIMIT_REDO_INDEX (1 * GiB)
+#define LIMIT_REDO_DISKS 256
+#define LIMIT_REDO_PATH 4096
+
+/*
  * The talk with the appliance.  A body holds 1 MiB of a file and its head; one error sentence of the agent; names of one
  * folder's listing are held a page at a time.
  */

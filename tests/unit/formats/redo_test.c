@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* redo_test.c - changes that reach images whole or not at all: in order, cut off anywhere, and what the next open makes of it. */
+#include "testing.h"
+
+#include "alloc.h"
+#include "limits.h"
+#include "redo_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct err e;
+
+enum { SIZE = 1 << 20 };
+
+static void make_image(const char *path, const char *format, uint64_t size)
+{
+	struct dict o = DICT_INIT;
+	char text[32];
+
+	snprintf(text, sizeof text, "%llu", (unsigned long long)size);
+	ok(dict_set(&o, "size", text, &e));
+	ok(block_create(path, format, &o, NULL, &e));
+	dict_free(&o);
+}
+
+static struct block *open_image(const char *path, const char *format, unsigned flags)
+{
+	/* The host need not make anything stable: it is the order that matters. */
+	struct block_open how = { .format = format, .flags = flags | (flags & BLOCK_WRITE ? BLOCK_UNSAFE : 0) };
+	struct block *b = NULL;
+
+	ok(block_open(path, &how, &b, &e));
+	return b;
+}
+
+static void fill(struct block *b, char c, size_t len, uint64_t off)
+{
+	char *buf = malloc(len);
+
+	memset(buf, c, len);
+	ok(block_pwrite(b, buf, len, off, &e));
+	free(buf);
+}
+
+static bool holds(struct block *b, char c, size_t len, uint64_t off)
+{
+	char *buf = malloc(len);
+	bool same = true;
+
+	ok(block_pread(b, buf, len, off, &e));
+	for (size_t i = 0; i < len; i++)
+		same &= buf[i] == c;
+	free(buf);
+	return same;
+}
+
+/* The image as a file tells it, opened for reading or writing. */
+static bool image_holds(const char *path, const char *format, unsigned flags, char c, size_t len, uint64_t off)
+{
+	struct block *b = open_image(path, format, flags);
+	bool same = holds(b, c, len, off);
+
+	block_unref(b);
+	return same;
+}
+
+static bool there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static size_t nfiles(void)
+{
+	FILE *p = popen("ls -A | wc -l", "r");
+	size_t n = 0;
+
+	ck_assert_int_eq(fscanf(p, "%zu", &n), 1);
+	pclose(p);
+	return n;
+}
+
+/* ---- in order ---- */
+
+static void check_round(const char *format)
+{
+	struct redo_result result;
+	struct block *b;
+	struct redo *r;
+
+	make_image("a", format, SIZE + 512);
+	b = open_image("a", format, BLOCK_WRITE);
+	fill(b, 'o', 100000, 0);
+	ok(redo_begin(&b, 1, &r, &e));
+	ck_assert(there(".a.drydock-redo"));
+	fill(redo_disk(r, 0), 'n', 5000, 3000);
+	fill(redo_disk(r, 0), 'o', 4096, 65536); /* as it was */
+	ok(block_zero(redo_disk(r, 0), 10000, 40000, BLOCK_ZERO_UNMAP, &e));
+	fill(redo_disk(r, 0), 'e', 700, SIZE - 188);
+	ck_assert(holds(redo_disk(r, 0), 'n', 5000, 3000));
+	ck_assert(holds(redo_disk(r, 0), 'o', 3000, 0));
+	ck_assert(holds(redo_disk(r, 0), 'o', 32000, 8000));
+	ck_assert(holds(redo_disk(r, 0), 0, 10000, 40000));
+	ck_assert(holds(redo_disk(r, 0), 'o', 15000, 50000));
+	ck_assert(holds(redo_disk(r, 0), 'e', 700, SIZE - 188));
+	ck_assert(holds(b, 'o', 100000, 0));
+	ok(redo_commit(r, NULL, &result, NULL, &e));
+	/* 0-8191 (2), 36864-53247 (4), the last two of the disk */
+	ck_assert_uint_eq(result.blocks, 2 + 4 + 2);
+	ck_assert_uint_eq(result.bytes, 7 * 4096 + 512);
+	ck_assert(holds(b, 'n', 5000, 3000));
+	ck_assert(holds(b, 'o', 3000, 0));
+	ck_assert(holds(b, 0, 10000, 40000));
+	ck_assert(holds(b, 'e', 700, SIZE - 188));
+	/* The next transaction. */
+	ck_assert(holds(redo_disk(r, 0), 'n', 5000, 3000));
+	fill(redo_disk(r, 0), 'x', 10, 0);
+	ok(redo_commit(r, NULL, &result, NULL, &e));
+	ck_assert_uint_eq(result.blocks, 1);
+	fill(redo_disk(r, 0), 'y', 10, 0);
+	redo_free(r);
+	ck_assert(holds(b, 'x', 10, 0));
+	ok(block_finish(b, &e));
+	block_unref(b);
+	ck_assert_uint_eq(nfiles(), 1);
+	ck_assert(image_holds("a", format, 0, 'n', 5000, 3000));
+}
+
+START_TEST(a_raw_image_gets_what_was_written)
+{
+	check_round("raw");
+}
+END_TEST
+
+START_TEST(a_qcow2_image_gets_what_was_written)
+{
+	check_round("qcow2");
+}
+END_TEST
+
+START_TEST(what_is_not_committed_is_dropped)
+{
+	struct block *b;
+	struct redo *r;
+
+	make_image("a", "raw", SIZE);
+	b = open_image("a", "raw", BLOCK_WRITE);
+	ok(redo_begin(&b, 1, &r, &e));
+	fill(redo_disk(r, 0), 'n', 5000, 3000);
+	redo_free(r);
+	ck_assert(holds(b, 0, SIZE, 0));
+	block_unref(b);
+	ck_assert_uint_eq(nfiles(), 1);
+}
+END_TEST
+
+START_TEST(what_cannot_be_written_is_refused)
+{
+	struct block *b;
+	struct redo *r;
+
+	make_image("a", "raw", SIZE);
+	b = open_image("a", "raw", 0);
+	fails(redo_begin(&b, 1, &r, &e), ERR_USAGE);
+	ck_assert_str_eq(e.msg, "a: not open for writing");
+	block_unref(b);
+	b = open_image("null-co://", "raw", BLOCK_WRITE);
+	fails(redo_begin(&b, 1, &r, &e), ERR_UNSUPPORTED);
+	block_unref(b);
+}
+END_TEST
+
+struct changes {
+	size_t n;
+	uint64_t off[8], len[8];
+};
+
+static int note_change(void *arg, size_t disk, uint64_t off, uint64_t len, struct err *err)
+{
+	struct changes *c = arg;
+
+	(void)err;
+	ck_assert_uint_eq(disk, 0);
+	ck_assert_uint_lt(c->n, 8);
+	c->off[c->n] = off;
+	c->len[c->n++] = len;
+	return 0;
+}
+
+START_TEST(only_blocks_that_differ_are_told)
+{
+	struct changes c = { 0 };
+	struct block *b;
+	struct redo *r;
+
+	make_image("a", "raw", SIZE);
+	b = open_image("a", "raw", BLOCK_WRITE);
+	fill(b, 'o', 100000, 0);
+	ok(redo_begin(&b, 1, &r, &e));
+	fill(redo_disk(r, 0), 'o', 50000, 10);
+	fill(redo_disk(r, 0), 'n', 1, 8191);
+	fill(redo_disk(r, 0), 'n', 1, 8192);
+	fill(redo_disk(r, 0), 0, 4096, 500000 / 4096 * 4096);
+	ok(block_zero(redo_disk(r, 0), 200000, 600000, BLOCK_ZERO_UNMAP, &e));
+	ok(redo_changes(r, note_change, &c, &e));
+	ck_assert_uint_eq(c.n, 1);
+	ck_assert_uint_eq(c.off[0], 4096);
+	ck_assert_uint_eq(c.len[0], 8192);
+	redo_free(r);
+	block_unref(b);
+}
+END_TEST
+
+/* ---- cut off ---- */
+
+/*
+ * Between us and every file - journals, record, images - a filter counts the writes, and at one of them the process dies or the
+ * write fails.
+ */
+static struct fault_plan plan;
+static unsigned long die_at; /* 0: never */
+
+static void at_write(void *arg, enum fault_kind kind, const void *buf, uint64_t len, uint64_t off)
+{
+	(void)arg, (void)kind, (void)buf, (void)len, (void)off;
+	if (die_at && atomic_load(&plan.nwrites) >= die_at)
+		raise(SIGKILL);
+}
+
+static int wrap(void *arg, struct block **file, struct err *err)
+{
+	struct block *over;
+	int rc = block_fault(*file, arg, &over, err);
+	if (rc < 0)
+		return rc;
+	over->flags = BLOCK_WRITE | BLOCK_RESIZE | BLOCK_UNSAFE;
+	block_unref(*file);
+	*file = over;
+	return 0;
+}
+
+static const struct redo_test test = { wrap, &plan };
+
+/* Puts the filter beneath the image's format. */
+static struct block *open_faulty(const char *path, const char *format)
+{
+	struct block *b = open_image(path, format, BLOCK_WRITE | BLOCK_RESIZE);
+
+	ok(wrap(&plan, &b->file, &e));
+	return b;
+}
+
+static const char *const disks[] = { "a", "b/b" };
+static const uint64_t places[] = { 0, 70000, 300000, 800000 };
+
+/* What all begin with is made once. */
+static void make_base(const char *format)
+{
+	struct block *b;
+
+	unlink("base");
+	make_image("base", format, SIZE);
+	b = open_image("base", format, BLOCK_WRITE);
+	fill(b, 'o', 200000, 0);
+	fill(b, 'o', 8192, 800000 / 4096 * 4096);
+	ok(block_finish(b, &e));
+	block_unref(b);
+}
+
+static void make_disks(size_t n)
+{
+	mkdir("b", 0777);
+	for (size_t i = 0; i < n; i++) {
+		int from = open("base", O_RDONLY), to = open(disks[i], O_WRONLY | O_CREAT | O_EXCL, 0666);
+
+		ck_assert(from >= 0 && to >= 0);
+		ck_assert_int_gt(copy_file_range(from, NULL, to, NULL, 4 * SIZE, 0), 0);
+		close(from);
+		close(to);
+	}
+}
+
+static int change_disks(size_t n, const char *format, bool *decided, struct err *err)
+{
+	struct block *b[2];
+	struct redo *r;
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		b[i] = open_faulty(disks[i], format);
+	rc = redo_begin_tested(b, n, &test, &r, err);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		for (size_t k = 0; k < ARRAY_LEN(places) && rc == 0; k++) {
+			char buf[5000];
+
+			memset(buf, 'n', sizeof buf);
+			rc = block_pwrite(redo_disk(r, i), buf, sizeof buf, places[k], err);
+		}
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = block_zero(redo_disk(r, i), 20000, 100000, BLOCK_ZERO_UNMAP, err);
+	if (rc == 0)
+		rc = redo_commit(r, NULL, NULL, decided, err);
+	redo_free(r);
+	for (size_t i = 0; i < n; i++)
+		block_unref(b[i]);
+	return rc;
+}
+
+/* 'o' or 'n', when all of the disk is one of them; else 0. */
+static char state_of(struct block *b)
+{
+	char state = holds(b, 'n', 5000, 0) ? 'n' : 'o';
+
+	for (size_t k = 0; k < ARRAY_LEN(places); k++) {
+		if (state == 'n' && !holds(b, 'n', 5000, places[k]))
+			return 0;
+		if (state == 'o' && !holds(b, places[k] == 300000 ? 0 : 'o', 4000, places[k]))
+			return 0;
+	}
+	return holds(b, state == 'n' ? 0 : 'o', 20000, 100000) && holds(b, 'o', 50000, 10000) ? state : 0;
+}
+
+static char look(const char *path, const char *format, unsigned flags, bool *noticed)
+{
+	struct block *b = open_image(path, format, flags);
+	char state = state_of(b);
+
+	if (noticed)
+		*noticed = block_notice(b, 0) != NULL;
+	if (flags & BLOCK_WRITE)
+		ok(block_finish(b, &e));
+	block_unref(b);
+	return state;
+}
+
+static void check_leaks_at_worst(const char *path, const char *format)
+{
+	struct check_report report = { 0 };
+	struct block *b;
+
+	if (strcmp(format, "raw") == 0)
+		return;
+	b = open_image(path, format, BLOCK_CHECK);
+	ok(block_check(b, 0, &report, &e));
+	ck_assert_uint_eq(report.corruptions + report.check_errors, 0);
+	block_unref(b);
+}
+
+/* As the next command finds it: looked at, then written to. */
+static char settle(size_t n, const char *format, const char *what, unsigned long step)
+{
+	char seen[2], settled[2];
+
+	for (size_t i = 0; i < n; i++)
+		seen[i] = look(disks[i], format, 0, NULL);
+	ck_assert_msg(seen[0] && seen[n - 1] == seen[0], "%s at step %lu: %zu disks look like %d and %d", what, step, n, seen[0],
+		      seen[n - 1]);
+	for (size_t i = 0; i < n; i++) {
+		bool noticed;
+
+		check_leaks_at_worst(disks[i], format);
+		settled[i] = look(disks[i], format, BLOCK_WRITE, NULL);
+		ck_assert_msg(settled[i] == seen[0], "%s at step %lu: disk %zu is %d and was %d", what, step, i, settled[i], seen[0]);
+		ck_assert_int_eq(look(disks[i], format, 0, &noticed), settled[i]);
+		ck_assert_msg(!noticed, "%s at step %lu: a second notice", what, step);
+		check_leaks_at_worst(disks[i], format);
+	}
+	ck_assert_msg(nfiles() == 3, "%s at step %lu: something is left", what, step); /* a, b, base */
+	ck_assert_int_eq(rmdir("b"), n == 2 ? -1 : 0);
+	return settled[0];
+}
+
+static void clear(void)
+{
+	unlink("a");
+	unlink("b/b");
+	ck_assert_int_eq(rmdir("b") == 0 || errno == ENOENT ? 0 : errno, 0);
+}
+
+/* Every step of a commit: the process is killed there, or the write fails there once, or all do from there on. */
+static void every_step(size_t n, const char *format)
+{
+	unsigned long seen_old = 0, seen_new = 0;
+
+	make_base(format);
+	for (unsigned long step = 1;; step++) {
+		int status;
+		pid_t pid;
+
+		make_disks(n);
+		plan = (struct fault_plan){ .record = at_write };
+		pid = fork();
+		if (pid == 0) {
+			bool decided;
+
+			die_at = step;
+			_exit(change_disks(n, format, &decided, &e) == 0 ? 0 : 1);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		if (WIFEXITED(status)) {
+			ck_assert_int_eq(WEXITSTATUS(status), 0);
+			ck_assert_int_eq(settle(n, format, "not killed", step), 'n');
+			clear();
+			break;
+		}
+		if (settle(n, format, "killed", step) == 'n')
+			seen_new++;
+		else
+			seen_old++;
+		clear();
+	}
+	ck_assert_uint_gt(seen_old, 3);
+	ck_assert_uint_gt(seen_new, 3);
+}
+
+static void every_failure(size_t n, const char *format, bool stays)
+{
+	unsigned long failures = 0;
+	int rc = -1;
+
+	make_base(format);
+	for (unsigned long step = 1; rc < 0; step++) {
+		bool decided = false;
+
+		make_disks(n);
+		plan = (struct fault_plan){ .fail_write_at = step, .fail_all_after = stays, .sys_errno = ENOSPC };
+		rc = change_disks(n, format, &decided, &e);
+		failures += rc < 0;
+		if (rc < 0)
+			ck_assert_msg(settle(n, format, "failed", step) == (decided ? 'n' : 'o'), "step %lu", step);
+		else
+			ck_assert_int_eq(settle(n, format, "failed unseen", step), 'n');
+		clear();
+	}
+	ck_assert_uint_gt(failures, 8);
+}
+
+START_TEST(killed_at_every_step_a_raw_image_is_old_or_new)
+{
+	every_step(1, "raw");
+}
+END_TEST
+
+START_TEST(killed_at_every_step_a_qcow2_image_is_old_or_new)
+{
+	every_step(1, "qcow2");
+}
+END_TEST
+
+START_TEST(killed_at_every_step_two_images_are_both_old_or_both_new)
+{
+	every_step(2, "qcow2");
+}
+END_TEST
+
+START_TEST(a_write_that_fails_leaves_old_or_new)
+{
+	every_failure(1, "raw", false);
+	every_failure(1, "qcow2", true);
+	every_failure(2, "raw", true);
+	every_failure(2, "qcow2", false);
+}
+END_TEST
+
+TEST_MAIN("redo", a_raw_image_gets_what_was_written, a_qcow2_image_gets_what_was_written, what_is_not_committed_is_dropped,
+	  what_cannot_be_written_is_refused, only_blocks_that_differ_are_told, killed_at_every_step_a_raw_image_is_old_or_new,
+	  killed_at_every_step_a_qcow2_image_is_old_or_new, killed_at_every_step_two_images_are_both_old_or_both_new,
+	  a_write_that_fails_leaves_old_or_new)
