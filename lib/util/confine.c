@@ -64,6 +64,8 @@ static int restrict_paths(const struct confine_how *how)
 		rc = landlock_allow(&l, "/proc", LANDLOCK_READ);
 	if (!rc && how->write)
 		rc = landlock_allow_fd(&l, how->write_dir, LANDLOCK_WRITE);
+	for (size_t i = 0; !rc && i < how->nremove; i++)
+		rc = landlock_allow_fd(&l, how->remove_dirs[i], LANDLOCK_REMOVE);
 	return rc ? rc : landlock_restrict(&l);
 }
 
@@ -113,6 +115,11 @@ static const int calls_serving[] = {
 	SCMP_SYS(ftruncate),
 };
 
+/* A change of what is open: written to a journal and to images, and made stable. */
+static const int calls_changing[] = {
+	SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(fallocate), SCMP_SYS(ftruncate),
+};
+
 /* What confine() itself calls. */
 static const int calls_again[] = {
 	SCMP_SYS(prctl), SCMP_SYS(seccomp), SCMP_SYS(prlimit64), SCMP_SYS(setrlimit), SCMP_SYS(getrlimit),
@@ -155,6 +162,18 @@ static void rule(int *rc, scmp_filter_ctx f, uint32_t action, int call, unsigned
 		*rc = -r;
 }
 
+/* Allowed with two arguments. */
+static void rule2(int *rc, scmp_filter_ctx f, int call, struct scmp_arg_cmp a, struct scmp_arg_cmp b)
+{
+	int r;
+
+	if (*rc)
+		return;
+	r = seccomp_rule_add(f, SCMP_ACT_ALLOW, call, 2, a, b);
+	if (r && r != -EDOM && r != -EEXIST)
+		*rc = -r;
+}
+
 static void allow_list(int *rc, scmp_filter_ctx f, uint32_t action, const int *calls, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -192,6 +211,11 @@ static void allow_arguments(int *rc, scmp_filter_ctx f, const struct confine_how
 		rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
 		     SCMP_A1_32(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
 	}
+	/* Landlock says beneath which folders; here, that it is a file, and named from one of them. */
+	for (size_t i = 0; i < how->nremove && !how->write; i++)
+		rule2(rc, f, SCMP_SYS(unlinkat), SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)how->remove_dirs[i]), SCMP_A2_32(SCMP_CMP_EQ, 0));
+	if (how->nremove)
+		rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)FICLONERANGE));
 	if (how->terminal)
 		for (size_t i = 0; i < ARRAY_LEN(ioctls_terminal); i++)
 			rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
@@ -222,6 +246,8 @@ static int seccomp_restrict(const struct confine_how *how)
 		ALLOW_LIST(&rc, f, calls_writing);
 	if (how->serve)
 		ALLOW_LIST(&rc, f, calls_serving);
+	if (how->nremove)
+		ALLOW_LIST(&rc, f, calls_changing);
 	if (how->again)
 		ALLOW_LIST(&rc, f, calls_again);
 	allow_arguments(&rc, f, how);

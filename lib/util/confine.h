@@ -53,6 +53,12 @@ struct confine_how {
 	 * virtual machine are served.  And what is open for writing may be written to.
 	 */
 	bool serve;
+	/*
+	 * Folders, by their descriptors, in which a file may still be removed: the journal of a change, when it is over.  With any,
+	 * files that are open for writing may be written to, made stable, and share blocks.
+	 */
+	const int *remove_dirs;
+	size_t nremove;
 	bool terminal;	  /* the settings of a terminal that is open may be changed: a passphrase is not echoed */
 	uint64_t memory;  /* address space in bytes, with `serve` only what is private and writable of it; 0: no limit */
 	uint64_t seconds; /* processor time; 0: no limit */

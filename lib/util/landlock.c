@@ -24,6 +24,7 @@ enum {
 	LL_WRITE_FILE = 1 << 1,
 	LL_READ_FILE = 1 << 2,
 	LL_READ_DIR = 1 << 3,
+	LL_REMOVE_FILE = 1 << 5,
 	LL_FS_ABI1 = (1 << 13) - 1,
 	LL_REFER = 1 << 13,	/* ABI 2 */
 	LL_TRUNCATE = 1 << 14,	/* ABI 3 */
@@ -84,6 +85,8 @@ int landlock_allow_fd(struct landlock *l, int fd, unsigned what)
 		rule.allowed |= l->fs & ~(uint64_t)(LL_EXECUTE | LL_IOCTL_DEV);
 	if (what & LANDLOCK_DEVICE)
 		rule.allowed |= LL_READ_FILE | LL_WRITE_FILE | (l->fs & LL_IOCTL_DEV);
+	if (what & LANDLOCK_REMOVE)
+		rule.allowed |= LL_REMOVE_FILE;
 	/* The kernel refuses a folder's rights on a file. */
 	if (!S_ISDIR(st.st_mode))
 		rule.allowed &= LL_EXECUTE | LL_WRITE_FILE | LL_READ_FILE | LL_TRUNCATE | LL_IOCTL_DEV;

@@ -33,6 +33,7 @@ enum {
 	LANDLOCK_EXECUTE = 1u << 1,
 	LANDLOCK_WRITE = 1u << 2,   /* a folder: all that can be done beneath, but to execute; a file: its content */
 	LANDLOCK_DEVICE = 1u << 3,  /* a device: read, write, ioctl */
+	LANDLOCK_REMOVE = 1u << 4,  /* a folder: files beneath may be removed */
 };
 int landlock_allow_fd(struct landlock *l, int fd, unsigned what);
 /* A path that is not there is nothing to allow. */

@@ -378,6 +378,45 @@ START_TEST(a_process_that_writes_stays_beneath_its_folder)
 }
 END_TEST
 
+/* ---- with folders in which files may be removed ---- */
+
+static int try_removing(void *fds)
+{
+	const int *f = fds; /* the folder, one that is open too, a file that is open for writing */
+
+	if (unlinkat(f[0], "journal", 0) < 0 || fsync(f[0]) < 0 || pwrite(f[2], "x", 1, 0) != 1 || ftruncate(f[2], 0) < 0)
+		return ESCAPED; /* not that it got out, but that it cannot work */
+	if (unlinkat(f[0], "../victim", 0) == 0 || unlinkat(f[1], "victim", 0) == 0 || unlinkat(f[0], "sub", AT_REMOVEDIR) == 0 ||
+	    openat(f[0], "new", O_WRONLY | O_CREAT, 0600) >= 0 || openat(f[0], "kept", O_RDONLY) >= 0 ||
+	    renameat(f[0], "kept", f[0], "moved") == 0 || linkat(f[0], "kept", f[0], "linked", 0) == 0)
+		return ESCAPED;
+	return HELD;
+}
+
+START_TEST(files_are_removed_only_in_the_folders_that_were_given)
+{
+	static const char *const names[] = { "victim", "target/journal", "target/kept" };
+	struct confine_how how = { .nremove = 1, .memory = 4 * GiB };
+	int fds[3], how_it_ended;
+	char path[200];
+
+	snprintf(path, sizeof path, "%s/target", dir);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	fds[0] = open(path, O_RDONLY | O_DIRECTORY);
+	fds[1] = open(dir, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_eq(mkdirat(fds[0], "sub", 0700), 0);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		close(openat(fds[1], names[i], O_WRONLY | O_CREAT, 0600));
+	fds[2] = openat(fds[0], "kept", O_RDWR);
+	how.remove_dirs = fds;
+	how_it_ended = in_child(try_removing, fds, &how, CONFINE_LANDLOCK);
+	if (how_it_ended != SKIPPED)
+		ck_assert_int_eq(how_it_ended, HELD);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+END_TEST
+
 /* ---- in two steps ---- */
 
 static int try_tightening(void *path)
@@ -456,6 +495,7 @@ int main(void)
 	tcase_add_test(t, a_confined_process_reads_what_was_open_before);
 	tcase_add_test(t, a_confined_process_cannot_take_all_memory);
 	tcase_add_test(t, a_process_that_writes_stays_beneath_its_folder);
+	tcase_add_test(t, files_are_removed_only_in_the_folders_that_were_given);
 	tcase_add_test(t, a_second_call_takes_away_what_the_first_had_left);
 	tcase_add_test(t, confinement_turned_off_does_nothing_and_says_so);
 	suite_add_tcase(s, t);
