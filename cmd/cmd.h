@@ -46,6 +46,7 @@ int cmd_rescue(int argc, char **argv);
 int cmd_resize(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
+int cmd_undo(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_volumes(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
@@ -57,6 +58,8 @@ int cmd_tar(int argc, char **argv);
 int cmd_fail(const struct dry_error *e);
 /* Prints "drydock: " and a sentence on stderr. */
 __attribute__((format(printf, 1, 2))) void cmd_warn(const char *fmt, ...);
+/* For the `notice` of whatever opens images: prints the sentence likewise. */
+void cmd_notice(void *arg, const char *sentence);
 /* Prints "drydock VERB: " and a sentence and where help is; returns EXIT_USAGE. */
 __attribute__((format(printf, 2, 3))) int cmd_usage(const char *verb, const char *fmt, ...);
 /* Closes standard output, so that a full disk is noticed: returns status, or EXIT_FAILED with a sentence. */

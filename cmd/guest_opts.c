@@ -427,6 +427,7 @@ static int open_one(struct guest_opts *o, const struct guest_confine *c, struct 
 {
 	CLEANUP(free_ptr) struct dry_guest_image *images = alloc_array(g->nimages, sizeof *images);
 	struct dry_guest_open how = {
+		.notice = cmd_notice,
 		.images = images,
 		.nimages = g->nimages,
 		.policy = image_policy_of(&o->image),
@@ -458,6 +459,7 @@ static int open_one(struct guest_opts *o, const struct guest_confine *c, struct 
 	/* Nobody is asked for a passphrase twice, and none is worked out again and again. */
 	how.ask = (struct dry_ask){ .passphrase = NULL };
 	how.keys = NULL;
+	how.notice = NULL;
 	open_more(&how, g, s->handles);
 	return 0;
 }

@@ -81,7 +81,8 @@ int image_how_to_open(const struct image_how *how, unsigned flags, struct dry_op
 	*out = (struct dry_open){ .format = how->format,
 				  .flags = (flags | (how->force_share ? DRY_OPEN_FORCE_SHARE : 0)) & ~IMAGE_STREAM,
 				  .policy = image_policy_of(how),
-				  .snapshot = how->snapshot };
+				  .snapshot = how->snapshot,
+				  .notice = cmd_notice };
 	if (how->cache && !dry_cache_parse(how->cache, &out->cache)) {
 		cmd_warn("\"%s\" is no cache mode (writeback, none, writethrough, directsync, unsafe)", how->cache);
 		return EXIT_USAGE;

@@ -80,7 +80,7 @@ enum io_answer io_open(struct io_session *s, const char *name, struct dry_opts *
 	CLEANUP(opts_freep) struct dry_opts *o = opts ? opts : dry_opts_new();
 	CLEANUP(free_ptr) char *copy = name ? alloc_strdup(name) : NULL;
 	struct dry_open how = { .format = s->how.format, .opts = o, .cache = s->how.cache, .secrets = s->secrets,
-				.policy = { .trust = DRY_TRUST_ANY } };
+				.policy = { .trust = DRY_TRUST_ANY }, .notice = cmd_notice };
 	const char *driver = o ? dry_opts_get(o, "driver") : NULL;
 	struct dry_info info;
 	struct dry_error e;

@@ -45,6 +45,7 @@ static const struct command commands[] = {
 	{ "doctor", "tell what this host can do, and what to install", cmd_doctor },
 	{ "appliance", "build the small virtual machine for what needs a kernel", cmd_appliance },
 	{ "rescue", "start a shell in a machine with the guest's disks", cmd_rescue },
+	{ "undo", "take back a change of a guest", cmd_undo },
 	{ "version", "print the version", cmd_version },
 };
 
@@ -95,6 +96,12 @@ void cmd_warn(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
+}
+
+void cmd_notice(void *arg, const char *sentence)
+{
+	(void)arg;
+	cmd_warn("%s", sentence);
 }
 
 int cmd_usage(const char *verb, const char *fmt, ...)

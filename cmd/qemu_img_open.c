@@ -287,11 +287,17 @@ static bool readable(struct dry_image *img, unsigned flags, const struct dry_opt
 	return (flags & DRY_OPEN_FACTS) || dry_image_info(img, &info, NULL) < 0 || !info.encrypted;
 }
 
+static void qi_notice(void *arg, const char *sentence)
+{
+	(void)arg;
+	qi_error("%s", sentence);
+}
+
 bool qi_how(const struct qi_name *n, unsigned flags, enum dry_cache cache, const char **name, struct dry_open *how,
 	    struct dry_opts **opts)
 {
 	*how = (struct dry_open){ .format = n->format, .flags = flags, .cache = cache, .secrets = n->secrets,
-				  .policy.trust = DRY_TRUST_ANY };
+				  .policy.trust = DRY_TRUST_ANY, .notice = qi_notice };
 	if (n->force_share)
 		how->flags |= DRY_OPEN_FORCE_SHARE;
 	if (flags & DRY_OPEN_WRITE)

@@ -145,6 +145,12 @@ struct dry_open {
 	struct dry_policy policy;
 	const char *snapshot;		 /* show this internal snapshot (id, else name), read only; NULL: the present */
 	const struct dry_secrets *secrets; /* what key-secret options name; NULL: none.  Lent until the call returns */
+	/*
+	 * Told before the call returns: what became of a change of a guest that had been interrupted, one sentence for each
+	 * image.  NULL: nobody is told.
+	 */
+	void (*notice)(void *arg, const char *sentence);
+	void *notice_arg;
 };
 
 /*
@@ -355,6 +361,29 @@ DRY_API int dry_image_amend(struct dry_image *img, const struct dry_amend *how, 
  * what shows through is the caller's business: see dry_rebase().
  */
 DRY_API int dry_image_change_backing(struct dry_image *img, const char *name, const char *format, struct dry_error *e);
+
+/* ---- taking back a change of a guest ---- */
+
+struct dry_undo {
+	const char *file; /* that was kept when the guest was changed */
+	/*
+	 * Where its disks are, in the order in which they were given then.  NULL: where the file says, if nobody but who runs
+	 * this (or root) could have written it; else DRY_POLICY.
+	 */
+	const char *const *images;
+	size_t nimages;
+	const struct dry_open *open; /* policy, secrets, options, cache, notice; the formats are in the file; NULL: as they come */
+	struct dry_progress progress; /* it can be stopped until the images are written to */
+};
+struct dry_undo_result {
+	size_t nimages;
+	uint64_t bytes; /* written back */
+};
+/*
+ * Writes back what the disks held before, all or nothing, as the change itself was.  DRY_USAGE: an image was changed since, or
+ * is as it was before already.
+ */
+DRY_API int dry_undo(const struct dry_undo *how, struct dry_undo_result *out, struct dry_error *e);
 
 /* A view of [off, off + size) of another image, which must stay open; DRY_USAGE when it goes past the end. */
 DRY_API int dry_image_window(struct dry_image *over, uint64_t off, uint64_t size, struct dry_image **out,
@@ -702,6 +731,8 @@ struct dry_guest_image {
 	unsigned flags;	      /* in place of the guest's: DRY_OPEN_TEMPORARY; 0: those of the guest */
 };
 struct dry_guest_open {
+	void (*notice)(void *arg, const char *sentence); /* as in struct dry_open; NULL: nobody is told */
+	void *notice_arg;
 	const struct dry_guest_image *images; /* the first is /dev/sda */
 	size_t nimages;
 	struct dry_policy policy;

@@ -4,6 +4,7 @@
 
 #include "confine.h"
 #include "limits.h"
+#include "redo.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -12,13 +13,38 @@
 _Static_assert((int)DRY_CONFINE_OFF == (int)CONFINE_OFF && (int)DRY_CONFINE_REQUIRED == (int)CONFINE_REQUIRED,
 	       "public and internal words for confinement are one list");
 
+/* With whatever images may be read, the folders in which the journals of some lie. */
+static int readable(const struct dry_confine *how, char *states[2], const char ***out, size_t *n, struct err *e)
+{
+	const char **paths = alloc_array(how->nread + 2, sizeof *paths);
+
+	if (!paths)
+		return err_nomem(e);
+	*out = paths;
+	for (*n = 0; *n < how->nread; ++*n)
+		paths[*n] = how->read_paths[*n];
+	if (!how->again || !how->nread)
+		return 0;
+	redo_state_folders(states);
+	for (size_t i = 0; i < 2; i++)
+		if (states[i])
+			paths[(*n)++] = states[i];
+	return 0;
+}
+
 int dry_confine(const struct dry_confine *how, struct dry_confined *result, struct dry_error *error)
 {
 	API_ERR(e, error);
+	CLEANUP(free_ptr) const char **paths = NULL;
+	CLEANUP(free_ptr) char *own_state = NULL;
+	CLEANUP(free_ptr) char *system_state = NULL;
+	char *states[2] = { NULL, NULL };
+	size_t npaths = 0;
+	const int failed = readable(how, states, &paths, &npaths, e);
 	const struct confine_how inner = {
 		.want = (enum confine_want)how->want,
-		.read_paths = how->read_paths,
-		.nread = how->nread,
+		.read_paths = paths,
+		.nread = npaths,
 		.write = how->write,
 		.write_dir = how->write_dir,
 		.again = how->again,
@@ -28,8 +54,13 @@ int dry_confine(const struct dry_confine *how, struct dry_confined *result, stru
 		.seconds = how->seconds,
 	};
 	struct confine_report r;
-	int rc = confine(&inner, &r, e);
+	int rc;
 
+	own_state = states[0];
+	system_state = states[1];
+	if (failed < 0)
+		return failed;
+	rc = confine(&inner, &r, e);
 	if (!result)
 		return rc;
 	*result = (struct dry_confined){
@@ -129,6 +160,14 @@ static int disk_open(const struct dry_guest_image *image, unsigned flags, const 
 	return rc;
 }
 
+static void tell_notices(const struct dry_guest_open *how, const struct block *disk)
+{
+	const char *sentence;
+
+	for (size_t i = 0; how->notice && (sentence = block_notice(disk, i)); i++)
+		how->notice(how->notice_arg, sentence);
+}
+
 int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, struct dry_error *error)
 {
 	API_ERR(e, error);
@@ -162,6 +201,7 @@ int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, str
 
 		if (rc < 0)
 			return rc;
+		tell_notices(how, g->disks[i]);
 		g->ndisks++;
 		g->devices[i] = disk_device(i);
 		if (!g->devices[i])

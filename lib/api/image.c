@@ -67,7 +67,7 @@ static int open_name_or_fd(const char *name, int fd, const struct dry_open *how,
 	policy = image_policy(&how->policy);
 	struct block_open open = {
 		.format = how->format, .opts = image_dict(how->opts), .flags = image_open_flags(how), .policy = &policy,
-		.secrets = image_secrets(how->secrets)
+		.secrets = image_secrets(how->secrets), .notice = how->notice, .notice_arg = how->notice_arg
 	};
 	rc = fd < 0 ? block_open(name, &open, &block, e) : block_stream_open(fd, &open, &block, e);
 	if (rc == 0 && how->snapshot)

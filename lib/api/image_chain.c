@@ -35,7 +35,9 @@ int dry_commit(const struct dry_commit *how, struct dry_commit_result *result, s
 					 .opts = image_dict(given->opts),
 					 .flags = image_open_flags(given),
 					 .policy = &policy,
-					 .secrets = image_secrets(given->secrets) };
+					 .secrets = image_secrets(given->secrets),
+					 .notice = given->notice,
+					 .notice_arg = given->notice_arg };
 	const struct commit job = {
 		.name = how->name,
 		.open = &open,

@@ -54,6 +54,9 @@ struct block_open {
 	unsigned flags;
 	const struct block_policy *policy; /* NULL: only beside the image */
 	const struct secrets *secrets;	   /* what key-secret options name; NULL: none.  Lent until the call returns */
+	/* Told, before the call returns, each sentence that block_notice() has; NULL: nobody is told. */
+	void (*notice)(void *arg, const char *sentence);
+	void *notice_arg;
 	unsigned write_backing; /* the backing file so many steps down is opened for writing and resizing, too; 0: none */
 };
 

@@ -223,6 +223,14 @@ static int node_open(struct dict *opts, const struct block_env *env, unsigned fl
 	return rc;
 }
 
+static void tell_notices(const struct block *b, const struct block_open *how)
+{
+	const char *sentence;
+
+	for (size_t i = 0; (sentence = block_notice(b, i)); i++)
+		how->notice(how->notice_arg, sentence);
+}
+
 int block_open(const char *name, const struct block_open *how, struct block **out, struct err *e)
 {
 	CLEANUP(dict_free) struct dict opts = DICT_INIT;
@@ -245,7 +253,11 @@ int block_open(const char *name, const struct block_open *how, struct block **ou
 	if (rc == 0 && how->format && strcmp(dict_get(&opts, "driver"), how->format) != 0)
 		rc = err_set(e, ERR_USAGE, "the format is given twice, as \"%s\" and as \"%s\"", how->format,
 			     dict_get(&opts, "driver"));
-	return rc < 0 ? rc : node_open(&opts, &env, how->flags, false, out, e);
+	if (rc == 0)
+		rc = node_open(&opts, &env, how->flags, false, out, e);
+	if (rc == 0 && how->notice)
+		tell_notices(*out, how);
+	return rc;
 }
 
 /* ---- files that an image names ---- */

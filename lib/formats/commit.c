@@ -56,6 +56,7 @@ static int open_chain(const struct commit *how, struct commit_result *result, st
 	int rc;
 
 	open.flags &= ~(unsigned)(BLOCK_WRITE | BLOCK_RESIZE | BLOCK_GUESS_WRITE);
+	open.notice = NULL; /* what is only shown here is completed below */
 	rc = block_open(how->name, &open, &look, e);
 	if (rc < 0)
 		return rc;

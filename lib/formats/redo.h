@@ -21,6 +21,9 @@ enum { REDO_BLOCK = 4096 };
 
 struct redo;
 
+/* The folders of state that are looked into: free() them; NULL: there is none. */
+void redo_state_folders(char *out[2]);
+
 /*
  * Begins a transaction over images that are open for writing, by path (so their locks are held); they are lent until redo_free(),
  * and nobody else writes to them meanwhile.  Makes the journals; nothing is opened later, so that the process may confine itself

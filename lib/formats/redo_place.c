@@ -112,6 +112,12 @@ static char *own_state(void)
 	return home && *home == '/' ? alloc_printf("%s/.local/state/drydock", home) : NULL;
 }
 
+void redo_state_folders(char *out[2])
+{
+	out[0] = own_state();
+	out[1] = alloc_strdup(SYSTEM_STATE);
+}
+
 static int add_place(struct redo_place *p, char *path, struct err *e)
 {
 	if (!path)
