@@ -173,6 +173,12 @@ $(BUILD)/appliance-tests/%_tool: tests/appliance/%_tool.c $(LAYER_LIBS) $(O)/lib
 	@mkdir -p $(@D)
 	$(call link_test,$<)
 
+# The same for tests of the command line: tests/cli/NAME_tool.c.
+CLI_TOOLS := $(patsubst tests/cli/%.c,$(BUILD)/cli-tests/%,$(wildcard tests/cli/*_tool.c))
+$(BUILD)/cli-tests/%_tool: tests/cli/%_tool.c $(LAYER_LIBS) $(O)/libagent.a Makefile
+	@mkdir -p $(@D)
+	$(call link_test,$<)
+
 FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.c)
 $(BUILD)/fuzz/%_replay: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(O)/libagent.a $(LAYER_LIBS) Makefile
 	@mkdir -p $(@D)
@@ -193,7 +199,7 @@ FUZZ_SECONDS ?= 60
 
 .PHONY: unit tests check check-asan lint bench demo
 unit: $(UNIT_BINS) $(BUILD)/agent/drydock-agent
-tests: unit $(torture_PROGS) $(fault_PROGS) $(TOOL_PROGS) $(FUZZ_SRCS:tests/%_fuzz.c=$(BUILD)/%_replay)
+tests: unit $(torture_PROGS) $(fault_PROGS) $(TOOL_PROGS) $(CLI_TOOLS) $(FUZZ_SRCS:tests/%_fuzz.c=$(BUILD)/%_replay)
 check: all tests
 	tests/run --build=$(BUILD) $(T)
 # T="unit cli/info" runs a part.  Sanitized libraries cannot be installed and linked to.
