@@ -72,7 +72,8 @@ static int undo(const struct undo_args *a, int argc, char **argv)
 int cmd_undo(int argc, char **argv)
 {
 	CLEANUP(undo_args_free) struct undo_args a = { .progress = PROGRESS_AUTO };
-	const struct usage u = { "undo", "[options] FILE [IMAGE...]", "Takes back what a command did that kept FILE (--undo-file)." };
+	const struct usage u = { "undo", "[options] FILE [IMAGE...]",
+				"Takes back what a command did that kept FILE (--undo-file)." };
 	const struct opt opts[] = {
 		OPT_STRING('t', "cache", "MODE", &a.how.cache, "cache mode of the images"),
 		IMAGE_OPT_SECRETS(&a.how),

@@ -29,7 +29,8 @@
 /* ---- beginning ---- */
 
 /* Whoever does without flushes of the image needs none of its journal. */
-static int file_over(struct redo_made *m, const struct block *image, const struct redo_test *test, struct block **out, struct err *e)
+static int file_over(struct redo_made *m, const struct block *image, const struct redo_test *test, struct block **out,
+		     struct err *e)
 {
 	unsigned flags = BLOCK_WRITE | BLOCK_RESIZE | BLOCK_NO_LOCK | (image->flags & BLOCK_UNSAFE);
 	int fd = fcntl(m->fd, F_DUPFD_CLOEXEC, 0);

@@ -66,9 +66,9 @@ struct redo_result {
 };
 /*
  * Writes what differs to the images, all or nothing.  how may be NULL.  Before the moment from which on it counts, a failure leaves
- * the images as they were (disk full, most of all), and it may be tried again.  After that moment, an image that cannot be written to
- * keeps its journal: the error says that the next command completes it, *decided is true, and r can only be freed.  After success r
- * goes on: what is written then is the next transaction.
+ * the images as they were (disk full, most of all), and it may be tried again.  After that moment, an image that cannot be
+ * written to keeps its journal: the error says that the next command completes it, *decided is true, and r can only be freed.
+ * After success r goes on: what is written then is the next transaction.
  */
 int redo_commit(struct redo *r, const struct redo_how *how, struct redo_result *out, bool *decided, struct err *e);
 /* Drops what was not committed, and removes the journals, unless they count and could not be applied.  NULL is fine. */

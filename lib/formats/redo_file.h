@@ -8,7 +8,8 @@
  *	index_off	the index: disks, the name of the record, runs, and two sums for each block of the runs
  *
  * The file counts when its header says so and the sums of both are right.  Header and index are written last, in the order that
- * redo_file_write() keeps.  All of it is a stranger's claim when it is read: it is judged here, and only struct redo_index lives on.
+ * redo_file_write() keeps.  All of it is a stranger's claim when it is read: it is judged here, and only struct redo_index
+ * lives on.
  */
 #ifndef DRYDOCK_REDO_FILE_H
 #define DRYDOCK_REDO_FILE_H

@@ -8,7 +8,7 @@
  *	all as before			nothing was applied yet, so that the file's own time tells whether somebody wrote to it
  *	some as after			it was being applied: to be completed
  *	none as after, some otherwise	the image was changed or replaced since, and nothing of the change is in it: dropped
- *	some as after, some otherwise	both: nobody but the owner can tell what is right, so that nothing is done and the owner told
+ *	some as after, some otherwise	both: nobody but the owner can tell what is right, so nothing is done, and he is told
  *
  * That some blocks are as after also proves that a transaction of several disks was decided, should its record not be found.
  */
@@ -392,8 +392,8 @@ static int settle_writer(struct block *b, struct redo_found *f, struct redo_inde
 	case COMPLETE:
 		return complete(b, f, x, e);
 	case UNCLEAR:
-		return err_set(e, ERR_CORRUPT, "a change of it was interrupted and cannot be completed: %s; if the image is right as "
-			       "it is, remove %s", why, f->path);
+		return err_set(e, ERR_CORRUPT, "a change of it was interrupted and cannot be completed: %s; if the image is right "
+			       "as it is, remove %s", why, f->path);
 	case NOT_COUNTING:
 		rc = journal_drop(f, x, e);
 		return rc < 0 ? rc : say(b, e, alloc_printf("%s: a change that was interrupted before it counted is dropped",
@@ -426,7 +426,8 @@ static int settle_reader(struct block *b, struct redo_found *f, struct redo_inde
 	case COMPLETE:
 		return view_over(b, f, x, e);
 	case UNCLEAR:
-		return say(b, e, alloc_printf("%s: a change of it was interrupted and is not shown: %s (%s)", b->name, why, f->path));
+		return say(b, e, alloc_printf("%s: a change of it was interrupted and is not shown: %s (%s)", b->name, why,
+					      f->path));
 	case STALE:
 		return say(b, e, alloc_printf("%s: a change that was interrupted is not shown: %s", b->name, why));
 	case NOT_COUNTING:

@@ -117,7 +117,9 @@ int redo_keep_write(struct redo_keep *k, struct err *e)
 {
 	int rc = keep_index(k, e);
 
-	return rc == 0 && fsync(k->made.dir) < 0 && errno != EINVAL ? err_sys(e, errno, "%s: making its name stable", k->made.path) : rc;
+	if (rc == 0 && fsync(k->made.dir) < 0 && errno != EINVAL)
+		rc = err_sys(e, errno, "%s: making its name stable", k->made.path);
+	return rc;
 }
 
 void redo_keep_decided(struct redo_keep *k)
@@ -265,7 +267,8 @@ bool redo_undo_is_ours(const struct redo_undo *u)
 }
 
 /* How many blocks of the run are as they were before the change; ERR_USAGE when one is neither that nor as after it. */
-static int judge_run(struct redo_undo *u, const struct redo_run *r, struct block *image, uint8_t *buf, uint64_t *before, struct err *e)
+static int judge_run(struct redo_undo *u, const struct redo_run *r, struct block *image, uint8_t *buf, uint64_t *before,
+		     struct err *e)
 {
 	uint64_t len = redo_run_bytes(&u->index, r);
 

@@ -213,7 +213,8 @@ static void allow_arguments(int *rc, scmp_filter_ctx f, const struct confine_how
 	}
 	/* Landlock says beneath which folders; here, that it is a file, and named from one of them. */
 	for (size_t i = 0; i < how->nremove && !how->write; i++)
-		rule2(rc, f, SCMP_SYS(unlinkat), SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)how->remove_dirs[i]), SCMP_A2_32(SCMP_CMP_EQ, 0));
+		rule2(rc, f, SCMP_SYS(unlinkat), SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)how->remove_dirs[i]),
+		      SCMP_A2_32(SCMP_CMP_EQ, 0));
 	if (how->nremove)
 		rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)FICLONERANGE));
 	if (how->terminal)

@@ -4,8 +4,8 @@
  *
  *	redo_tool [-u UNDO] [-k N] [-s SECRET] FORMAT:IMAGE... -- OFF:LEN:BYTE...
  *
- * The same bytes are written to each disk.  -k N: it is killed at the Nth write to the images, once the change counts.  -s: as --object, and
- * its id is k: the images are encrypted.
+ * The same bytes are written to each disk.  -k N: it is killed at the Nth write to the images, once the change counts.  -s: as
+ * --object, and its id is k: the images are encrypted.
  */
 #include "block_driver.h"
 #include "redo.h"

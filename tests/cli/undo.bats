@@ -16,6 +16,12 @@ killed()
 	[ "$status" = 137 ]
 }
 
+# journals [FOLDER]: how many there are.
+journals()
+{
+	find "${1:-.}" -maxdepth 1 -name '*drydock-redo*' | wc -l
+}
+
 # byte FORMAT IMAGE OFF: the letter there.
 byte()
 {
@@ -35,7 +41,7 @@ byte()
 	[ "$("$TOOL" -u u2 qcow2:a.qcow2 -- 0:5000:n)" = 2 ]
 	drydock io -c 'write -q -P 7 100 1' a.qcow2
 	fails_with 1 'it was changed since, so that what was done before cannot be taken back' drydock undo u2
-	[ "$(ls -A | grep -c drydock-redo)" = 0 ]
+	[ "$(journals)" = 0 ]
 }
 
 @test "undo of two disks, which have been moved" {
@@ -80,7 +86,7 @@ byte()
 	[ "$status" = 0 ]
 	[ "$stderr" = '' ]
 	[ "$(byte qcow2 a.qcow2 4999)" = n ]
-	[ "$(ls -A | grep -c drydock-redo)" = 0 ]
+	[ "$(journals)" = 0 ]
 }
 
 @test "under the peers' names, too" {
@@ -125,7 +131,7 @@ byte()
 	run setpriv --reuid=65534 --regid=65534 --clear-groups ./tool -k 2 raw:closed/a.raw -- 0:5000:n 500000:1:n
 	[ "$status" = 137 ]
 	[ "$(ls -A closed)" = a.raw ]
-	[ "$(ls -A state/drydock | grep -c drydock-redo)" = 1 ]
+	[ "$(journals state/drydock)" = 1 ]
 	[ "$(byte raw closed/a.raw 500000)" = n ]
 	drydock io -f raw -c flush closed/a.raw 2>/dev/null
 	[ "$(ls -A state/drydock)" = '' ]
@@ -133,7 +139,7 @@ byte()
 	loop=$(losetup -f --show closed/a.raw 2>/dev/null) || skip "no loop devices"
 	run "$TOOL" -k 2 "raw:$loop" -- 0:5000:m 500000:1:m
 	[ "$status" = 137 ]
-	[ "$(ls -A state/drydock | grep -c drydock-redo)" = 1 ]
+	[ "$(journals state/drydock)" = 1 ]
 	seen=$(byte raw "$loop" 500000)
 	drydock io -f raw -c flush "$loop" 2>said
 	left=$(ls -A state/drydock)

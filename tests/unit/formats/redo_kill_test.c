@@ -173,7 +173,8 @@ static void *write_and_read(void *arg)
 		uint64_t off = (w->rounds * 37 % 300) * 2800 + w->number * 700;
 
 		memset(buf, (int)(w->rounds + w->number), sizeof buf);
-		if (block_pwrite(w->disk, buf, sizeof buf, off, &err) < 0 || block_pread(w->disk, back, sizeof back, off, &err) < 0 ||
+		if (block_pwrite(w->disk, buf, sizeof buf, off, &err) < 0 ||
+		    block_pread(w->disk, back, sizeof back, off, &err) < 0 ||
 		    memcmp(buf, back, sizeof buf) != 0)
 			return (void *)1;
 		w->rounds++;

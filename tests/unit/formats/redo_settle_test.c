@@ -121,7 +121,8 @@ START_TEST(a_reader_sees_the_change_and_writes_nothing)
 	make_a();
 	killed_writing_image(3);
 	ck_assert_int_eq(byte_at("a", 0, 3 * 65536), 'n');
-	ck_assert_str_eq(notice, "a: shown as a change makes it that was interrupted; the next command that writes to it completes that");
+	ck_assert_str_eq(notice, "a: shown as a change makes it that was interrupted; the next command that writes to it completes "
+				 "that");
 	ck_assert_int_eq(byte_at("a", 0, 3 * 65536 + 4096), 'o');
 	ck_assert(there(".a.drydock-redo"));
 	ck_assert_int_eq(byte_at("a", BLOCK_WRITE, 3 * 65536), 'n');
@@ -214,10 +215,11 @@ START_TEST(a_block_that_somebody_else_wrote_stops_it)
 	killed_writing_image(3);
 	poke("a", "x", 3 * 65536 + 10);
 	ck_assert_int_eq(byte_at("a", 0, 3 * 65536), 'o');
-	ck_assert_ptr_nonnull(strstr(notice, "a: a change of it was interrupted and is not shown: the image was changed since, by somebody else"));
+	ck_assert_ptr_nonnull(strstr(notice, "a: a change of it was interrupted and is not shown: the image was changed since, by "
+					     "somebody else"));
 	fails(open_noting("a", "raw", BLOCK_WRITE, &b), ERR_CORRUPT);
-	ck_assert_ptr_nonnull(strstr(e.msg, "a: a change of it was interrupted and cannot be completed: the image was changed since, by "
-				     "somebody else; if the image is right as it is, remove /"));
+	ck_assert_ptr_nonnull(strstr(e.msg, "a: a change of it was interrupted and cannot be completed: the image was changed "
+				     "since, by somebody else; if the image is right as it is, remove /"));
 	ck_assert_int_eq(unlink(".a.drydock-redo"), 0);
 	ck_assert_int_eq(byte_at("a", BLOCK_WRITE, 0), 'n');
 }

@@ -282,7 +282,8 @@ static char settle(size_t n, const char *format, const char *what, unsigned long
 
 		check_leaks_at_worst(disks[i], format);
 		settled[i] = look(disks[i], format, BLOCK_WRITE, NULL);
-		ck_assert_msg(settled[i] == seen[0], "%s at step %lu: disk %zu is %d and was %d", what, step, i, settled[i], seen[0]);
+		ck_assert_msg(settled[i] == seen[0], "%s at step %lu: disk %zu is %d and was %d", what, step, i, settled[i],
+			      seen[0]);
 		ck_assert_int_eq(look(disks[i], format, 0, &noticed), settled[i]);
 		ck_assert_msg(!noticed, "%s at step %lu: a second notice", what, step);
 		check_leaks_at_worst(disks[i], format);
