@@ -102,6 +102,20 @@ static int record_begin(struct redo *r, const struct redo_test *test, struct err
 	return rc < 0 ? rc : redo_file_open_header(r->record_file, REDO_RECORD, r->id, e);
 }
 
+/* Whoever commits is not to wait for those without end who read and write. */
+static bool lock_init(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attr;
+	bool good = pthread_rwlockattr_init(&attr) == 0;
+
+	if (!good)
+		return false;
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	good = pthread_rwlock_init(lock, &attr) == 0;
+	pthread_rwlockattr_destroy(&attr);
+	return good;
+}
+
 int redo_begin_tested(struct block *const *images, size_t n, const struct redo_test *test, struct redo **out, struct err *e)
 {
 	CLEANUP(redo_freep) struct redo *r = alloc_zero(sizeof *r);
@@ -113,8 +127,8 @@ int redo_begin_tested(struct block *const *images, size_t n, const struct redo_t
 	r->record = (struct redo_made)REDO_MADE_INIT;
 	if (!n || n > LIMIT_REDO_DISKS)
 		return err_set(e, n ? ERR_LIMIT : ERR_USAGE, "a change of %zu disks", n);
-	r->has_writers = pthread_rwlock_init(&r->writers, NULL) == 0;
-	r->has_gate = pthread_rwlock_init(&r->gate, NULL) == 0;
+	r->has_writers = lock_init(&r->writers);
+	r->has_gate = lock_init(&r->gate);
 	r->disks = alloc_array(n, sizeof *r->disks);
 	if (!r->disks || !r->has_writers || !r->has_gate)
 		return err_nomem(e);

@@ -22,7 +22,7 @@ enum { HEAD = 96, IMAGE = 128 * 1024, MAGIC = 8 };
 /* Where what is put right lies: in the header, and in the first disk of the index. */
 enum { SUM_AT = 12, INDEX_OFF_AT = 40, INDEX_LEN_AT = 48, INDEX_SUM_AT = 56, INO_AT = 8, BIRTH_AT = 16 };
 
-static char folder[] = "/tmp/redo-fuzz-XXXXXX";
+static char folder[] = "/dev/shm/redo-fuzz-XXXXXX"; /* some KiB, in memory where that is possible */
 static int image = -1, victim = -1, journal_dir = -1;
 
 static void leave(void)
@@ -38,6 +38,8 @@ static void enter(void)
 {
 	if (journal_dir >= 0)
 		return;
+	if (access("/dev/shm", W_OK) < 0)
+		memcpy(folder, "/var/tmp", strlen("/var/tmp"));
 	if (!mkdtemp(folder) || (journal_dir = open(folder, O_RDONLY | O_DIRECTORY)) < 0)
 		abort();
 	image = openat(journal_dir, "a", O_RDWR | O_CREAT, 0600);

@@ -54,7 +54,7 @@ static void killed_at_random(size_t n, const char *format)
 	static const char *const names[] = { "a", "b" };
 	const char *times = getenv("DRYDOCK_TEST_KILLS");
 	volatile char *telling = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	unsigned kills = times ? (unsigned)atoi(times) : 60, old = 0;
+	unsigned kills = times ? (unsigned)atoi(times) : 25, old = 0;
 
 	*telling = 'a';
 	for (size_t i = 0; i < n; i++) {
@@ -197,7 +197,7 @@ START_TEST(threads_go_on_while_it_is_committed)
 		w[i] = (struct worker){ .disk = redo_disk(r, 0), .number = i, .stop = &stop };
 		ck_assert_int_eq(pthread_create(&t[i], NULL, write_and_read, &w[i]), 0);
 	}
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 40; i++)
 		ok(redo_commit(r, NULL, NULL, NULL, &e));
 	atomic_store(&stop, true);
 	for (unsigned i = 0; i < 4; i++) {

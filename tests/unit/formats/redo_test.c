@@ -172,36 +172,6 @@ static struct block *open_faulty(const char *path, const char *format)
 	return b;
 }
 
-static const char *const disks[] = { "a", "b/b" };
-static const uint64_t places[] = { 0, 70000, 300000, 800000 };
-
-/* What all begin with is made once. */
-static void make_base(const char *format)
-{
-	struct block *b;
-
-	unlink("base");
-	make_image("base", format, SIZE);
-	b = open_image("base", format, BLOCK_WRITE);
-	fill(b, 'o', 200000, 0);
-	fill(b, 'o', 8192, 800000 / 4096 * 4096);
-	ok(block_finish(b, &e));
-	block_unref(b);
-}
-
-static void make_disks(size_t n)
-{
-	mkdir("b", 0777);
-	for (size_t i = 0; i < n; i++) {
-		int from = open("base", O_RDONLY), to = open(disks[i], O_WRONLY | O_CREAT | O_EXCL, 0666);
-
-		ck_assert(from >= 0 && to >= 0);
-		ck_assert_int_gt(copy_file_range(from, NULL, to, NULL, 4 * SIZE, 0), 0);
-		close(from);
-		close(to);
-	}
-}
-
 static int change_disks(size_t n, const char *format, bool *decided, struct err *err)
 {
 	struct block *b[2];
@@ -211,93 +181,14 @@ static int change_disks(size_t n, const char *format, bool *decided, struct err 
 	for (size_t i = 0; i < n; i++)
 		b[i] = open_faulty(disks[i], format);
 	rc = redo_begin_tested(b, n, &test, &r, err);
-	for (size_t i = 0; i < n && rc == 0; i++)
-		for (size_t k = 0; k < ARRAY_LEN(places) && rc == 0; k++) {
-			char buf[5000];
-
-			memset(buf, 'n', sizeof buf);
-			rc = block_pwrite(redo_disk(r, i), buf, sizeof buf, places[k], err);
-		}
-	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = block_zero(redo_disk(r, i), 20000, 100000, BLOCK_ZERO_UNMAP, err);
+	if (rc == 0)
+		rc = write_change(r, n, err);
 	if (rc == 0)
 		rc = redo_commit(r, NULL, NULL, decided, err);
 	redo_free(r);
 	for (size_t i = 0; i < n; i++)
 		block_unref(b[i]);
 	return rc;
-}
-
-/* 'o' or 'n', when all of the disk is one of them; else 0. */
-static char state_of(struct block *b)
-{
-	char state = holds(b, 'n', 5000, 0) ? 'n' : 'o';
-
-	for (size_t k = 0; k < ARRAY_LEN(places); k++) {
-		if (state == 'n' && !holds(b, 'n', 5000, places[k]))
-			return 0;
-		if (state == 'o' && !holds(b, places[k] == 300000 ? 0 : 'o', 4000, places[k]))
-			return 0;
-	}
-	return holds(b, state == 'n' ? 0 : 'o', 20000, 100000) && holds(b, 'o', 50000, 10000) ? state : 0;
-}
-
-static char look(const char *path, const char *format, unsigned flags, bool *noticed)
-{
-	struct block *b = open_image(path, format, flags);
-	char state = state_of(b);
-
-	if (noticed)
-		*noticed = block_notice(b, 0) != NULL;
-	if (flags & BLOCK_WRITE)
-		ok(block_finish(b, &e));
-	block_unref(b);
-	return state;
-}
-
-static void check_leaks_at_worst(const char *path, const char *format)
-{
-	struct check_report report = { 0 };
-	struct block *b;
-
-	if (strcmp(format, "raw") == 0)
-		return;
-	b = open_image(path, format, BLOCK_CHECK);
-	ok(block_check(b, 0, &report, &e));
-	ck_assert_uint_eq(report.corruptions + report.check_errors, 0);
-	block_unref(b);
-}
-
-/* As the next command finds it: looked at, then written to. */
-static char settle(size_t n, const char *format, const char *what, unsigned long step)
-{
-	char seen[2], settled[2];
-
-	for (size_t i = 0; i < n; i++)
-		seen[i] = look(disks[i], format, 0, NULL);
-	ck_assert_msg(seen[0] && seen[n - 1] == seen[0], "%s at step %lu: %zu disks look like %d and %d", what, step, n, seen[0],
-		      seen[n - 1]);
-	for (size_t i = 0; i < n; i++) {
-		bool noticed;
-
-		check_leaks_at_worst(disks[i], format);
-		settled[i] = look(disks[i], format, BLOCK_WRITE, NULL);
-		ck_assert_msg(settled[i] == seen[0], "%s at step %lu: disk %zu is %d and was %d", what, step, i, settled[i],
-			      seen[0]);
-		ck_assert_int_eq(look(disks[i], format, 0, &noticed), settled[i]);
-		ck_assert_msg(!noticed, "%s at step %lu: a second notice", what, step);
-		check_leaks_at_worst(disks[i], format);
-	}
-	ck_assert_msg(nfiles() == 3, "%s at step %lu: something is left", what, step); /* a, b, base */
-	ck_assert_int_eq(rmdir("b"), n == 2 ? -1 : 0);
-	return settled[0];
-}
-
-static void clear(void)
-{
-	unlink("a");
-	unlink("b/b");
-	ck_assert_int_eq(rmdir("b") == 0 || errno == ENOENT ? 0 : errno, 0);
 }
 
 /* Every step of a commit: the process is killed there, or the write fails there once, or all do from there on. */
