@@ -276,6 +276,7 @@ static int convert(struct convert_args *a, char *const names[], size_t nsources,
 		.format = a->format,
 		.opts = opts,
 		.policy = image_policy_of(&a->how),
+		.notice = cmd_notice,
 		.flags = (a->compress != COMPRESS_NONE ? DRY_CONVERT_COMPRESS : 0) | (a->keep ? DRY_CONVERT_KEEP : 0) |
 			 (a->target_is_zero ? DRY_CONVERT_TARGET_IS_ZERO : 0) |
 			 (a->salvage || a->salvage_map ? DRY_CONVERT_SALVAGE : 0) |

@@ -89,7 +89,7 @@ static int dd(const struct dd_args *a)
 	CLEANUP(image_closep) struct dry_image *in = NULL;
 	CLEANUP(image_closep) struct dry_image *part = NULL;
 	struct dry_convert how = { .sources = &part, .nsources = 1, .target = a->out, .format = a->format,
-				   .policy = image_policy_of(&a->how), .sparse = DRY_SPARSE_DEFAULT };
+				   .policy = image_policy_of(&a->how), .sparse = DRY_SPARSE_DEFAULT, .notice = cmd_notice };
 	struct dry_convert_result result;
 	struct dry_error e;
 	struct progress p;

@@ -19,6 +19,8 @@
 
 /* "qemu-img: MESSAGE" on stderr. */
 __attribute__((format(printf, 1, 2))) void qi_error(const char *fmt, ...);
+/* For the `notice` of whatever opens images. */
+void qi_notice(void *arg, const char *sentence);
 /* The same, and how to get help; returns EXIT_FAILED. */
 __attribute__((format(printf, 1, 2))) int qi_usage(const char *fmt, ...);
 /* What getopt_long() returned stands for a wrong option: says so and returns EXIT_FAILED. */

@@ -281,6 +281,7 @@ static int copy(struct request *r, enum dry_cache cache)
 	struct dry_convert how = {
 		.sources = r->images,
 		.nsources = r->nsources,
+		.notice = qi_notice,
 		.target = r->target_image_opts ? NULL : r->target,
 		.format = r->format,
 		.opts = r->opts,

@@ -82,7 +82,8 @@ static int copy(const struct request *r, struct dry_image *in)
 	CLEANUP(qi_opts_freep) struct dry_opts *opts = dry_opts_new();
 	CLEANUP(strbuf_free) struct strbuf why = STRBUF_INIT;
 	struct dry_convert how = { .sources = &window, .nsources = 1, .target = r->out, .format = r->format, .opts = opts,
-				   .policy.trust = DRY_TRUST_ANY, .sparse = DRY_SPARSE_DEFAULT, .secrets = r->in.secrets };
+				   .policy.trust = DRY_TRUST_ANY, .sparse = DRY_SPARSE_DEFAULT, .secrets = r->in.secrets,
+				   .notice = qi_notice };
 	struct dry_convert_result result = { .stage = DRY_STAGE_PREPARE };
 	struct dry_error e = { 0 };
 	uint64_t off, len;

@@ -287,7 +287,7 @@ static bool readable(struct dry_image *img, unsigned flags, const struct dry_opt
 	return (flags & DRY_OPEN_FACTS) || dry_image_info(img, &info, NULL) < 0 || !info.encrypted;
 }
 
-static void qi_notice(void *arg, const char *sentence)
+void qi_notice(void *arg, const char *sentence)
 {
 	(void)arg;
 	qi_error("%s", sentence);

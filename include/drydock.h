@@ -498,6 +498,8 @@ struct dry_convert {
 	void (*unreadable)(void *arg, uint64_t off, uint64_t len, const char *text);
 	void *unreadable_arg;
 	int out_fd; /* STREAM: stays the caller's */
+	void (*notice)(void *arg, const char *sentence); /* KEEP: as in struct dry_open; NULL: nobody is told */
+	void *notice_arg;
 	const char *resume_note; /* RESUME: what tells this conversion from another of the same files (a snapshot); or NULL */
 	const char *hash; /* "sha256", "sha512" ...: the digest of the sources' content, as a guest sees it; NULL: none */
 	const struct dry_secrets *secrets; /* of the target; NULL: none */

@@ -136,6 +136,8 @@ int dry_convert(const struct dry_convert *how, struct dry_convert_result *result
 		.resume = how->flags & DRY_CONVERT_RESUME,
 		.resume_note = how->resume_note,
 		.keep = how->flags & DRY_CONVERT_KEEP,
+		.notice = how->notice,
+		.notice_arg = how->notice_arg,
 		.keep_is_zero = how->flags & DRY_CONVERT_TARGET_IS_ZERO,
 		.bitmaps = how->flags & DRY_CONVERT_BITMAPS,
 		.skip_broken = how->flags & DRY_CONVERT_SKIP_BROKEN,

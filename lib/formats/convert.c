@@ -338,7 +338,8 @@ static struct copy_job job_of(const struct convert *how)
 /* Into what is there already. */
 static int convert_into(const struct convert *how, struct convert_result *result, struct err *e)
 {
-	struct block_open open = { .format = how->format, .opts = how->opts, .flags = BLOCK_WRITE | how->open_flags,
+	struct block_open open = { .notice = how->notice, .notice_arg = how->notice_arg,
+				   .format = how->format, .opts = how->opts, .flags = BLOCK_WRITE | how->open_flags,
 				   .policy = how->policy, .secrets = how->secrets };
 	CLEANUP(block_unrefp) struct block *target = NULL;
 	struct copy_job job = job_of(how);

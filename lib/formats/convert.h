@@ -45,6 +45,8 @@ struct convert {
 	const struct secrets *secrets; /* what key-secret options name; NULL: none */
 	unsigned open_flags;	 /* BLOCK_DIRECT, _WRITETHROUGH, _UNSAFE, _GUESS_WRITE for the target */
 	bool keep;		 /* write into what is there */
+	void (*notice)(void *arg, const char *sentence); /* with keep: as in struct block_open; NULL: nobody is told */
+	void *notice_arg;
 	bool keep_is_zero;
 	bool bitmaps;		 /* the only source's bitmaps go into the target */
 	bool skip_broken;	 /* but for those that are inconsistent, which else are ERR_CORRUPT */

@@ -9,6 +9,15 @@ setup()
 	TOOL=$BUILD/cli-tests/redo_tool
 }
 
+teardown()
+{
+	cd /
+	if mountpoint -q "$T/fs"; then
+		umount "$T/fs"
+	fi
+	remove_folder
+}
+
 # killed ARG...: the tool dies at its second write to the images.
 killed()
 {
@@ -195,4 +204,42 @@ byte()
 	[ "$(byte qcow2 c.qcow2 604999)" = n ]
 	drydock snapshot apply c.qcow2 before
 	[ "$(byte qcow2 c.qcow2 0 | od -An -tx1 | tr -d ' ')" = 00 ]
+}
+
+@test "where files share blocks, a large change is not copied" {
+	requires_root
+	requires mkfs.xfs losetup strace
+	truncate -s 400M fs.img
+	mkfs.xfs -q -m reflink=1 fs.img 2>/dev/null || skip "mkfs.xfs cannot make one here"
+	mkdir fs
+	mount -o loop fs.img fs 2>/dev/null || skip "this machine cannot mount xfs"
+	requires_tracing
+	drydock create -q -f raw fs/a.raw 64M
+	drydock create -q -f qcow2 fs/b.qcow2 64M
+	strace -f -e trace=ioctl -o trace "$TOOL" -u fs/u raw:fs/a.raw qcow2:fs/b.qcow2 -- 0:1000000:o 2097152:20971520:n
+	grep -c 'FICLONERANGE.* = 0' trace
+	truncate -s 64M want.raw
+	head -c 1000000 /dev/zero | tr '\0' o | dd of=want.raw conv=notrunc status=none
+	head -c 20971520 /dev/zero | tr '\0' n | dd of=want.raw bs=1M seek=2 conv=notrunc status=none
+	identical want.raw raw fs/a.raw raw
+	identical want.raw raw fs/b.qcow2 qcow2
+	drydock check -q fs/b.qcow2
+	drydock undo -q fs/u
+	truncate -s 64M zeros.raw
+	identical zeros.raw raw fs/a.raw raw
+}
+
+@test "a full disk is found out before the change counts" {
+	requires_root
+	mkdir fs
+	mount -t tmpfs -o size=6m none fs 2>/dev/null || skip "this machine cannot mount a tmpfs"
+	drydock create -q -f qcow2 fs/a.qcow2 64M
+	"$TOOL" qcow2:fs/a.qcow2 -- 0:1000000:o
+	cp fs/a.qcow2 was
+	# The journal has room for it, and the image has not.
+	fails_with 1 'No space left on device' "$TOOL" qcow2:fs/a.qcow2 -- 0:3000000:n
+	cmp fs/a.qcow2 was
+	fails_with 1 'No space left on device' "$TOOL" qcow2:fs/a.qcow2 -- 0:30000000:n
+	cmp fs/a.qcow2 was
+	[ "$(ls -A fs)" = a.qcow2 ]
 }

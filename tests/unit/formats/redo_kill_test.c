@@ -215,6 +215,7 @@ END_TEST
 
 START_TEST(a_full_disk_is_found_out_before_the_change_counts)
 {
+	static char content[1000];
 	struct redo_result result;
 	bool decided;
 	struct block *b;
@@ -246,7 +247,7 @@ START_TEST(a_full_disk_is_found_out_before_the_change_counts)
 	ck_assert_uint_eq(result.blocks, 1);
 	/* Full while the guest writes: its own error. */
 	fd = open("rest", O_WRONLY | O_CREAT, 0600);
-	while (write(fd, r, sizeof(struct err)) > 0)
+	while (write(fd, content, sizeof content) > 0)
 		;
 	close(fd);
 	ck_assert_int_lt(block_pwrite(redo_disk(r, 0), (char[4096]){ 'x' }, 4096, 8 * SIZE, &e), 0);
