@@ -58,18 +58,21 @@ void redo_place_free(struct redo_place *p)
 	*p = (struct redo_place){ .path = NULL };
 }
 
-/* The path of what is open, links resolved.  Without /proc, that of the name it was opened by. */
-static char *real_path(const struct block *host)
+/* The path of what is open, links resolved.  Without /proc, that of the name it was opened by.  *out NULL: it has none. */
+static int real_path(const struct block *host, char **out, struct err *e)
 {
 	char link[40], to[PATH_MAX];
 	ssize_t n;
 
 	snprintf(link, sizeof link, "/proc/self/fd/%d", block_host_fd(host));
 	n = readlink(link, to, sizeof to - 1);
-	if (n <= 0 || to[0] != '/')
-		return realpath(block_name(host), NULL);
+	if (n <= 0 || to[0] != '/') {
+		*out = realpath(block_name(host), NULL);
+		return !*out && errno == ENOMEM ? err_nomem(e) : 0;
+	}
 	to[n] = '\0';
-	return alloc_strdup(to);
+	*out = alloc_strdup(to);
+	return *out ? 0 : err_nomem(e);
 }
 
 /* What a block device is called wherever it turns up: the device mapper's own name, else its numbers. */
@@ -155,7 +158,8 @@ int redo_place_of(struct block *host, struct redo_place *p, struct err *e)
 	*p = (struct redo_place){ .path = NULL };
 	if (fd < 0 || io_fstat(fd, &p->st) < 0 || !(S_ISREG(p->st.st_mode) || S_ISBLK(p->st.st_mode)))
 		return err_set(e, ERR_UNSUPPORTED, "%s: neither a file nor a block device", block_name(host));
-	p->path = real_path(host);
+	if (real_path(host, &p->path, e) < 0)
+		return -(int)ERR_NOMEM;
 	if (!p->path)
 		return err_set(e, ERR_UNSUPPORTED, "%s: it cannot be told where it is", block_name(host));
 	beside = S_ISREG(p->st.st_mode) && p->st.st_nlink == 1;

@@ -134,7 +134,8 @@ static void restore(size_t f, size_t cut, enum lost lost)
 			last = i;
 	}
 	for (size_t i = 0; i < cut; i++) {
-		bool there = i < stable || lost == NONE_LOST || (lost == SOME_LOST && rand() % 2) || (lost == LAST_LOST && i != last);
+		bool there = i < stable || lost == NONE_LOST || (lost == SOME_LOST && rand() % 2) ||
+			     (lost == LAST_LOST && i != last);
 
 		if (events[i].file != f || !there)
 			continue;
