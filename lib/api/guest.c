@@ -25,7 +25,8 @@ static int readable(const struct dry_confine *how, char *states[2], const char *
 		paths[*n] = how->read_paths[*n];
 	if (!how->again || !how->nread)
 		return 0;
-	redo_state_folders(states);
+	if (redo_state_folders(states, e) < 0)
+		return -(int)ERR_NOMEM;
 	for (size_t i = 0; i < 2; i++)
 		if (states[i])
 			paths[(*n)++] = states[i];

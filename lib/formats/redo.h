@@ -21,8 +21,8 @@ enum { REDO_BLOCK = 4096 };
 
 struct redo;
 
-/* The folders of state that are looked into: free() them; NULL: there is none. */
-void redo_state_folders(char *out[2]);
+/* The folders of state that are looked into: free() them, on failure too; NULL: there is none. */
+int redo_state_folders(char *out[2], struct err *e);
 
 /*
  * Begins a transaction over images that are open for writing, by path (so their locks are held); they are lent until redo_free(),

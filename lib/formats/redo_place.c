@@ -103,22 +103,29 @@ static void hash_name(const char *key, char out[64])
 	snprintf(out, 64, ".%.32s%s", text, REDO_SUFFIX);
 }
 
-/* The folder of state of who runs us; NULL: none is known (or out of memory). */
-static char *own_state(void)
+/* The folder of state of who runs us; *out NULL: none is known. */
+static int own_state(char **out, struct err *e)
 {
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 
+	*out = NULL;
 	if (state && *state == '/')
-		return alloc_printf("%s/drydock", state);
-	if (geteuid() == 0)
-		return alloc_strdup(SYSTEM_STATE);
-	return home && *home == '/' ? alloc_printf("%s/.local/state/drydock", home) : NULL;
+		*out = alloc_printf("%s/drydock", state);
+	else if (geteuid() == 0)
+		*out = alloc_strdup(SYSTEM_STATE);
+	else if (home && *home == '/')
+		*out = alloc_printf("%s/.local/state/drydock", home);
+	else
+		return 0;
+	return *out ? 0 : err_nomem(e);
 }
 
-void redo_state_folders(char *out[2])
+int redo_state_folders(char *out[2], struct err *e)
 {
-	out[0] = own_state();
-	out[1] = alloc_strdup(SYSTEM_STATE);
+	int rc = own_state(&out[0], e);
+
+	out[1] = rc == 0 ? alloc_strdup(SYSTEM_STATE) : NULL;
+	return rc == 0 && !out[1] ? err_nomem(e) : rc;
 }
 
 static int add_place(struct redo_place *p, char *path, struct err *e)
@@ -131,13 +138,13 @@ static int add_place(struct redo_place *p, char *path, struct err *e)
 
 static int places_fill(struct redo_place *p, bool beside, const char *key, struct err *e)
 {
-	CLEANUP(free_ptr) char *state = own_state();
+	CLEANUP(free_ptr) char *state = NULL;
 	const char *base = base_of(p->path);
 	char hashed[64];
-	int rc = 0;
+	int rc = own_state(&state, e);
 
 	hash_name(key, hashed);
-	if (beside) {
+	if (rc == 0 && beside) {
 		CLEANUP(free_ptr) char *name = alloc_printf(".%s%s", base, REDO_SUFFIX);
 
 		rc = add_place(p, name ? redo_sibling(p->path, strlen(name) <= NAME_MAX ? name : hashed) : NULL, e);
