@@ -314,8 +314,9 @@ static int judge(struct block *b, struct redo_found *f, struct redo_index *x, en
 	if (b->flags & BLOCK_NO_BACKING && b->backing_name)
 		return 0;
 	*why = "its journal is damaged";
-	if (redo_file_check(f->file, x, &ignored) < 0)
-		return 0;
+	rc = redo_file_check(f->file, x, &ignored);
+	if (rc < 0)
+		return rc == -(int)ERR_NOMEM ? err_nomem(e) : 0;
 	rc = judge_content(b, f->file, x, &v, e);
 	if (rc < 0)
 		return rc;

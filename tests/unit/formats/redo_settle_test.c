@@ -404,6 +404,66 @@ START_TEST(a_backing_file_is_read_as_its_change_makes_it)
 }
 END_TEST
 
+/* A journal that counts, looked at and completed with each allocation failing in turn. */
+START_TEST(memory_that_runs_out_while_it_is_settled_is_an_error)
+{
+	static const unsigned flags[] = { 0, BLOCK_WRITE };
+
+	make_a();
+	killed_writing_image(3);
+	for (size_t k = 0; k < ARRAY_LEN(flags); k++) {
+		int rc = -1;
+
+		for (unsigned long nth = 1; rc < 0; nth++) {
+			struct block_open how = { .format = "raw", .flags = flags[k] };
+			struct block *b = NULL;
+			bool hit;
+
+			alloc_fault_at(nth);
+			rc = block_open("a", &how, &b, &e);
+			hit = alloc_fault_hit();
+			alloc_fault_at(0);
+			/* What is looked for only to be removed may stay. */
+			ck_assert_msg(rc == 0 || (hit && rc == -(int)ERR_NOMEM), "allocation %lu: %d (%s)", nth, rc, e.msg);
+			if (rc == 0)
+				ck_assert(holds(b, 'n', 4096, 3 * 65536));
+			block_unref(b);
+		}
+	}
+	ck_assert_uint_eq(nfiles(), 1);
+}
+END_TEST
+
+START_TEST(memory_that_runs_out_in_a_change_leaves_old_or_new)
+{
+	int rc = -1;
+
+	for (unsigned long nth = 1; rc < 0; nth++) {
+		bool decided = false;
+		struct redo *r = NULL;
+		struct block *b;
+
+		make_a();
+		b = open_image("a", "raw", BLOCK_WRITE);
+		alloc_fault_at(nth);
+		rc = redo_begin(&b, 1, &r, &e);
+		if (rc == 0)
+			rc = redo_keep_undo(r, "u", &e);
+		if (rc == 0)
+			rc = block_pwrite(redo_disk(r, 0), (char[5000]){ 'n' }, 5000, 0, &e);
+		if (rc == 0)
+			rc = redo_commit(r, NULL, NULL, &decided, &e);
+		redo_free(r);
+		alloc_fault_at(0);
+		block_unref(b);
+		ck_assert_int_eq(byte_at("a", BLOCK_WRITE, 0), decided ? 'n' : 'o');
+		ck_assert_uint_eq(nfiles(), decided ? 2 : 1);
+		unlink("u");
+		unlink("a");
+	}
+}
+END_TEST
+
 TEST_MAIN("redo_settle", a_reader_sees_the_change_and_writes_nothing, a_link_leads_to_the_same_journal,
 	  an_image_that_was_replaced_is_left_alone,
 	  an_image_that_was_moved_with_its_journal_is_completed, a_change_that_counts_but_has_not_begun_is_completed,
@@ -412,4 +472,5 @@ TEST_MAIN("redo_settle", a_reader_sees_the_change_and_writes_nothing, a_link_lea
 	  a_block_that_power_cut_in_two_is_completed, another_format_or_size_is_not_written_to,
 	  a_journal_of_somebody_else_is_not_obeyed, while_its_owner_lives_it_is_nobody_elses,
 	  a_journal_with_any_byte_changed_does_no_harm, a_snapshot_in_the_image_is_not_of_the_change,
-	  a_backing_file_is_read_as_its_change_makes_it)
+	  a_backing_file_is_read_as_its_change_makes_it, memory_that_runs_out_while_it_is_settled_is_an_error,
+	  memory_that_runs_out_in_a_change_leaves_old_or_new)
