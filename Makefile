@@ -15,14 +15,15 @@ SAN      ?=
 WERROR   ?=
 
 # ---- who may see whom: a header of a layer that is not listed is not on the include path ----
-LAYERS       := util formats volumes fs appliance inspect api
+LAYERS       := util formats volumes fs appliance inspect ops api
 SEES_util    :=
 SEES_formats := util
 SEES_volumes := formats util
 SEES_fs      := formats util
 SEES_appliance := fs volumes formats util
 SEES_inspect := appliance fs volumes formats util
-SEES_api     := inspect appliance fs volumes formats util
+SEES_ops     := inspect appliance fs volumes formats util
+SEES_api     := ops inspect appliance fs volumes formats util
 
 # ---- libraries, by layer ----
 PKGS         := zlib libdeflate libisal libzstd libxxhash liblzma liblz4 jansson ext2fs com_err libseccomp libcrypto \
@@ -77,7 +78,7 @@ endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 
 # Upper layers first, for the linker.
-LAYER_LIBS := $(foreach l,api inspect appliance fs volumes formats util,$(O)/lib$(l).a)
+LAYER_LIBS := $(foreach l,api ops inspect appliance fs volumes formats util,$(O)/lib$(l).a)
 LIB_OBJS   := $(foreach l,$(LAYERS),$(OBJS_$(l)))
 
 # The library other programs link: one object in which only the public names are left.

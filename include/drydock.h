@@ -124,6 +124,7 @@ enum {
 	DRY_OPEN_FACTS = 1u << 7,	/* no data file is opened, no key is needed; only facts and snapshots may be asked */
 	DRY_OPEN_TEMPORARY = 1u << 8,	/* writes go to an unlinked temporary file; the image itself is only read */
 	DRY_OPEN_COPY_ON_READ = 1u << 9, /* what is read from a backing file is written into the image */
+	DRY_OPEN_CHANGE = 1u << 10,	 /* of guests, with WRITE: for dry_guest_change(), which writes when all has succeeded */
 };
 
 /* What the peers call cache modes. */
@@ -650,8 +651,8 @@ DRY_API int dry_bench(const struct dry_bench *how, struct dry_bench_result *resu
 /* ==== guests ==== */
 
 /*
- * The disks of one guest, what lies on them, and its tree of files; read only.  A handle and everything that belongs to
- * it are used by one thread at a time.
+ * The disks of one guest, what lies on them, and its tree of files; read only but for dry_shell_open() and
+ * dry_guest_change().  A handle and everything that belongs to it are used by one thread at a time.
  *
  * dry_guest_open() opens host files.  Everything after it reads what the guest, or whoever made the disk, has written:
  * a program that does not trust its guests calls dry_confine() in between.
@@ -739,14 +740,19 @@ struct dry_guest_open {
 	size_t nimages;
 	struct dry_policy policy;
 	/*
-	 * DRY_OPEN_FORCE_SHARE; for dry_shell_open(), which alone writes: DRY_OPEN_WRITE (with DRY_OPEN_GUESS_WRITE), or
-	 * DRY_OPEN_TEMPORARY.
+	 * DRY_OPEN_FORCE_SHARE; for dry_shell_open(): DRY_OPEN_WRITE (with DRY_OPEN_GUESS_WRITE), or DRY_OPEN_TEMPORARY; for
+	 * dry_guest_change(): DRY_OPEN_WRITE and DRY_OPEN_CHANGE (with DRY_OPEN_GUESS_WRITE), or DRY_OPEN_TEMPORARY.
 	 */
 	unsigned flags;
 	const struct dry_keys *keys; /* NULL: none.  Lent as long as the guest is used; closing it does without */
 	struct dry_ask ask;	     /* NULL in it: nobody is asked.  Called when the volumes are first looked for */
 	enum dry_engine engine;
 	struct dry_machines *machines; /* lent as long as the guest is open; NULL: none, then DRY_ENGINE_APPLIANCE is DRY_USAGE */
+	/*
+	 * With DRY_OPEN_CHANGE: a file, which must not exist yet, that keeps what is needed to go back from what is committed;
+	 * NULL: none.
+	 */
+	const char *undo_file;
 };
 /* *out is ended by dry_guest_close(). */
 DRY_API int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, struct dry_error *e);
@@ -1312,6 +1318,183 @@ DRY_API const char *dry_shell_command(const struct dry_shell *s, size_t i);
  */
 DRY_API int dry_shell_close(struct dry_shell *s, bool at_once, struct dry_error *e);
 
+/* ---- changing a guest ----
+ *
+ * A change is one transaction.  A machine gets the guest's whole disks and mounts its filesystems for writing; all that is written
+ * goes to a journal beside the images (one for each disk, named ".IMAGE.drydock-redo").  dry_change_commit() unmounts, looks
+ * that each filesystem is clean, and puts the bytes that differ into the images: all of them, or none.  Whatever happens before
+ * - an error, a full disk, a kill - the images are as they were; a process that is killed while the bytes are put there has its
+ * work completed by whoever opens the image next.
+ *
+ * From dry_guest_change() until commit or abandon, every function of the sections above that looks at files, mounts or the
+ * system shows the changed tree.  Nothing else may be mounted or unmounted meanwhile but by dry_change_mount() and
+ * dry_change_unmount().  Nodes from before are void.
+ *
+ * Errors are those of reading: DRY_NOT_FOUND, or DRY_SYSTEM with the errno of the guest's kernel (EEXIST, ENOSPC, EROFS ...).
+ * After an error the change may go on, unless dry_change_lost().
+ */
+
+struct dry_change_how {
+	const struct dry_shell_mount *mounts; /* in that order; the first on "/" */
+	size_t nmounts;
+	bool inspect;	 /* mount what dry_guest_mount_auto() would */
+	bool any;	 /* with inspect: a lone filesystem that is not a root will do */
+	bool all_volumes; /* activate arrays, groups and keys also where nothing is mounted from them: for who lists volumes */
+	struct dry_progress progress; /* of putting the bytes into the images */
+};
+struct dry_change;
+/*
+ * Begins; nothing of the guest may be mounted, and it must have been opened with an appliance.  A guest that was opened with
+ * DRY_OPEN_TEMPORARY is changed in a temporary file and cannot be committed.  Ended by dry_change_commit() or
+ * dry_change_abandon().
+ */
+DRY_API int dry_guest_change(struct dry_guest *g, const struct dry_change_how *how, struct dry_change **out,
+			     struct dry_error *e);
+/* The guest that is changed. */
+DRY_API struct dry_guest *dry_change_guest(const struct dry_change *c);
+/* Has the machine gone, so that nothing but abandoning is left? */
+DRY_API bool dry_change_lost(const struct dry_change *c);
+
+/* ---- changing files ---- */
+
+/* Of a component of a path, with its NUL. */
+#define DRY_NAME_SIZE 1021
+/*
+ * The folder that a path of the guest lies in, symlinks followed inside the guest only, and the last component, which is not
+ * followed and need not be there.  DRY_USAGE for paths without one: "/", and those that end in "." or "..".
+ */
+DRY_API int dry_change_parent(struct dry_change *c, const char *path, struct dry_node *dir, char name[DRY_NAME_SIZE],
+			      struct dry_error *e);
+
+struct dry_owner {
+	uint32_t mode; /* permissions; of dry_change_mknod() with the type */
+	uint32_t uid, gid;
+};
+/* Make something under a name that is free: EEXIST.  node, of what was made, may be NULL. */
+DRY_API int dry_change_create(struct dry_change *c, struct dry_node dir, const char *name, const struct dry_owner *owner,
+			      struct dry_node *node, struct dry_error *e);
+DRY_API int dry_change_mkdir(struct dry_change *c, struct dry_node dir, const char *name, const struct dry_owner *owner,
+			     struct dry_node *node, struct dry_error *e);
+/* A device, pipe or socket. */
+DRY_API int dry_change_mknod(struct dry_change *c, struct dry_node dir, const char *name, const struct dry_owner *owner,
+			     uint32_t major, uint32_t minor, struct dry_node *node, struct dry_error *e);
+DRY_API int dry_change_symlink(struct dry_change *c, struct dry_node dir, const char *name, const char *target,
+			       const struct dry_owner *owner, struct dry_node *node, struct dry_error *e);
+/* A further name of a file; of another filesystem: EXDEV. */
+DRY_API int dry_change_link(struct dry_change *c, struct dry_node node, struct dry_node dir, const char *name,
+			    struct dry_error *e);
+DRY_API int dry_change_unlink(struct dry_change *c, struct dry_node dir, const char *name, struct dry_error *e);
+DRY_API int dry_change_rmdir(struct dry_change *c, struct dry_node dir, const char *name, struct dry_error *e);
+enum {
+	DRY_RENAME_NOREPLACE = 1u << 0, /* EEXIST where the new name is taken; else that is replaced */
+	DRY_RENAME_EXCHANGE = 1u << 1,	/* both names change places */
+};
+DRY_API int dry_change_rename(struct dry_change *c, struct dry_node dir, const char *name, struct dry_node newdir,
+			      const char *newname, unsigned flags, struct dry_error *e);
+
+DRY_API int dry_change_chmod(struct dry_change *c, struct dry_node node, uint32_t mode, struct dry_error *e);
+/* UINT32_MAX: left as it is. */
+DRY_API int dry_change_chown(struct dry_change *c, struct dry_node node, uint32_t uid, uint32_t gid, struct dry_error *e);
+/* NULL: left as it is. */
+DRY_API int dry_change_utimens(struct dry_change *c, struct dry_node node, const struct dry_time *atime,
+			       const struct dry_time *mtime, struct dry_error *e);
+DRY_API int dry_change_truncate(struct dry_change *c, struct dry_node node, uint64_t size, struct dry_error *e);
+/* All or error; several MiB in one call are as fast as the machine's channel is. */
+DRY_API int dry_change_write(struct dry_change *c, struct dry_node node, const void *buf, size_t len, uint64_t off,
+			     struct dry_error *e);
+/* Room for the bytes, and the file is as long; with punch they become a hole instead, and its size stays. */
+DRY_API int dry_change_allocate(struct dry_change *c, struct dry_node node, uint64_t off, uint64_t len, bool punch,
+				struct dry_error *e);
+enum {
+	DRY_XATTR_CREATE = 1u << 0,  /* EEXIST where it is there */
+	DRY_XATTR_REPLACE = 1u << 1, /* ENODATA where it is not */
+};
+DRY_API int dry_change_setxattr(struct dry_change *c, struct dry_node node, const char *name, const void *value, size_t len,
+				unsigned flags, struct dry_error *e);
+DRY_API int dry_change_removexattr(struct dry_change *c, struct dry_node node, const char *name, struct dry_error *e);
+DRY_API int dry_change_fsync(struct dry_change *c, struct dry_node node, struct dry_error *e);
+
+/*
+ * Gives a regular file this content wholly, symlinks followed.  One that is there keeps its mode, owner, extended attributes
+ * (so its SELinux label) and names, unless owner says else; a new one is owner's, or root's with mode 0644 (NULL).
+ */
+DRY_API int dry_change_write_file(struct dry_change *c, const char *path, const void *bytes, size_t len,
+				  const struct dry_owner *owner, struct dry_error *e);
+/* A folder and those above it that are missing, all of this owner (NULL: root's, 0755); one that is there is left as it is. */
+DRY_API int dry_change_make_folders(struct dry_change *c, const char *path, const struct dry_owner *owner, struct dry_error *e);
+/* Removes what a path names, and all in it; the last component is not followed, and what is mounted in there is EBUSY. */
+DRY_API int dry_change_remove_tree(struct dry_change *c, const char *path, struct dry_error *e);
+
+/* ---- running programs ---- */
+
+struct dry_run_how {
+	const char *const *argv; /* ends at NULL; argv[0] is looked for in the usual folders unless it has a '/' */
+	const char *const *env;	 /* "NAME=VALUE", ends at NULL; NULL: PATH, HOME, LANG, TERM */
+	/*
+	 * One of the appliance's own programs, which sees its devices ("/dev/sda" are not their names: dry_change_device());
+	 * else one of the guest's, in its tree with /dev, /proc and /sys, all of which is gone with it when it ends.
+	 */
+	bool in_appliance;
+	/*
+	 * In a machine with a network: while it runs, the machine's own /etc/resolv.conf lies over the guest's, also where that
+	 * is a symlink or not there.
+	 */
+	bool network;
+	/* What it reads: *got is 0 at the end, non-zero answers end the call with DRY_CANCELED.  NULL: nothing. */
+	int (*input)(void *arg, void *buf, size_t len, size_t *got);
+	/* What it says, on stream 1 or 2; non-zero likewise.  NULL: forgotten. */
+	int (*output)(void *arg, int stream, const void *bytes, size_t len);
+	uint64_t max_ms;     /* it is killed after so long; 0: ten minutes, UINT64_MAX: never */
+	uint64_t max_output; /* and when it has said so many bytes; 0: 64 MiB, UINT64_MAX: any */
+	bool (*stop)(void *arg); /* asked ten times a second; NULL: no */
+	void *arg;
+};
+/*
+ * Runs a program to its end; *status as waitpid() tells.  One that did not end in time, or said too much, was killed with all
+ * that it began: DRY_LIMIT.
+ */
+DRY_API int dry_change_run(struct dry_change *c, const struct dry_run_how *how, int *status, struct dry_error *e);
+
+/* ---- mounts and volumes of a change ---- */
+
+/* The name by which the appliance's own programs know a volume ("/dev/vda2" for "/dev/sda2"): free() it. */
+DRY_API int dry_change_device(struct dry_change *c, const char *volume, char **device, struct dry_error *e);
+/* Mounts one more, for writing unless its options say "ro". */
+DRY_API int dry_change_mount(struct dry_change *c, const struct dry_shell_mount *m, struct dry_error *e);
+/* Unmounts what is mounted at a path; NULL: everything.  EBUSY where something is mounted beneath it. */
+DRY_API int dry_change_unmount(struct dry_change *c, const char *path, struct dry_error *e);
+/*
+ * Looks anew what lies on the disks, which dry_guest_volumes() and so on then tell: after programs of the appliance have made
+ * partitions or filesystems.  Nothing may be mounted.
+ */
+DRY_API int dry_change_rescan(struct dry_change *c, struct dry_error *e);
+/* All that was written so far reaches the journal. */
+DRY_API int dry_change_sync(struct dry_change *c, struct dry_error *e);
+
+/* ---- the end of a change ---- */
+
+struct dry_change_result {
+	uint64_t bytes; /* of the disks that differ from before, in blocks of 4 KiB */
+};
+/* What was done so far is in the images from here on, whatever comes; the change goes on. */
+DRY_API int dry_change_checkpoint(struct dry_change *c, struct dry_change_result *result, struct dry_error *e);
+/*
+ * Unmounts, ends the machine, and tells how the guest was and how it would be: two guests with the same mounts, read by our own
+ * readers where we have some, lent until the change is ended; the second is the changed guest itself.  All that may follow is the
+ * end.
+ */
+DRY_API int dry_change_preview(struct dry_change *c, struct dry_guest **before, struct dry_guest **after,
+			       struct dry_change_result *result, struct dry_error *e);
+/*
+ * Unmounts, looks that what was mounted for writing is clean, ends the machine, and puts the change into the images; result may
+ * be NULL.  When it fails they are as they were; but once the journals count, an image that cannot be written to is completed by
+ * whoever opens it next, and the error says so.  c is gone either way, and the guest shows nothing any more: it can only be
+ * closed.
+ */
+DRY_API int dry_change_commit(struct dry_change *c, struct dry_change_result *result, struct dry_error *e);
+/* Ends the machine at once; nothing has happened.  NULL is fine.  The guest can only be closed. */
+DRY_API void dry_change_abandon(struct dry_change *c);
+
 /* ==== the appliance: a small virtual machine for what needs a kernel ==== */
 
 struct dry_appliance_build {
@@ -1400,6 +1583,7 @@ struct dry_confine {
 	bool again;	  /* a stricter call will follow */
 	bool terminal;	  /* the settings of a terminal that is open may be changed: a passphrase is not echoed */
 	bool appliance;	  /* machines of a struct dry_machines will be used: what their disks and channel take stays allowed */
+	const struct dry_guest *change; /* one opened with DRY_OPEN_CHANGE: its journals may still be removed; NULL: none */
 	uint64_t memory;  /* address space in bytes, with `appliance` what is private and writable of it; 0: no limit */
 	uint64_t seconds; /* of processor time, 0: no limit; then SIGXCPU */
 };

@@ -36,6 +36,9 @@ static int readable(const struct dry_confine *how, char *states[2], const char *
 int dry_confine(const struct dry_confine *how, struct dry_confined *result, struct dry_error *error)
 {
 	API_ERR(e, error);
+	/* One for each disk, that of what they have in common, and that of the undo file. */
+	int folders[APPLIANCE_DISKS_MAX + 2];
+	const size_t nfolders = how->change && how->change->redo ? redo_folders(how->change->redo, folders, ARRAY_LEN(folders)) : 0;
 	CLEANUP(free_ptr) const char **paths = NULL;
 	CLEANUP(free_ptr) char *own_state = NULL;
 	CLEANUP(free_ptr) char *system_state = NULL;
@@ -43,6 +46,8 @@ int dry_confine(const struct dry_confine *how, struct dry_confined *result, stru
 	size_t npaths = 0;
 	const int failed = readable(how, states, &paths, &npaths, e);
 	const struct confine_how inner = {
+		.remove_dirs = folders,
+		.nremove = MIN_OF(nfolders, ARRAY_LEN(folders)),
 		.want = (enum confine_want)how->want,
 		.read_paths = paths,
 		.nread = npaths,
@@ -111,10 +116,15 @@ void dry_guest_close(struct dry_guest *g)
 	dry_guest_unmount(g);
 	scan_forget(g);
 	engine_free(g->engine);
+	guest_keys_forget(g);
 	for (size_t i = 0; i < g->ndisks; i++) {
 		block_unref(g->disks[i]);
 		free(g->devices[i]);
 	}
+	redo_free(g->redo);
+	for (size_t i = 0; g->images && i < g->ndisks; i++)
+		block_unref(g->images[i]);
+	free(g->images);
 	free(g->disks);
 	free(g->devices);
 	free(g);
@@ -123,6 +133,12 @@ void dry_guest_close(struct dry_guest *g)
 static void guest_closep(struct dry_guest **g)
 {
 	dry_guest_close(*g);
+}
+
+/* The i-th image itself. */
+static struct block *image_of(const struct dry_guest *g, size_t i)
+{
+	return g->images && g->images[i] ? g->images[i] : g->disks[i];
 }
 
 /* As Linux names SCSI disks: sda ... sdz, sdaa, sdab ... */
@@ -137,8 +153,9 @@ static char *disk_device(size_t i)
 	return alloc_printf("/dev/sd%s", letters + at);
 }
 
+/* *beneath: of a temporary one the image itself. */
 static int disk_open(const struct dry_guest_image *image, unsigned flags, const struct block_policy *policy,
-		     struct block **out, struct err *e)
+		     struct block **out, struct block **beneath, struct err *e)
 {
 	CLEANUP(block_unrefp) struct block *b = NULL;
 	const bool temporary = flags & DRY_OPEN_TEMPORARY;
@@ -156,8 +173,28 @@ static int disk_open(const struct dry_guest_image *image, unsigned flags, const 
 		rc = block_snapshot_load(b, image->snapshot, e);
 	if (rc == 0)
 		rc = temporary ? block_overlay(b, out, e) : 0;
-	if (rc == 0 && !temporary)
-		*out = take(b);
+	if (rc == 0)
+		*(temporary ? beneath : out) = take(b);
+	return rc;
+}
+
+/* From here on the disks are those of a transaction over the images. */
+static int transaction_begin(struct dry_guest *g, const char *undo, struct err *e)
+{
+	int rc;
+
+	for (size_t i = 0; i < g->ndisks; i++) {
+		if (g->images[i])
+			return err_set(e, ERR_USAGE, "%s: an image that is thrown away has no part in a change",
+				       block_name(g->images[i]));
+	}
+	for (size_t i = 0; i < g->ndisks; i++)
+		g->images[i] = take(g->disks[i]);
+	rc = redo_begin(g->images, g->ndisks, &g->redo, e);
+	if (rc == 0 && undo)
+		rc = redo_keep_undo(g->redo, undo, e);
+	for (size_t i = 0; i < g->ndisks && rc == 0; i++)
+		g->disks[i] = block_ref(redo_disk(g->redo, i));
 	return rc;
 }
 
@@ -192,13 +229,15 @@ int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, str
 	g->machines = how->machines;
 	g->keys = how->keys;
 	g->ask = how->ask;
+	g->policy = how->engine;
 	g->disks = alloc_array(how->nimages, sizeof *g->disks);
+	g->images = alloc_array(how->nimages, sizeof *g->images);
 	g->devices = alloc_array(how->nimages, sizeof *g->devices);
-	if (!g->disks || !g->devices)
+	if (!g->disks || !g->devices || !g->images)
 		return err_nomem(e);
 	for (size_t i = 0; i < how->nimages; i++) {
 		int rc = disk_open(&how->images[i], how->images[i].flags ? how->images[i].flags : how->flags, &policy,
-				   &g->disks[i], e);
+				   &g->disks[i], &g->images[i], e);
 
 		if (rc < 0)
 			return rc;
@@ -208,7 +247,40 @@ int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, str
 		if (!g->devices[i])
 			return err_nomem(e);
 	}
+	if (how->flags & DRY_OPEN_CHANGE) {
+		int rc = transaction_begin(g, how->undo_file, e);
+
+		if (rc < 0)
+			return rc;
+	}
 	*out = take(g);
+	return 0;
+}
+
+int guest_twin(struct dry_guest *g, struct dry_guest **out, struct err *e)
+{
+	CLEANUP(guest_closep) struct dry_guest *t = alloc_zero(sizeof *t);
+	const struct dry_guest_open how = { .engine = g->policy, .machines = g->machines };
+	int rc;
+
+	if (!t)
+		return err_nomem(e);
+	rc = guest_engine(&how, &t->engine, e);
+	if (rc < 0)
+		return rc;
+	t->twin_of = g;
+	t->disks = alloc_array(g->ndisks, sizeof *t->disks);
+	t->devices = alloc_array(g->ndisks, sizeof *t->devices);
+	if (!t->disks || !t->devices)
+		return err_nomem(e);
+	for (size_t i = 0; i < g->ndisks; i++) {
+		t->disks[i] = block_ref(image_of(g, i));
+		t->ndisks++;
+		t->devices[i] = disk_device(i);
+		if (!t->devices[i])
+			return err_nomem(e);
+	}
+	*out = take(t);
 	return 0;
 }
 
@@ -219,7 +291,7 @@ bool dry_guest_disk(const struct dry_guest *g, size_t i, struct dry_disk *out)
 	*out = (struct dry_disk){
 		.device = g->devices[i],
 		.name = block_name(g->disks[i]),
-		.format = block_format(g->disks[i]),
+		.format = block_format(image_of(g, i)),
 		.size = block_size(g->disks[i]),
 	};
 	return true;
@@ -390,6 +462,13 @@ int guest_scan(struct dry_guest *g, struct err *e)
 	if (rc < 0)
 		scan_forget(g);
 	return rc;
+}
+
+int guest_rescan(struct dry_guest *g, struct err *e)
+{
+	scan_forget(g);
+	g->scanned = g->rooted = false;
+	return guest_scan(g, e);
 }
 
 int dry_guest_volumes(struct dry_guest *g, const struct dry_volume **out, size_t *n, struct dry_error *error)
@@ -609,7 +688,8 @@ const char *dry_guest_note(struct dry_guest *g, size_t i)
 
 const char *dry_guest_written(struct dry_guest *g)
 {
-	for (size_t i = 0; i < g->ndisks; i++)
+	/* By ourselves, that is. */
+	for (size_t i = 0; i < g->ndisks && !g->redo; i++)
 		if (block_was_written(g->disks[i]))
 			return block_name(g->disks[i]);
 	return NULL;

@@ -128,6 +128,34 @@ static bool is_for(const struct key_item *it, const struct volume *v, const char
 	       (*uuid && strcasecmp(it->name, uuid) == 0);
 }
 
+/* The same volume is opened more than once: here, and in a machine. */
+static int asked_keep(struct dry_guest *g, const char *volume, unsigned nth, const struct locked *key, struct err *e)
+{
+	struct guest_asked *asked = alloc_resize(g->asked, g->nasked + 1, sizeof *asked), *it;
+
+	if (!asked)
+		return err_nomem(e);
+	g->asked = asked;
+	it = &asked[g->nasked];
+	*it = (struct guest_asked){ .volume = alloc_strdup(volume), .nth = nth, .key = LOCKED_INIT };
+	if (!it->volume || !locked_copy(&it->key, key->p, key->len)) {
+		free(it->volume);
+		return err_nomem(e);
+	}
+	g->nasked++;
+	return 0;
+}
+
+void guest_keys_forget(struct dry_guest *g)
+{
+	for (size_t i = 0; i < g->nasked; i++) {
+		free(g->asked[i].volume);
+		locked_free(&g->asked[i].key);
+	}
+	free(take(g->asked));
+	g->nasked = 0;
+}
+
 static int ask(struct dry_guest *g, const struct volume *v, const char *uuid, unsigned nth, struct locked *key, struct err *e)
 {
 	CLEANUP(locked_free) struct locked buf = LOCKED_INIT;
@@ -136,6 +164,9 @@ static int ask(struct dry_guest *g, const struct volume *v, const char *uuid, un
 
 	if (!g->ask.passphrase)
 		return 0;
+	for (size_t i = 0; i < g->nasked; i++)
+		if (g->asked[i].nth == nth && strcmp(g->asked[i].volume, v->name) == 0)
+			return locked_copy(key, g->asked[i].key.p, g->asked[i].key.len) ? 1 : err_nomem(e);
 	if (!locked_alloc(&buf, LIMIT_PASSPHRASE))
 		return err_nomem(e);
 	rc = g->ask.passphrase(g->ask.arg, block_name(g->disks[v->disk]), v->name, uuid, nth, (char *)buf.p, buf.len, &len);
@@ -144,6 +175,9 @@ static int ask(struct dry_guest *g, const struct volume *v, const char *uuid, un
 	if (rc == 0)
 		return 0;
 	buf.len = MIN_OF(len, buf.len);
+	rc = asked_keep(g, v->name, nth, &buf, e);
+	if (rc < 0)
+		return rc;
 	*key = locked_take(&buf);
 	return 1;
 }
@@ -187,5 +221,7 @@ static bool is_named(void *arg, const struct volume *v)
 
 struct volume_how guest_keys(struct dry_guest *g)
 {
-	return (struct volume_how){ .key = key_find, .header = header_find, .is_named = is_named, .arg = g };
+	return (struct volume_how){
+		.key = key_find, .header = header_find, .is_named = is_named, .arg = g->twin_of ? g->twin_of : g
+	};
 }

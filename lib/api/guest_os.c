@@ -57,20 +57,34 @@ int dry_guest_mount_root(struct dry_guest *g, size_t root, struct dry_error *err
 	return guest_mount_root(&g->contents, &g->roots.items[root], &g->tree, e);
 }
 
-void dry_guest_unmount(struct dry_guest *g)
+/* What the tree's files told. */
+static void system_forget(struct dry_guest *g)
 {
 	guest_windows_free(g);
 	os_free(&g->os);
 	g->inspected = false;
 	facts_free(&g->seen);
 	g->looked = false;
+	g->stale = false;
+}
+
+void dry_guest_unmount(struct dry_guest *g)
+{
+	system_forget(g);
 	guest_free(&g->tree);
+}
+
+void guest_changed(struct dry_guest *g)
+{
+	g->stale = true;
 }
 
 int guest_inspected(struct dry_guest *g, struct err *e)
 {
 	int rc = guest_mounted(g, e);
 
+	if (rc == 0 && g->stale)
+		system_forget(g);
 	if (rc == 0 && !g->inspected)
 		rc = os_inspect(g->tree.vfs, &g->os, e);
 	g->inspected |= rc == 0;

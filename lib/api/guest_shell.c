@@ -2,40 +2,25 @@
 /*
  * guest_shell.c - the shell's section of drydock.h: a machine with the whole disks of a guest, and a shell in it.
  *
- * Which volume is what our own readers find out, before the machine starts.  In the machine, Linux finds partitions by itself,
- * arrays and logical volumes are activated, and encrypted volumes opened by the keys that were given.  What is mounted is mounted
- * by programs that run beside the shell, below /sysroot.
+ * What is mounted is mounted by programs that run beside the shell, below /sysroot.
  */
 #include "guest_api.h"
 
 #include "client.h"
-#include "limits.h"
-#include "locked.h"
 #include "strbuf.h"
-#include "text.h"
 
-#include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
-/* What is to be mounted where. */
-struct plan {
-	const struct content *it;
-	char *path, *options; /* options NULL: none */
-	const char *type;     /* lent */
-};
-
 struct dry_shell {
 	struct dry_guest *g;
-	struct appliance *app;
-	struct client *client; /* of app */
+	struct guest_machine machine;
+	struct client *client; /* of machine */
 	struct client_session *session;
 	struct client_run run; /* of the session: lives as long */
 	int (*output)(void *arg, int stream, const void *bytes, size_t len);
 	void *arg;
-	struct plan *plans;
-	size_t nplans;
+	struct guest_plan plan;
 	char **commands;
 	size_t ncommands;
 };
@@ -43,14 +28,10 @@ struct dry_shell {
 static void shell_free(struct dry_shell *s)
 {
 	client_session_end(s->session);
-	appliance_kill(s->app);
-	for (size_t i = 0; i < s->nplans; i++) {
-		free(s->plans[i].path);
-		free(s->plans[i].options);
-	}
+	guest_machine_kill(&s->machine);
+	guest_plan_free(&s->plan);
 	for (size_t i = 0; i < s->ncommands; i++)
 		free(s->commands[i]);
-	free(s->plans);
 	free(s->commands);
 	free(s);
 }
@@ -64,63 +45,16 @@ static void shell_freep(struct dry_shell **s)
 
 /* ---- what is to be mounted ---- */
 
-static int plan_add(struct dry_shell *s, const struct content *it, const char *path, const char *options, const char *type,
-		    struct err *e)
-{
-	struct plan *plans = alloc_resize(s->plans, s->nplans + 1, sizeof *plans), *p;
-
-	if (!plans)
-		return err_nomem(e);
-	s->plans = plans;
-	p = &plans[s->nplans++];
-	*p = (struct plan){ .it = it, .path = alloc_strdup(path), .options = options ? alloc_strdup(options) : NULL, .type = type };
-	return !p->path || (options && !p->options) ? err_nomem(e) : 0;
-}
-
-/* As our own readers would mount the guest; nothing stays mounted. */
-static int plan_inspected(struct dry_shell *s, struct err *e)
-{
-	CLEANUP(guest_free) struct guest tree = { 0 };
-	int rc = guest_open(&s->g->contents, false, &tree, e);
-
-	for (size_t i = 0; rc == 0 && i < tree.nmounted; i++) {
-		const struct vfs_mount_info m = vfs_mount_info(tree.vfs, i);
-		char options[40] = "";
-		struct fs_stat st;
-
-		rc = fs_stat(m.fs, m.root, &st, e);
-		if (rc == 0 && st.subvol)
-			snprintf(options, sizeof options, "subvolid=%" PRIu64, st.subvol);
-		if (rc == 0)
-			rc = plan_add(s, tree.mounted[i], m.path, *options ? options : NULL, NULL, e);
-	}
-	return rc;
-}
-
-static int plan_given(struct dry_shell *s, const struct dry_shell_mount *m, struct err *e)
-{
-	CLEANUP(strbuf_free) struct strbuf options = STRBUF_INIT;
-	const char *subvol;
-	const struct content *it = contents_find_subvol(&s->g->contents, m->volume, &subvol);
-
-	if (!it)
-		return err_set(e, ERR_NOT_FOUND, "no volume \"%s\"", m->volume);
-	strbuf_puts(&options, m->options ? m->options : "");
-	if (subvol)
-		strbuf_printf(&options, "%ssubvol=%s", options.len ? "," : "", subvol);
-	if (options.failed)
-		return err_nomem(e);
-	return plan_add(s, it, m->path, options.len ? options.s : NULL, m->type, e);
-}
-
 static int plan_all(struct dry_shell *s, const struct dry_shell_how *how, struct err *e)
 {
+	const struct contents *c = &s->g->contents;
 	int rc = guest_scan(s->g, e);
 
 	if (rc == 0 && how->inspect)
-		rc = plan_inspected(s, e);
+		rc = guest_plan_inspected(c, false, &s->plan, e);
 	for (size_t i = 0; i < how->nmounts && rc == 0; i++)
-		rc = plan_given(s, &how->mounts[i], e);
+		rc = guest_plan_given(c, how->mounts[i].volume, how->mounts[i].path, how->mounts[i].options, how->mounts[i].type,
+				      &s->plan, e);
 	return rc;
 }
 
@@ -128,141 +62,11 @@ static int plan_all(struct dry_shell *s, const struct dry_shell_how *how, struct
 
 static int machine_start(struct dry_shell *s, struct err *e)
 {
-	struct dry_guest *g = s->g;
-	CLEANUP(free_ptr) struct appliance_disk *disks = alloc_array(g->ndisks, sizeof *disks);
-	int rc;
+	const struct guest_machine_how how = guest_machine_of(s->g);
+	int rc = guest_machine_start(&how, &s->machine, e);
 
-	if (!disks)
-		return err_nomem(e);
-	for (size_t i = 0; i < g->ndisks; i++) {
-		disks[i] = (struct appliance_disk){ .block = g->disks[i], .writable = block_writable(g->disks[i]) };
-		snprintf(disks[i].serial, sizeof disks[i].serial, "disk%u", (unsigned)i);
-	}
-	rc = machines_launch(g->machines, disks, g->ndisks, &s->app, e);
-	if (rc == 0)
-		s->client = appliance_client(s->app);
-	return rc;
-}
-
-static int gather(void *arg, int stream, const void *bytes, size_t len, struct err *e)
-{
-	struct strbuf *said = arg;
-
-	(void)stream;
-	(void)e;
-	strbuf_add(said, bytes, len);
-	return 0;
-}
-
-/* Runs one of the appliance's programs; what it said is the error. */
-static int tool_run(struct dry_shell *s, const char *const *argv, struct err *e)
-{
-	CLEANUP(strbuf_free) struct strbuf said = STRBUF_INIT;
-	const struct client_run run = { .argv = argv, .output = gather, .arg = &said, .max_output = 64 * KiB };
-	int status, rc = client_run(s->client, &run, &status, e);
-	size_t len;
-
-	if (rc < 0)
-		return rc;
-	if (said.failed)
-		return err_nomem(e);
-	if (status == 0)
-		return 0;
-	len = said.len;
-	while (len && isspace((unsigned char)said.s[len - 1]))
-		len--;
-	return err_set(e, ERR_SYSTEM, "%s: %.*s", argv[0], (int)len, len ? said.s : "");
-}
-
-static bool is_writable(const struct dry_shell *s, const struct volume *v)
-{
-	return block_writable(s->g->disks[v->disk]);
-}
-
-struct look {
-	const struct fs_id *id;
-	struct strbuf *path;
-};
-
-static int looks_same(void *arg, const struct client_volume *v, struct err *e)
-{
-	struct look *l = arg;
-
-	(void)e;
-	if (!*v->uuid || strcmp(v->uuid, l->id->uuid) != 0 || strcmp(v->type, l->id->type) != 0)
-		return 0;
-	strbuf_puts(l->path, v->device);
-	return 1;
-}
-
-/* The name of a volume in the machine, appended. */
-static int device_find(struct dry_shell *s, const struct content *it, struct strbuf *path, struct err *e)
-{
-	const struct volume *v = it->vol;
-	struct look look = { &it->id, path };
-	char serial[32];
-	int rc = 0;
-
-	if (strcmp(v->scheme, "luks") == 0 && v->uuid) {
-		strbuf_printf(path, "/dev/mapper/luks-%s", v->uuid);
-	} else if (strcmp(v->scheme, "lvm") == 0) {
-		strbuf_puts(path, v->name);
-	} else if (v->depth == 0) {
-		snprintf(serial, sizeof serial, "serial:disk%u", v->disk);
-		rc = client_device(s->client, serial, path, e);
-		if (rc == 0 && v->number && path->len)
-			strbuf_printf(path, isdigit((unsigned char)path->s[path->len - 1]) ? "p%u" : "%u", v->number);
-	} else {
-		rc = client_volumes(s->client, looks_same, &look, e);
-		if (rc == 0)
-			rc = err_set(e, ERR_NOT_FOUND, "%s is not found in the appliance", v->name);
-	}
-	return rc < 0 ? rc : path->failed ? err_nomem(e) : 0;
-}
-
-/* Opens what was opened here, by the same keys: each that fits nothing is passed over. */
-static int luks_open(struct dry_shell *s, const struct content *inside, struct err *e)
-{
-	const struct content *box = &s->g->contents.items[inside->vol->parts[0]];
-	CLEANUP(strbuf_free) struct strbuf device = STRBUF_INIT;
-	const struct volume_how keys = guest_keys(s->g);
-	char name[60];
-	int rc = device_find(s, box, &device, e);
-
-	snprintf(name, sizeof name, "luks-%.50s", inside->vol->uuid);
-	/* It ends: a volume has so many keys, and who types them is asked so often. */
-	for (unsigned nth = 0; rc == 0; nth++) {
-		CLEANUP(locked_free) struct locked key = LOCKED_INIT;
-		struct err why = ERR_INIT;
-
-		rc = keys.key(keys.arg, box->vol, inside->vol->uuid, nth, &key, e);
-		if (rc <= 0)
-			return rc < 0 ? rc : err_set(e, ERR_NOT_FOUND, "no key opens %s in the appliance", box->vol->name);
-		rc = 0;
-		if (client_luks_open(s->client, device.s, key.p, key.len, name, !is_writable(s, box->vol), &why) == 0)
-			return 0;
-		if (client_lost(s->client))
-			return err_set(e, why.code, "%s", why.msg);
-	}
-	return rc;
-}
-
-static int volumes_activate(struct dry_shell *s, struct err *e)
-{
-	const struct contents *c = &s->g->contents;
-	unsigned kinds = CLIENT_MD | CLIENT_LVM | CLIENT_BTRFS;
-	int rc = client_activate(s->client, kinds, false, e);
-	bool more = false;
-
-	for (size_t i = 0; s->g->scanned && i < c->n && rc == 0; i++) {
-		const struct volume *v = c->items[i].vol;
-
-		if (strcmp(v->scheme, "luks") != 0 || v->nparts != 1 || !v->uuid)
-			continue;
-		rc = luks_open(s, &c->items[i], e);
-		more = true;
-	}
-	return rc == 0 && more ? client_activate(s->client, kinds, false, e) : rc;
+	s->client = s->machine.client;
+	return rc < 0 ? rc : guest_machine_activate(&s->machine, CLIENT_MD | CLIENT_LVM | CLIENT_BTRFS, e);
 }
 
 /* "mount -t ext4 -o ro /dev/vda1 /sysroot", as a user would type it; kept. */
@@ -277,13 +81,13 @@ static int command_keep(struct dry_shell *s, const char *const *argv, struct err
 	return b.failed ? err_nomem(e) : sentence_add(&s->commands, &s->ncommands, e, "%s", b.s);
 }
 
-static int plan_mount(struct dry_shell *s, const struct plan *p, struct err *e)
+static int plan_mount(struct dry_shell *s, const struct guest_planned *p, struct err *e)
 {
 	CLEANUP(strbuf_free) struct strbuf device = STRBUF_INIT;
 	CLEANUP(strbuf_free) struct strbuf path = STRBUF_INIT;
 	const char *argv[10] = { "mount" };
 	size_t n = 1;
-	int rc = device_find(s, p->it, &device, e);
+	int rc = guest_machine_device(&s->machine, p->it, &device, e);
 
 	strbuf_printf(&path, "/sysroot%s", strcmp(p->path, "/") == 0 ? "" : p->path);
 	if (p->type || p->it->id.type) {
@@ -301,7 +105,7 @@ static int plan_mount(struct dry_shell *s, const struct plan *p, struct err *e)
 		rc = err_nomem(e);
 	if (rc == 0)
 		rc = command_keep(s, argv, e);
-	return rc == 0 ? tool_run(s, argv, e) : rc;
+	return rc == 0 ? guest_machine_tool(&s->machine, argv, e) : rc;
 }
 
 /* ---- the shell ---- */
@@ -356,10 +160,8 @@ int dry_shell_open(struct dry_guest *g, const struct dry_shell_how *how, struct 
 		rc = plan_all(s, how, e);
 	if (rc == 0)
 		rc = machine_start(s, e);
-	if (rc == 0)
-		rc = volumes_activate(s, e);
-	for (size_t i = 0; i < s->nplans && rc == 0; i++)
-		rc = plan_mount(s, &s->plans[i], e);
+	for (size_t i = 0; i < s->plan.n && rc == 0; i++)
+		rc = plan_mount(s, &s->plan.items[i], e);
 	if (rc == 0)
 		rc = session_start(s, how, e);
 	if (rc == 0)
@@ -417,7 +219,7 @@ int dry_shell_unmount(struct dry_shell *s, struct dry_error *error)
 					    "while read -r dir; do umount -- \"$(printf '%b' \"$dir\")\" || exit 1; done",
 					    NULL };
 
-	return tool_run(s, argv, e);
+	return guest_machine_tool(&s->machine, argv, e);
 }
 
 const char *dry_shell_command(const struct dry_shell *s, size_t i)

@@ -69,13 +69,25 @@ void dry_machines_stop(struct dry_machines *m)
 	free(m);
 }
 
-int machines_launch(const struct dry_machines *m, const struct appliance_disk *disks, size_t n, struct appliance **out,
-		    struct err *e)
+static int launch(void *arg, const struct appliance_disk *disks, size_t n, struct appliance **out, struct err *e)
 {
+	const struct dry_machines *m = arg;
 	struct appliance_how how = m->how;
 
 	how.programs = true;
 	return appliance_launch(m->broker, &how, disks, n, out, e);
+}
+
+struct guest_machine_how guest_machine_of(struct dry_guest *g)
+{
+	return (struct guest_machine_how){
+		.disks = g->disks,
+		.ndisks = g->ndisks,
+		.contents = g->scanned ? &g->contents : NULL,
+		.keys = guest_keys(g),
+		.launch = launch,
+		.arg = g->machines,
+	};
 }
 
 int guest_engine(const struct dry_guest_open *how, struct engine **out, struct err *e)

@@ -74,6 +74,61 @@ int appliance_fs_mount(struct client *c, const char *device, const struct applia
 	return rc;
 }
 
+/* Of the words for looking those that are not "ro". */
+static void words_to_change(struct strbuf *out, const char *looking, const char *more)
+{
+	const char *rest = looking;
+
+	if (!text_starts(looking, "ro,", &rest) && strcmp(looking, "ro") == 0)
+		rest = "";
+	strbuf_puts(out, rest);
+	if (more && *more)
+		strbuf_printf(out, "%s%s", out->len ? "," : "", more);
+}
+
+/* Of these Linux has drivers that only read. */
+static bool only_read(const struct appliance_type *type)
+{
+	static const char *const drivers[] = { "iso9660", "udf",  "squashfs", "erofs", "romfs",
+					       "cramfs",  "befs", "vxfs",     "ufs",   "sysv" };
+
+	for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
+		if (strcmp(drivers[i], type->driver) == 0)
+			return true;
+	return false;
+}
+
+static bool wants_readonly(const char *options)
+{
+	for (const char *p = options ? options : ""; *p; p += strcspn(p, ",")) {
+		p += *p == ',';
+		if (strncmp(p, "ro", 2) == 0 && (p[2] == ',' || !p[2]))
+			return true;
+	}
+	return false;
+}
+
+int appliance_fs_mount_to_change(struct client *c, const char *device, const struct appliance_type *type, const char *options,
+				 uint32_t *mount, bool *readonly, struct err *e)
+{
+	int rc = -ERR_UNSUPPORTED;
+
+	*readonly = wants_readonly(options) || only_read(type);
+	for (size_t i = 0; i < ARRAY_LEN(type->options) && type->options[i] && rc < 0 && !client_lost(c); i++) {
+		CLEANUP(strbuf_free) struct strbuf words = STRBUF_INIT;
+		struct client_mount how = { .device = device, .type = type->driver };
+
+		words_to_change(&words, type->options[i], options);
+		if (*readonly)
+			strbuf_puts(&words, words.len ? ",ro" : "ro");
+		if (words.failed)
+			return err_nomem(e);
+		how.options = words.s;
+		rc = client_mount(c, &how, mount, e);
+	}
+	return rc;
+}
+
 /* ---- the driver ---- */
 
 /* A subvolume that was asked for. */
@@ -109,7 +164,7 @@ static int appliance_open(struct fs *fs, struct err *e)
 
 	s->client = m->client;
 	s->mount = m->mount;
-	s->disk = m->nothers ? NULL : block_ref(m->disk);
+	s->disk = m->nothers || !m->disk ? NULL : block_ref(m->disk);
 	s->others = alloc_array(m->nothers + 1, sizeof *s->others);
 	for (size_t i = 0; s->others && i < m->nothers; i++)
 		s->others[s->nothers++] = block_ref(m->others[i]);

@@ -19,13 +19,20 @@ const struct appliance_type *appliance_type_find(const char *type);
 /* Mounts a device of the agent's to look at it; *mount is its number. */
 int appliance_fs_mount(struct client *c, const char *device, const struct appliance_type *type, uint32_t *mount,
 		       struct err *e);
+/*
+ * The same to change it, with further mount options (NULL: none); where Linux has no driver that writes, read-only, which *readonly
+ * tells.
+ */
+int appliance_fs_mount_to_change(struct client *c, const char *device, const struct appliance_type *type, const char *options,
+				 uint32_t *mount, bool *readonly, struct err *e);
 /* What was mounted. */
 struct appliance_mounted {
 	struct client *client; /* must outlive the filesystem */
 	const char *device;
 	uint32_t mount;	       /* it stays when the filesystem is closed */
 	struct block *block;   /* where the filesystem lies; lent for the call */
-	struct block *disk;    /* what the machine has for it: the same bytes, and what it has written itself; lent likewise */
+	/* What the machine has for it: the same bytes, and what it has written itself; lent likewise.  NULL: places are not told */
+	struct block *disk;
 	struct block *const *others; /* blocks that the filesystem lies in, too; lent likewise */
 	size_t nothers;
 	const char *notice;    /* what fs_notice() is to say */

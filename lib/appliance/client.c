@@ -246,7 +246,10 @@ int client_refused(struct client *c, struct proto_in *in, struct err *e)
 		return err_set(e, ERR_NOT_FOUND, "%s", quoted.len ? quoted.s : "no such file or folder");
 	if (quoted.len)
 		return err_sys(e, (int)errnum, "%s", quoted.s);
-	return err_sys(e, (int)errnum, "the appliance");
+	err_set(e, ERR_SYSTEM, "%s", strerror((int)errnum));
+	if (e)
+		e->sys_errno = (int)errnum;
+	return -ERR_SYSTEM;
 }
 
 int client_await(struct client *c, uint32_t tag, uint16_t type, unsigned ms, struct proto_in *answer, bool *more,

@@ -194,15 +194,16 @@ static int judge_plain(int status, enum client_fsck *found)
 static const struct checker {
 	const char *type;
 	const char *look[5], *mend[5]; /* mend: none, it cannot */
+	const char *quick[5];	       /* of one that was just unmounted: seconds at most; none, there is no such tool */
 } checkers[] = {
-	{ "ext2", { "e2fsck", "-f", "-n" }, { "e2fsck", "-f", "-y" } },
-	{ "ext3", { "e2fsck", "-f", "-n" }, { "e2fsck", "-f", "-y" } },
-	{ "ext4", { "e2fsck", "-f", "-n" }, { "e2fsck", "-f", "-y" } },
+	{ "ext2", { "e2fsck", "-f", "-n" }, { "e2fsck", "-f", "-y" }, { "e2fsck", "-n" } },
+	{ "ext3", { "e2fsck", "-f", "-n" }, { "e2fsck", "-f", "-y" }, { "e2fsck", "-n" } },
+	{ "ext4", { "e2fsck", "-f", "-n" }, { "e2fsck", "-f", "-y" }, { "e2fsck", "-n" } },
 	{ "xfs", { "xfs_repair", "-n" }, { "xfs_repair" } },
 	{ "btrfs", { "btrfs", "check", "--readonly" }, { NULL } },
-	{ "vfat", { "fsck.vfat", "-n" }, { "fsck.vfat", "-a", "-w" } },
-	{ "exfat", { "fsck.exfat", "-n" }, { "fsck.exfat", "-y" } },
-	{ "ntfs", { "ntfsfix", "-n" }, { "ntfsfix" } },
+	{ "vfat", { "fsck.vfat", "-n" }, { "fsck.vfat", "-a", "-w" }, { "fsck.vfat", "-n" } },
+	{ "exfat", { "fsck.exfat", "-n" }, { "fsck.exfat", "-y" }, { "fsck.exfat", "-n" } },
+	{ "ntfs", { "ntfsfix", "-n" }, { "ntfsfix" }, { "ntfsfix", "-n" } },
 };
 
 static int judge(const char *type, int status, bool mend, enum client_fsck *found)
@@ -214,40 +215,62 @@ static int judge(const char *type, int status, bool mend, enum client_fsck *foun
 	return judge_plain(status, found);
 }
 
+/* Runs these words on a device, and judges. */
+static int run_checker(struct client *c, const char *device, const struct checker *k, const char *const *words, bool mend,
+		       enum client_fsck *found, struct strbuf *said, struct err *e)
+{
+	CLEANUP(strbuf_free) struct strbuf path = STRBUF_INIT;
+	const bool tells = c->progress && is_ext(k->type);
+	const char *argv[8] = { NULL };
+	int status = 0;
+	size_t n = 0;
+	int rc = find_device(c, device, &path, e);
+
+	if (rc < 0)
+		return rc;
+	while (words[n]) {
+		argv[n] = words[n];
+		n++;
+	}
+	if (tells)
+		argv[n++] = "-C3";
+	argv[n] = path.s;
+	rc = tool_run(c, &(struct tool){ .argv = argv, .out = said, .err = said, .tells = tells }, &status, e);
+	if (rc < 0)
+		return rc;
+	return judge(k->type, status, mend, found) < 0 ? tool_failed(argv[0], status, said, e) : 0;
+}
+
+static const struct checker *checker_find(const char *type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(checkers); i++)
+		if (strcmp(checkers[i].type, type) == 0)
+			return &checkers[i];
+	return NULL;
+}
+
 int client_fsck(struct client *c, const char *device, const char *type, bool mend, enum client_fsck *found,
 		struct strbuf *said, struct err *e)
 {
-	CLEANUP(strbuf_free) struct strbuf path = STRBUF_INIT, own = STRBUF_INIT;
-	struct strbuf *b = said ? said : &own;
-	const char *argv[8] = { NULL };
-	bool tells;
-	int rc, status = 0;
-	size_t n = 0;
+	CLEANUP(strbuf_free) struct strbuf own = STRBUF_INIT;
+	const struct checker *k = checker_find(type);
 
-	for (size_t i = 0; i < ARRAY_LEN(checkers); i++) {
-		const char *const *words = mend ? checkers[i].mend : checkers[i].look;
+	if (!k)
+		return err_set(e, ERR_UNSUPPORTED, "no filesystem of type \"%s\" can be checked", type);
+	if (mend && !k->mend[0])
+		return err_set(e, ERR_UNSUPPORTED, "%s is not mended: its own tool may make it worse", type);
+	return run_checker(c, device, k, mend ? k->mend : k->look, mend, found, said ? said : &own, e);
+}
 
-		if (strcmp(checkers[i].type, type) != 0)
-			continue;
-		if (!words[0])
-			return err_set(e, ERR_UNSUPPORTED, "%s is not mended: its own tool may make it worse", type);
-		rc = find_device(c, device, &path, e);
-		if (rc < 0)
-			return rc;
-		while (words[n]) {
-			argv[n] = words[n];
-			n++;
-		}
-		tells = c->progress && is_ext(type);
-		if (tells)
-			argv[n++] = "-C3";
-		argv[n] = path.s;
-		rc = tool_run(c, &(struct tool){ .argv = argv, .out = b, .err = b, .tells = tells }, &status, e);
-		if (rc < 0)
-			return rc;
-		return judge(type, status, mend, found) < 0 ? tool_failed(argv[0], status, b, e) : 0;
-	}
-	return err_set(e, ERR_UNSUPPORTED, "no filesystem of type \"%s\" can be checked", type);
+int client_fsck_quick(struct client *c, const char *device, const char *type, enum client_fsck *found, struct strbuf *said,
+		      struct err *e)
+{
+	CLEANUP(strbuf_free) struct strbuf own = STRBUF_INIT;
+	const struct checker *k = checker_find(type);
+
+	if (!k || !k->quick[0])
+		return err_set(e, ERR_UNSUPPORTED, "no filesystem of type \"%s\" can be checked quickly", type);
+	return run_checker(c, device, k, k->quick, false, found, said ? said : &own, e);
 }
 
 /* ---- resizing ---- */

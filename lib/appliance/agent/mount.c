@@ -223,6 +223,23 @@ static void unmount(struct agent *a, uint32_t number)
 	*m = (struct agent_mount){ .fd = -1 };
 }
 
+/* Some drivers mount what they do not want to write to for reading, and do not say so. */
+static int judge_writable(struct agent *a, struct agent_mount *m)
+{
+	struct statvfs s;
+	int rc;
+
+	if (m->readonly || statvfs(m->path, &s) < 0 || !(s.f_flag & ST_RDONLY))
+		return 0;
+	rc = agent_say(a, EROFS,
+		       "%s can only be mounted for reading: its system was not shut down well, or hibernates, or there is no "
+		       "driver that writes",
+		       m->type);
+	if (umount2(m->path, UMOUNT_NOFOLLOW) < 0)
+		umount2(m->path, MNT_DETACH);
+	return rc;
+}
+
 static bool type_is_good(const char *type)
 {
 	return type[strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789-_+.")] == '\0';
@@ -253,6 +270,8 @@ int ask_mount(struct agent *a, struct question *q)
 		return EPERM;
 	path = strncmp(device, "folder:", 7) == 0 ? device + 7 : NULL;
 	rc = path ? mount_folder(a, m, path) : mount_device(a, m, device, options, number);
+	if (rc == 0 && !path)
+		rc = judge_writable(a, m);
 	if (rc)
 		return rc;
 	if (path && !m->type[0])

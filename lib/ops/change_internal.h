@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* change_internal.h - what the files of a change share. */
+#ifndef DRYDOCK_CHANGE_INTERNAL_H
+#define DRYDOCK_CHANGE_INTERNAL_H
+
+#include "change.h"
+
+struct change_mounted {
+	const struct content *it; /* lent */
+	uint32_t mount;		  /* its number in the machine */
+	bool readonly;
+	char *path, *device;
+	struct fs *fs; /* ours */
+};
+struct change {
+	struct guest_machine machine;
+	struct guest *tree; /* lent: see change_open() */
+	struct change_mounted *items; /* in the order of the tree's mounts */
+	size_t n;
+	unsigned kinds; /* of volumes that were activated */
+};
+
+#endif
