@@ -16,6 +16,7 @@ struct diff {
 	struct opt_list mounts[2];
 	bool files, packages, registry; /* what is compared */
 	bool times, json, quiet;
+	bool texts; /* with files: how the content of text files differs, too; and folders' times are not compared */
 	struct guest_set set; /* two guests */
 	struct strbuf text;   /* what is printed next */
 	struct json j;

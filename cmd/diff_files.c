@@ -5,6 +5,7 @@
 #include "alloc.h"
 #include "guest_entry.h"
 #include "guest_file.h"
+#include "line_diff.h"
 #include "out.h"
 #include "pair.h"
 #include "text.h"
@@ -108,7 +109,8 @@ static struct changes changes_of(struct files *f, const struct dry_entry *a, con
 
 	c.mode = (x->mode & 07777) != (y->mode & 07777);
 	c.owner = x->uid != y->uid || x->gid != y->gid;
-	c.modified = f->d->times && (x->mtime.sec != y->mtime.sec || x->mtime.nsec != y->mtime.nsec);
+	c.modified = f->d->times && !(f->d->texts && S_ISDIR(x->mode)) &&
+		     (x->mtime.sec != y->mtime.sec || x->mtime.nsec != y->mtime.nsec);
 	c.xattrs = xattrs_differ(f, a, b);
 	if (c.type)
 		return c;
@@ -223,6 +225,64 @@ static void put_line(struct files *f, const char *word, const struct changes *c,
 	strbuf_putc(out, '\n');
 }
 
+/* ---- how texts differ ---- */
+
+/* Larger files are not shown line by line. */
+#define TEXT_MAX (256u * 1024)
+
+/* The whole of a regular file; *len 0 where there is none on this side.  false: it is none to be shown. */
+static bool text_read(struct files *f, int side, const struct dry_entry *ent, void *buf, size_t *len)
+{
+	struct dry_error e = { .code = DRY_OK };
+
+	*len = 0;
+	if (!ent)
+		return true;
+	if (!S_ISREG(ent->stat.mode) || ent->stat.size > TEXT_MAX)
+		return false;
+	if (dry_node_read(f->guests[side], ent->node, buf, (size_t)ent->stat.size, 0, len, &e) < 0) {
+		trouble(f, side, ent->path, &e);
+		return false;
+	}
+	return text_utf8_valid(buf, *len) == *len && !memchr(buf, '\0', *len);
+}
+
+/* The hunks that lead from a to b, one of which may be missing; nothing where they are no texts. */
+static void text_hunks(struct files *f, const struct dry_entry *a, const struct dry_entry *b, struct strbuf *out)
+{
+	CLEANUP(free_ptr) void *x = alloc_bytes(TEXT_MAX);
+	CLEANUP(free_ptr) void *y = alloc_bytes(TEXT_MAX);
+	size_t nx, ny;
+
+	if (!x || !y || !text_read(f, FROM, a, x, &nx) || !text_read(f, TO, b, y, &ny))
+		return;
+	line_diff(x, nx, y, ny, out);
+}
+
+/* As "diff -u", which patch(1) takes. */
+static void put_hunks(struct files *f, const struct dry_entry *a, const struct dry_entry *b)
+{
+	CLEANUP(strbuf_free) struct strbuf hunks = STRBUF_INIT;
+	struct strbuf *out = &f->d->text;
+
+	text_hunks(f, a, b, &hunks);
+	if (!hunks.len)
+		return;
+	strbuf_puts(out, "--- ");
+	out_guest(out, a ? a->path : "/dev/null");
+	strbuf_puts(out, "\n+++ ");
+	out_guest(out, b ? b->path : "/dev/null");
+	strbuf_putc(out, '\n');
+	/* Line by line: what would do something to a terminal is made safe, and the ends are not. */
+	for (const char *line = hunks.s, *end; *line; line = end + 1) {
+		end = line + strcspn(line, "\n");
+		out_text(out, line, (size_t)(end - line));
+		strbuf_putc(out, '\n');
+		if (!*end)
+			break;
+	}
+}
+
 /* ---- JSON ---- */
 
 static void json_side(struct files *f, int side, const struct dry_entry *ent)
@@ -284,6 +344,13 @@ static void put_object(struct files *f, const char *word, const struct changes *
 		json_side(f, FROM, a);
 	if (b)
 		json_side(f, TO, b);
+	if (f->d->texts && (!a || !b || c->content)) {
+		CLEANUP(strbuf_free) struct strbuf hunks = STRBUF_INIT;
+
+		text_hunks(f, a, b, &hunks);
+		if (hunks.len)
+			json_str(j, "diff", hunks.s);
+	}
 	json_object_end(j);
 }
 
@@ -309,6 +376,8 @@ static int on_pair(void *arg, const struct dry_entry *a, const struct dry_entry 
 		put_object(f, word, &c, shown, a, b);
 	else
 		put_line(f, word, &c, shown, a, b);
+	if (d->texts && !d->json && (!a || !b || c.content))
+		put_hunks(f, a, b);
 	return diff_flush(d);
 }
 

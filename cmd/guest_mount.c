@@ -38,6 +38,21 @@ void guest_mount_split(char *text, struct mount_spec *out)
 	out->type = fields[2];
 }
 
+int guest_mounts_split(const struct opt_list *texts, struct dry_shell_mount *mounts, char **copies)
+{
+	for (size_t i = 0; i < texts->n; i++) {
+		struct mount_spec m;
+
+		copies[i] = alloc_strdup(texts->items[i]);
+		if (!copies[i])
+			return EXIT_FAILED;
+		guest_mount_split(copies[i], &m);
+		mounts[i] = (struct dry_shell_mount){ m.device, m.dir, m.opts && *m.opts ? m.opts : NULL,
+						      m.type && *m.type ? m.type : NULL };
+	}
+	return 0;
+}
+
 /* Options of mount(8) that say how a filesystem is written or what its files may do; and those that choose what is shown. */
 size_t guest_mount_unknown(const char *opts, const char **name)
 {

@@ -380,6 +380,9 @@ static int confine_last(const struct guest_opts *o, const struct guest_confine *
 		.seconds = c->seconds,
 		.terminal = o->keys.has_tty || c->shell,
 		.appliance = s->machines != NULL,
+		.read_paths = c->read_paths,
+		.nread = c->nread,
+		.change = c->image_flags & DRY_OPEN_CHANGE && s->nguests == 1 ? s->guests[0].guest : NULL,
 	};
 	const struct sigaction act = { .sa_handler = out_of_time };
 	struct dry_confined r;
@@ -436,6 +439,7 @@ static int open_one(struct guest_opts *o, const struct guest_confine *c, struct 
 		.ask = guest_keys_ask(&o->keys),
 		.engine = (enum dry_engine)o->engine,
 		.machines = s->machines,
+		.undo_file = c->undo,
 	};
 	struct dry_error e = { .code = DRY_OK };
 

@@ -104,6 +104,11 @@ struct mount_spec {
 void guest_mount_split(char *text, struct mount_spec *out);
 /* The first mount option in a list that is not known: its length and *name, or 0 when all are. */
 size_t guest_mount_unknown(const char *opts, const char **name);
+/*
+ * The texts of -m as mounts: both arrays have room for all, copies is what the mounts point into, to be freed one by one.  0, or
+ * EXIT_FAILED when memory is out.
+ */
+int guest_mounts_split(const struct opt_list *texts, struct dry_shell_mount *mounts, char **copies);
 /* Are all mount options in such a text known?  0, or the exit status with a sentence printed. */
 int guest_mount_check(const char *text);
 /* Mounts what such a text names: 0, or < 0 with *e filled. */
@@ -124,6 +129,9 @@ struct guest_confine {
 	unsigned image_flags; /* DRY_OPEN_WRITE, DRY_OPEN_TEMPORARY: images are opened before the process is confined */
 	const char *scratch;  /* an image of this name is thrown away whatever the flags say; NULL: none */
 	bool shell;	      /* the terminal will be used */
+	const char *undo;     /* with DRY_OPEN_CHANGE: as struct dry_guest_open has it; NULL: none */
+	const char *const *read_paths; /* with image_flags: files and folders that may still be opened for reading */
+	size_t nread;
 };
 /*
  * Opens the images of all guests and confines the process.  An image that cannot be opened is told and leaves its guest

@@ -97,22 +97,6 @@ static int suggest(struct dry_guest *g, struct dry_error *e)
 	return rc;
 }
 
-/* The texts of -m, split; copies has what the fields point into. */
-static int mounts_split(const struct opt_list *texts, struct dry_shell_mount *mounts, char **copies)
-{
-	for (size_t i = 0; i < texts->n; i++) {
-		struct mount_spec m;
-
-		copies[i] = alloc_strdup(texts->items[i]);
-		if (!copies[i])
-			return EXIT_FAILED;
-		guest_mount_split(copies[i], &m);
-		mounts[i] = (struct dry_shell_mount){ m.device, m.dir, m.opts && *m.opts ? m.opts : NULL,
-						      m.type && *m.type ? m.type : NULL };
-	}
-	return 0;
-}
-
 int rescue_run(const struct rescue *r, struct guest_ref *g)
 {
 	const struct opt_list *texts = &r->opts->mounts;
@@ -123,7 +107,7 @@ int rescue_run(const struct rescue *r, struct guest_ref *g)
 	struct dry_shell_how how = { .mounts = mounts, .nmounts = texts->n, .inspect = r->inspect };
 	int rc = 0;
 
-	if (!mounts || !copies || mounts_split(texts, mounts, copies)) {
+	if (!mounts || !copies || guest_mounts_split(texts, mounts, copies)) {
 		fprintf(stderr, "%s: out of memory\n", r->name);
 		rc = -1;
 	} else {
