@@ -37,7 +37,7 @@ endif
 WITHOUT      := $(if $(filter 0,$(NTFS)),lib/fs/ntfs3g_%.c tests/unit/fs/ntfs_test.c)
 LIBDEPS      := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm -lpthread
 # Libraries of which a program that needs none of them should not pay the start: they are loaded when they are needed.
-PKGS_LATE    := libxml-2.0
+PKGS_LATE    := libxml-2.0 libpcre2-8
 # As system headers: behind our own folders, so that no library's qcow2.h is taken for ours.
 PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) $(PKGS_LATE)))
 

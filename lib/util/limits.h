@@ -412,4 +412,15 @@
 #define LIMIT_DEB_FILES 65536
 #define LIMIT_DEB_BYTES (4 * GiB)
 
+/*
+ * Editing texts by expressions.  A match of a sane pattern takes some thousand steps; so many take seconds.  A line that
+ * comes out, and a file that is edited in memory: both are configuration, not data.
+ */
+#define LIMIT_REGEX_STEPS (2 * 1000 * 1000)
+#define LIMIT_REGEX_MEMORY (64 * MiB)
+#define LIMIT_EDIT_FILE (64 * MiB)
+/* An expression that a person typed: its bytes, and how deep its parentheses and blocks go. */
+#define LIMIT_EDIT_EXPRESSION (64 * KiB)
+#define LIMIT_EDIT_DEPTH 32
+
 #endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "regex.h"
+
+#include "alloc.h"
+#include "limits.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+/* The library's functions by the names that they have for us. */
+static struct {
+	bool tried, there;
+	__typeof__(&pcre2_compile_8) compile;
+	__typeof__(&pcre2_code_free_8) code_free;
+	__typeof__(&pcre2_match_8) match;
+	__typeof__(&pcre2_match_data_create_from_pattern_8) data_create;
+	__typeof__(&pcre2_match_data_free_8) data_free;
+	__typeof__(&pcre2_get_ovector_pointer_8) ovector;
+	__typeof__(&pcre2_get_error_message_8) message;
+	__typeof__(&pcre2_match_context_create_8) context_create;
+	__typeof__(&pcre2_match_context_free_8) context_free;
+	__typeof__(&pcre2_set_match_limit_8) match_limit;
+	__typeof__(&pcre2_set_depth_limit_8) depth_limit;
+	__typeof__(&pcre2_set_heap_limit_8) heap_limit;
+} pcre;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+struct regex {
+	pcre2_code_8 *code;
+	pcre2_match_data_8 *data;
+	pcre2_match_context_8 *context;
+};
+
+static bool load(void)
+{
+	const struct {
+		const char *name;
+		void *to;
+	} names[] = {
+		{ "pcre2_compile_8", &pcre.compile },
+		{ "pcre2_code_free_8", &pcre.code_free },
+		{ "pcre2_match_8", &pcre.match },
+		{ "pcre2_match_data_create_from_pattern_8", &pcre.data_create },
+		{ "pcre2_match_data_free_8", &pcre.data_free },
+		{ "pcre2_get_ovector_pointer_8", &pcre.ovector },
+		{ "pcre2_get_error_message_8", &pcre.message },
+		{ "pcre2_match_context_create_8", &pcre.context_create },
+		{ "pcre2_match_context_free_8", &pcre.context_free },
+		{ "pcre2_set_match_limit_8", &pcre.match_limit },
+		{ "pcre2_set_depth_limit_8", &pcre.depth_limit },
+		{ "pcre2_set_heap_limit_8", &pcre.heap_limit },
+	};
+	void *library = dlopen("libpcre2-8.so.0", RTLD_NOW | RTLD_LOCAL);
+
+	for (size_t i = 0; i < ARRAY_LEN(names) && library; i++) {
+		void *sym = dlsym(library, names[i].name);
+
+		if (!sym)
+			return false;
+		memcpy(names[i].to, &sym, sizeof sym);
+	}
+	return library != NULL;
+}
+
+static bool loaded(void)
+{
+	pthread_mutex_lock(&lock);
+	if (!pcre.tried)
+		pcre.there = load();
+	pcre.tried = true;
+	pthread_mutex_unlock(&lock);
+	return pcre.there;
+}
+
+void regex_free(struct regex *r)
+{
+	if (!r)
+		return;
+	if (r->context)
+		pcre.context_free(r->context);
+	if (r->data)
+		pcre.data_free(r->data);
+	if (r->code)
+		pcre.code_free(r->code);
+	free(r);
+}
+
+static void regex_free_ptr(struct regex **r)
+{
+	regex_free(*r);
+}
+
+int regex_new(const char *pattern, size_t len, unsigned flags, struct regex **out, struct err *e)
+{
+	CLEANUP(regex_free_ptr) struct regex *r = NULL;
+	uint32_t options = PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP;
+	PCRE2_SIZE at;
+	int why;
+
+	if (!loaded())
+		return err_set(e, ERR_UNSUPPORTED, "regular expressions need libpcre2: install libpcre2-8-0");
+	r = alloc_zero(sizeof *r);
+	if (!r)
+		return err_nomem(e);
+	if (flags & REGEX_CASELESS)
+		options |= PCRE2_CASELESS;
+	if (flags & REGEX_MULTILINE)
+		options |= PCRE2_MULTILINE;
+	if (flags & REGEX_DOTALL)
+		options |= PCRE2_DOTALL;
+	if (flags & REGEX_EXTENDED)
+		options |= PCRE2_EXTENDED;
+	r->code = pcre.compile((PCRE2_SPTR8)pattern, len, options, &why, &at, NULL);
+	if (!r->code) {
+		PCRE2_UCHAR8 text[200] = "";
+
+		pcre.message(why, text, sizeof text);
+		return err_set(e, ERR_USAGE, "pattern \"%.*s\": %s, at byte %zu", (int)len, pattern, (char *)text, (size_t)at);
+	}
+	r->data = pcre.data_create(r->code, NULL);
+	r->context = pcre.context_create(NULL);
+	if (!r->data || !r->context)
+		return err_nomem(e);
+	pcre.match_limit(r->context, LIMIT_REGEX_STEPS);
+	pcre.depth_limit(r->context, LIMIT_REGEX_STEPS);
+	pcre.heap_limit(r->context, LIMIT_REGEX_MEMORY / KiB);
+	*out = take(r);
+	return 0;
+}
+
+int regex_match(struct regex *r, const char *text, size_t len, size_t at, unsigned flags, struct regex_group *groups,
+		size_t ngroups, struct err *e)
+{
+	const uint32_t options = flags & REGEX_NOT_EMPTY_HERE ? PCRE2_NOTEMPTY_ATSTART | PCRE2_ANCHORED : 0;
+	int rc = pcre.match(r->code, (PCRE2_SPTR8)text, len, at, options, r->data, r->context);
+	const PCRE2_SIZE *found;
+
+	if (rc == PCRE2_ERROR_NOMATCH)
+		return 0;
+	if (rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT)
+		return err_set(e, ERR_LIMIT, "a match takes more than %llu steps", (unsigned long long)LIMIT_REGEX_STEPS);
+	if (rc == PCRE2_ERROR_NOMEMORY)
+		return err_nomem(e);
+	if (rc < 0)
+		return err_set(e, ERR_UNSUPPORTED, "libpcre2 cannot match this: error %d", rc);
+	found = pcre.ovector(r->data);
+	for (size_t i = 0; i < ngroups; i++) {
+		groups[i] = (struct regex_group){ REGEX_NONE, REGEX_NONE };
+		if (i < (size_t)rc && found[2 * i] != PCRE2_UNSET && found[2 * i] <= found[2 * i + 1])
+			groups[i] = (struct regex_group){ found[2 * i], found[2 * i + 1] };
+	}
+	return 1;
+}
