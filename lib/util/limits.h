@@ -423,4 +423,10 @@
 #define LIMIT_EDIT_EXPRESSION (64 * KiB)
 #define LIMIT_EDIT_DEPTH 32
 
+/*
+ * Archives that are read.  A long name, or the pax records of one member: Linux has 64 KiB of names and values of extended
+ * attributes, and what else is told is short.
+ */
+#define LIMIT_TAR_HEADER (1 * MiB)
+
 #endif

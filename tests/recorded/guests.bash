@@ -8,7 +8,7 @@
 #   guests           lists the names
 export SOURCE_DATE_EPOCH=1700000000 E2FSPROGS_FAKE_TIME=1700000000 TZ=UTC LC_ALL=C
 PATH=$PATH:/sbin:/usr/sbin
-recorded=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export recorded; recorded=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/recorded/windows.bash
 . "$recorded/windows.bash"
 
