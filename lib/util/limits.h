@@ -428,5 +428,7 @@
  * attributes, and what else is told is short.
  */
 #define LIMIT_TAR_HEADER (1 * MiB)
+/* Folders, and links that lead out, of one archive: they are remembered up to its end, some 200 bytes each. */
+#define LIMIT_TAR_LATER (1 << 20)
 
 #endif

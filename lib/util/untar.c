@@ -8,7 +8,6 @@
 #include "text.h"
 #include "untar_pax.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -392,13 +391,16 @@ static int record_map(struct untar *u, const char *map, struct err *e)
 		int rc;
 
 		for (size_t i = 0; i < 2; i++) {
-			char *end;
+			const size_t len = strcspn(map, ",");
+			char digits[24];
 
-			errno = 0;
-			pair[i] = strtoull(map, &end, 10);
-			if (end == map || errno || *map == '-' || (i == 0 && *end != ',') || (i == 1 && *end && *end != ','))
+			if (!len || len >= sizeof digits || (i == 0 && !map[len]))
 				return bad(u, "map of a sparse file", e);
-			map = end + (*end == ',');
+			memcpy(digits, map, len);
+			digits[len] = '\0';
+			if (!text_parse_u64(digits, &pair[i]))
+				return bad(u, "map of a sparse file", e);
+			map += len + (map[len] == ',');
 		}
 		rc = add_run(u, pair[0], pair[1], e);
 		if (rc < 0)
