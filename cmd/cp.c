@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cp.c - drydock cp: files and trees out of guests.  What is done to the host is in cp_target.c. */
+/* cp.c - drydock cp: files and trees out of guests (what is done to the host is in cp_target.c), and into one (cp_in.c). */
 #include "alloc.h"
+#include "cp_in.h"
 #include "cp_target.h"
 #include "guest_file.h"
 #include "guest_opts.h"
@@ -16,9 +17,9 @@
 #include <unistd.h>
 
 struct cp {
-	struct guest_opts guest;
-	bool recursive, no_preserve, no_owner, no_xattrs, all_xattrs, setuid, json;
-	int devices, progress;
+	struct change_opts change;
+	bool recursive, no_preserve, no_owner, no_xattrs, all_xattrs, setuid;
+	int devices;
 	struct cp_target target;
 	struct progress bar;
 	uint64_t total;
@@ -115,7 +116,7 @@ static void count_all(struct cp *c, struct guest_set *s)
 	};
 
 	for (size_t i = 0; i < s->nitems; i++) {
-		struct dry_guest *g = guest_ready(&c->guest, s, s->items[i].guest);
+		struct dry_guest *g = guest_ready(&c->change.guest, s, s->items[i].guest);
 		struct dry_error e = { .code = DRY_OK };
 
 		if (g)
@@ -126,7 +127,7 @@ static void count_all(struct cp *c, struct guest_set *s)
 /* What became of an operand. */
 static void tell(struct cp *c, const char *path, size_t failures)
 {
-	if (!c->json)
+	if (!c->change.json)
 		return;
 	json_object(&c->j, NULL);
 	json_str(&c->j, "image", c->ref->label);
@@ -152,7 +153,7 @@ static void copy_item(struct cp *c, struct guest_set *s, const struct guest_item
 
 	c->ref = &s->guests[item->guest];
 	c->entries = c->bytes = 0;
-	c->target.guest = guest_ready(&c->guest, s, item->guest);
+	c->target.guest = guest_ready(&c->change.guest, s, item->guest);
 	if (!c->target.guest) {
 		c->target.failures++;
 		tell(c, item->path, 1);
@@ -180,7 +181,7 @@ static int copy_all(struct cp *c, struct guest_set *s, const char *name)
 
 	c->j = (struct json)JSON_INIT(&text, false);
 	json_array(&c->j, NULL);
-	progress_begin(&c->bar, (enum progress_mode)c->progress);
+	progress_begin(&c->bar, (enum progress_mode)c->change.progress);
 	if (c->bar.mode != PROGRESS_NONE)
 		count_all(c, s);
 	c->target.progress = progress_watch(&c->bar);
@@ -192,7 +193,7 @@ static int copy_all(struct cp *c, struct guest_set *s, const char *name)
 	progress_end(&c->bar);
 	json_array_end(&c->j);
 	strbuf_putc(&text, '\n');
-	if (c->json)
+	if (c->change.json)
 		lost = out_flush(&text);
 	if (c->target.devices_left)
 		cmd_warn("%zu device node%s left out; --devices=make makes them (as root), --devices=skip says nothing",
@@ -247,22 +248,42 @@ static int open_target(struct cp *c, const char *target, size_t nsources, const 
 	return 0;
 }
 
+static int into_guest(struct cp *c, int nsources, char **sources, char *target)
+{
+	const struct cp_in in = { .change = &c->change, .recursive = c->recursive, .no_preserve = c->no_preserve,
+				  .no_owner = c->no_owner, .no_xattrs = c->no_xattrs, .all_xattrs = c->all_xattrs,
+				  .setuid = c->setuid };
+
+	if (c->devices != CP_DEVICES_FAIL)
+		return cmd_usage("cp", "--devices is for copying out of guests: in a guest, device nodes are made");
+	for (int i = 0; i < nsources; i++)
+		if (!c->change.guest.images.n && !c->change.guest.domains.n && guest_split(sources[i]) &&
+		    access(sources[i], F_OK) < 0)
+			return cmd_usage("cp", "\"%s\" and \"%s\" are both in guests: copy out first", sources[i], target);
+	return cp_in(&in, (size_t)nsources, sources, target);
+}
+
 static int run(struct cp *c, int argc, char **argv)
 {
 	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
 	struct guest_confine confine = { .write_dir = -1 };
 	bool fatal, root = geteuid() == 0;
-	char buf[256];
+	char buf[256], *target;
 	const char *name;
 	int status;
 
 	if (argc < 2)
-		return cmd_usage("cp", "name what to copy and where to: IMAGE:/path TARGET");
-	if (guest_split(argv[argc - 1]))
-		return cmd_usage("cp", "\"%s\" is a file in a guest: this copies out of guests only", argv[argc - 1]);
+		return cmd_usage("cp", "name what to copy and where to: IMAGE:/path TARGET, or FILE IMAGE:/path");
+	cp_in_target(&c->change, argv[argc - 1], &target);
+	if (target)
+		return into_guest(c, argc - 1, argv, target);
+	if (c->change.dry_run || c->change.undo)
+		return cmd_usage("cp", "--dry-run and --undo-file are for copying into a guest");
+	if (c->change.inspect && c->change.guest.mounts.n)
+		return cmd_usage("cp", "-i and -m exclude each other");
 	if (c->devices == CP_DEVICES_MAKE && !root)
 		return cmd_usage("cp", "--devices=make: only root can make device nodes");
-	status = guest_set_paths("cp", &c->guest, argc - 1, argv, &set);
+	status = guest_set_paths("cp", &c->change.guest, argc - 1, argv, &set);
 	for (size_t i = 0; i < set.nitems && !status; i++)
 		if (!set.items[i].path)
 			status = cmd_usage("cp", "name a file in the guest, as in %s:/etc", set.guests[set.items[i].guest].label);
@@ -279,18 +300,17 @@ static int run(struct cp *c, int argc, char **argv)
 	c->target.devices = (enum cp_devices)c->devices;
 	cp_target_begin(&c->target);
 	confine.write_dir = c->target.base;
-	status = guest_set_open(&c->guest, &confine, &set, &fatal);
+	status = guest_set_open(&c->change.guest, &confine, &set, &fatal);
 	return fatal ? status : status | copy_all(c, &set, name);
 }
 
 int cmd_cp(int argc, char **argv)
 {
-	struct cp c = { .progress = PROGRESS_AUTO, .target = CP_TARGET_INIT };
-	const struct usage u = { "cp", "[options] IMAGE:/PATH... TARGET", "Copies files and trees out of guests." };
+	struct cp c = { .change = CHANGE_OPTS_INIT, .target = CP_TARGET_INIT };
+	const struct usage u = { "cp", "[options] IMAGE:/PATH... TARGET | FILE... IMAGE:/PATH",
+				 "Copies files and trees out of guests, and into one." };
 	const struct opt opts[] = {
-		GUEST_OPTS(&c.guest),
-		GUEST_OPT_DOMAIN(&c.guest, 'd'),
-		GUEST_OPT_MOUNT(&c.guest),
+		CHANGE_OPTS(&c.change, 'd'),
 		OPT_FLAG('R', "recursive", &c.recursive, "copy directories with all that is in them"),
 		OPT_FLAG(0, "no-preserve", &c.no_preserve, "keep no modes, times, owners, extended attributes"),
 		OPT_FLAG(0, "no-owner", &c.no_owner, "as root: files belong to root"),
@@ -298,8 +318,6 @@ int cmd_cp(int argc, char **argv)
 		OPT_FLAG(0, "xattrs", &c.all_xattrs, "keep all of them, not only user.*, also when not root"),
 		OPT_FLAG(0, "setuid", &c.setuid, "keep set-user-id and set-group-id bits and capabilities of files"),
 		OPT_CHOICE(0, "devices", "fail|skip|make", &c.devices, cp_devices_words, "what to do about device nodes"),
-		PROGRESS_OPT(&c.progress),
-		OPT_FLAG(0, "json", &c.json, "print as JSON what was copied"),
 		OPT_END,
 	};
 	int status = EXIT_USAGE;
@@ -315,6 +333,6 @@ int cmd_cp(int argc, char **argv)
 		break;
 	}
 	cp_target_free(&c.target);
-	guest_opts_free(&c.guest);
+	change_opts_free(&c.change);
 	return status;
 }
