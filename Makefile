@@ -120,9 +120,11 @@ $(BUILD)/drydock: $(CMD_OBJS) $(LAYER_LIBS)
 COMPAT := qemu-img qemu-io
 COMPAT += virt-alignment-scan
 COMPAT += virt-cat
+COMPAT += virt-copy-in
 COMPAT += virt-copy-out
 COMPAT += virt-df
 COMPAT += virt-diff
+COMPAT += virt-edit
 COMPAT += virt-filesystems
 COMPAT += virt-get-kernel
 COMPAT += virt-index-validate
@@ -133,6 +135,7 @@ COMPAT += virt-log
 COMPAT += virt-ls
 COMPAT += virt-rescue
 COMPAT += virt-tail
+COMPAT += virt-tar-in
 COMPAT += virt-tar-out
 COMPAT += virt-win-reg
 $(BUILD)/compat/.done: Makefile $(BUILD)/drydock

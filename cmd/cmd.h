@@ -36,6 +36,7 @@ int cmd_dd(int argc, char **argv);
 int cmd_df(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_edit(int argc, char **argv);
 int cmd_find(int argc, char **argv);
 int cmd_hash(int argc, char **argv);
 int cmd_info(int argc, char **argv);
@@ -85,9 +86,11 @@ int cmd_qemu_io(int argc, char **argv);
 /* One per peer's name: cmd/virt_NAME.c. */
 int virt_alignment_scan(int argc, char **argv);
 int virt_cat(int argc, char **argv);
+int virt_copy_in(int argc, char **argv);
 int virt_copy_out(int argc, char **argv);
 int virt_df(int argc, char **argv);
 int virt_diff(int argc, char **argv);
+int virt_edit(int argc, char **argv);
 int virt_filesystems(int argc, char **argv);
 int virt_get_kernel(int argc, char **argv);
 int virt_index_validate(int argc, char **argv);
@@ -98,6 +101,7 @@ int virt_log(int argc, char **argv);
 int virt_ls(int argc, char **argv);
 int virt_rescue(int argc, char **argv);
 int virt_tail(int argc, char **argv);
+int virt_tar_in(int argc, char **argv);
 int virt_tar_out(int argc, char **argv);
 int virt_win_reg(int argc, char **argv);
 
