@@ -149,7 +149,8 @@ int untar_new(unstream_fn fn, void *arg, struct untar **out, struct err *e)
 	rc = fill(u, u->ahead, sizeof u->ahead, &u->nahead, e);
 	other = rc == 0 ? unread(u->ahead, u->nahead) : NULL;
 	if (other)
-		return err_set(e, ERR_UNSUPPORTED, "the archive is compressed by %s: unpack it and give what comes out as \"-\"", other);
+		return err_set(e, ERR_UNSUPPORTED, "the archive is compressed by %s: unpack it and give what comes out as \"-\"",
+			       other);
 	if (rc == 0 && unstream_detect(u->ahead, u->nahead, &alg))
 		rc = unstream_new(alg, raw, u, &u->unpack, e);
 	if (rc < 0)
@@ -200,7 +201,8 @@ static bool checksum_right(const char *h)
 		plain += own ? ' ' : (unsigned char)h[i];
 		with_sign += own ? ' ' : (signed char)h[i];
 	}
-	return number(h + CHECKSUM, CHECKSUM_LEN, &want) && (want == (uint64_t)plain || (with_sign >= 0 && want == (uint64_t)with_sign));
+	return number(h + CHECKSUM, CHECKSUM_LEN, &want) &&
+	       (want == (uint64_t)plain || (with_sign >= 0 && want == (uint64_t)with_sign));
 }
 
 static bool all_zero(const char *h)

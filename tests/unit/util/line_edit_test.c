@@ -17,7 +17,8 @@ static const struct {
 } perl[] = {
 	{ "s/a/b/g", "banana\ncar\n", "bbnbnb\ncbr\n" },
 	{ "s/a/b/", "banana\naa", "bbnana\nba" },
-	{ "s/^root:.*?:/root::/", passwd, "root::0:0:root:/root:/bin/bash\napache:x:48:48::/var/www:/sbin/nologin\nann:x:1000:1000:Ann\n" },
+	{ "s/^root:.*?:/root::/", passwd,
+	  "root::0:0:root:/root:/bin/bash\napache:x:48:48::/var/www:/sbin/nologin\nann:x:1000:1000:Ann\n" },
 	{ "$_ = \"\" if /^apache:/", passwd, "root:x:0:0:root:/root:/bin/bash\nann:x:1000:1000:Ann\n" },
 	{ "s/^id:.*/id:5:initdefault:/", "a\nid:3:x\n", "a\nid:5:initdefault:\n" },
 	{ "s/x*/-/g", "aab\n", "-a-a-b-\n-" },

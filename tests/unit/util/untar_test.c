@@ -33,7 +33,7 @@ static int from_bytes(void *arg, void *buf, size_t len, size_t *got, struct err 
 static int tell(const char *archive, size_t len, struct strbuf *out, struct err *e)
 {
 	struct bytes b = { archive, len, 0 };
-	struct untar *u;
+	struct untar *u = NULL;
 	struct untar_member m;
 	int rc = untar_new(from_bytes, &b, &u, e);
 
@@ -56,8 +56,7 @@ static int tell(const char *archive, size_t len, struct strbuf *out, struct err 
 				sum += (unsigned char)buf[i];
 		strbuf_printf(out, " %lu\n", sum);
 	}
-	if (out->cap || rc >= 0)
-		untar_free(u);
+	untar_free(u);
 	return rc;
 }
 
