@@ -165,7 +165,9 @@ setup()
 
 @test "usage is told" {
 	fails_with 2 "" drydock cp g.img:/etc/hostname
-	fails_with 2 "copies out of guests" drydock cp file g.img:/etc
+	fails_with 2 "are both in guests" drydock cp g.img:/etc/fstab g.img:/srv
+	fails_with 2 "are for copying into a guest" drydock cp -n g.img:/etc/fstab .
+	fails_with 1 "No such file" drydock cp file g.img:/etc
 	fails_with 2 "not a folder" drydock cp g.img:/etc/hostname g.img:/etc/fstab nowhere
 	fails_with 1 "nowhere" drydock cp g.img:/etc/hostname nowhere/deep
 }
