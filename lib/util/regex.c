@@ -8,12 +8,11 @@
 #include <pcre2.h>
 
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stdbool.h>
 
 /* The library's functions by the names that they have for us. */
-static struct {
-	bool tried, there;
+struct pcre {
+	void *library;
 	__typeof__(&pcre2_compile_8) compile;
 	__typeof__(&pcre2_code_free_8) code_free;
 	__typeof__(&pcre2_match_8) match;
@@ -26,54 +25,44 @@ static struct {
 	__typeof__(&pcre2_set_match_limit_8) match_limit;
 	__typeof__(&pcre2_set_depth_limit_8) depth_limit;
 	__typeof__(&pcre2_set_heap_limit_8) heap_limit;
-} pcre;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+};
 
 struct regex {
+	struct pcre pcre;
 	pcre2_code_8 *code;
 	pcre2_match_data_8 *data;
 	pcre2_match_context_8 *context;
 };
 
-static bool load(void)
+static bool load(struct pcre *p)
 {
 	const struct {
 		const char *name;
 		void *to;
 	} names[] = {
-		{ "pcre2_compile_8", &pcre.compile },
-		{ "pcre2_code_free_8", &pcre.code_free },
-		{ "pcre2_match_8", &pcre.match },
-		{ "pcre2_match_data_create_from_pattern_8", &pcre.data_create },
-		{ "pcre2_match_data_free_8", &pcre.data_free },
-		{ "pcre2_get_ovector_pointer_8", &pcre.ovector },
-		{ "pcre2_get_error_message_8", &pcre.message },
-		{ "pcre2_match_context_create_8", &pcre.context_create },
-		{ "pcre2_match_context_free_8", &pcre.context_free },
-		{ "pcre2_set_match_limit_8", &pcre.match_limit },
-		{ "pcre2_set_depth_limit_8", &pcre.depth_limit },
-		{ "pcre2_set_heap_limit_8", &pcre.heap_limit },
+		{ "pcre2_compile_8", &p->compile },
+		{ "pcre2_code_free_8", &p->code_free },
+		{ "pcre2_match_8", &p->match },
+		{ "pcre2_match_data_create_from_pattern_8", &p->data_create },
+		{ "pcre2_match_data_free_8", &p->data_free },
+		{ "pcre2_get_ovector_pointer_8", &p->ovector },
+		{ "pcre2_get_error_message_8", &p->message },
+		{ "pcre2_match_context_create_8", &p->context_create },
+		{ "pcre2_match_context_free_8", &p->context_free },
+		{ "pcre2_set_match_limit_8", &p->match_limit },
+		{ "pcre2_set_depth_limit_8", &p->depth_limit },
+		{ "pcre2_set_heap_limit_8", &p->heap_limit },
 	};
-	void *library = dlopen("libpcre2-8.so.0", RTLD_NOW | RTLD_LOCAL);
 
-	for (size_t i = 0; i < ARRAY_LEN(names) && library; i++) {
-		void *sym = dlsym(library, names[i].name);
+	p->library = dlopen("libpcre2-8.so.0", RTLD_NOW | RTLD_LOCAL);
+	for (size_t i = 0; i < ARRAY_LEN(names) && p->library; i++) {
+		void *sym = dlsym(p->library, names[i].name);
 
 		if (!sym)
 			return false;
 		memcpy(names[i].to, &sym, sizeof sym);
 	}
-	return library != NULL;
-}
-
-static bool loaded(void)
-{
-	pthread_mutex_lock(&lock);
-	if (!pcre.tried)
-		pcre.there = load();
-	pcre.tried = true;
-	pthread_mutex_unlock(&lock);
-	return pcre.there;
+	return p->library != NULL;
 }
 
 void regex_free(struct regex *r)
@@ -81,11 +70,13 @@ void regex_free(struct regex *r)
 	if (!r)
 		return;
 	if (r->context)
-		pcre.context_free(r->context);
+		r->pcre.context_free(r->context);
 	if (r->data)
-		pcre.data_free(r->data);
+		r->pcre.data_free(r->data);
 	if (r->code)
-		pcre.code_free(r->code);
+		r->pcre.code_free(r->code);
+	if (r->pcre.library)
+		dlclose(r->pcre.library);
 	free(r);
 }
 
@@ -101,11 +92,11 @@ int regex_new(const char *pattern, size_t len, unsigned flags, struct regex **ou
 	PCRE2_SIZE at;
 	int why;
 
-	if (!loaded())
-		return err_set(e, ERR_UNSUPPORTED, "regular expressions need libpcre2: install libpcre2-8-0");
 	r = alloc_zero(sizeof *r);
 	if (!r)
 		return err_nomem(e);
+	if (!load(&r->pcre))
+		return err_set(e, ERR_UNSUPPORTED, "regular expressions need libpcre2: install libpcre2-8-0");
 	if (flags & REGEX_CASELESS)
 		options |= PCRE2_CASELESS;
 	if (flags & REGEX_MULTILINE)
@@ -114,20 +105,20 @@ int regex_new(const char *pattern, size_t len, unsigned flags, struct regex **ou
 		options |= PCRE2_DOTALL;
 	if (flags & REGEX_EXTENDED)
 		options |= PCRE2_EXTENDED;
-	r->code = pcre.compile((PCRE2_SPTR8)pattern, len, options, &why, &at, NULL);
+	r->code = r->pcre.compile((PCRE2_SPTR8)pattern, len, options, &why, &at, NULL);
 	if (!r->code) {
 		PCRE2_UCHAR8 text[200] = "";
 
-		pcre.message(why, text, sizeof text);
+		r->pcre.message(why, text, sizeof text);
 		return err_set(e, ERR_USAGE, "pattern \"%.*s\": %s, at byte %zu", (int)len, pattern, (char *)text, (size_t)at);
 	}
-	r->data = pcre.data_create(r->code, NULL);
-	r->context = pcre.context_create(NULL);
+	r->data = r->pcre.data_create(r->code, NULL);
+	r->context = r->pcre.context_create(NULL);
 	if (!r->data || !r->context)
 		return err_nomem(e);
-	pcre.match_limit(r->context, LIMIT_REGEX_STEPS);
-	pcre.depth_limit(r->context, LIMIT_REGEX_STEPS);
-	pcre.heap_limit(r->context, LIMIT_REGEX_MEMORY / KiB);
+	r->pcre.match_limit(r->context, LIMIT_REGEX_STEPS);
+	r->pcre.depth_limit(r->context, LIMIT_REGEX_STEPS);
+	r->pcre.heap_limit(r->context, LIMIT_REGEX_MEMORY / KiB);
 	*out = take(r);
 	return 0;
 }
@@ -136,7 +127,7 @@ int regex_match(struct regex *r, const char *text, size_t len, size_t at, unsign
 		size_t ngroups, struct err *e)
 {
 	const uint32_t options = flags & REGEX_NOT_EMPTY_HERE ? PCRE2_NOTEMPTY_ATSTART | PCRE2_ANCHORED : 0;
-	int rc = pcre.match(r->code, (PCRE2_SPTR8)text, len, at, options, r->data, r->context);
+	int rc = r->pcre.match(r->code, (PCRE2_SPTR8)text, len, at, options, r->data, r->context);
 	const PCRE2_SIZE *found;
 
 	if (rc == PCRE2_ERROR_NOMATCH)
@@ -147,7 +138,7 @@ int regex_match(struct regex *r, const char *text, size_t len, size_t at, unsign
 		return err_nomem(e);
 	if (rc < 0)
 		return err_set(e, ERR_UNSUPPORTED, "libpcre2 cannot match this: error %d", rc);
-	found = pcre.ovector(r->data);
+	found = r->pcre.ovector(r->data);
 	for (size_t i = 0; i < ngroups; i++) {
 		groups[i] = (struct regex_group){ REGEX_NONE, REGEX_NONE };
 		if (i < (size_t)rc && found[2 * i] != PCRE2_UNSET && found[2 * i] <= found[2 * i + 1])

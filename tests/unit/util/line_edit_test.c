@@ -217,7 +217,8 @@ START_TEST(a_text_that_grows_without_end_is_stopped)
 	struct err e = ERR_INIT;
 	char *line = alloc_zero(100000);
 
-	ck_assert_int_eq(line_edit_new("s/^/$_$_$_$_$_$_$_$_$_$_/; s/^/$_$_$_$_$_$_$_$_$_$_/; s/^/$_$_$_$_$_$_$_$_$_$_/", &l, &e), 0);
+	ck_assert_int_eq(line_edit_new("s/^/$_$_$_$_$_$_$_$_$_$_/; s/^/$_$_$_$_$_$_$_$_$_$_/; s/^/$_$_$_$_$_$_$_$_$_$_/", &l,
+					&e), 0);
 	ck_assert_int_eq(line_edit_run(l, line, 100000, &out, &e), -ERR_LIMIT);
 	line_edit_free(l);
 	strbuf_free(&out);

@@ -67,8 +67,8 @@ START_TEST(what_tar_h_writes_is_read_again)
 	char longer[300];
 	const struct tar_member members[] = {
 		{ .type = TAR_DIRECTORY, .path = "./", .mode = 0755 },
-		{ .type = TAR_FILE, .path = "./f", .mode = 04644, .uid = 3000000, .gid = 7, .size = 3, .xattrs = xattrs, .nxattrs = 1,
-		  .mtime = { -2, 500000000 }, .acl = "user::rw-,user:5:r--,group::r--,mask::r--,other::r--" },
+		{ .type = TAR_FILE, .path = "./f", .mode = 04644, .uid = 3000000, .gid = 7, .size = 3, .xattrs = xattrs,
+		  .nxattrs = 1, .mtime = { -2, 500000000 }, .acl = "user::rw-,user:5:r--,group::r--,mask::r--,other::r--" },
 		{ .type = TAR_FILE, .path = longer, .size = 200000, .runs = runs, .nruns = 2 },
 		{ .type = TAR_HARDLINK, .path = "h", .link = longer },
 		{ .type = TAR_SYMLINK, .path = "s", .link = "../f" },
@@ -90,7 +90,8 @@ START_TEST(what_tar_h_writes_is_read_again)
 	}
 	tar_end(&archive, archive.len);
 	ck_assert_msg(tell(archive.s, archive.len, &out, &e) == 0, "%s", e.msg);
-	strbuf_printf(&want, "5 ./ 0\n0 ./f 3 user.a=b\nc 294\n0 %s 200000 [4096+3] [100000+2] 495\n1 h -> %s 0\n2 s -> ../f 0\n3 c 0\n",
+	strbuf_printf(&want,
+		      "5 ./ 0\n0 ./f 3 user.a=b\nc 294\n0 %s 200000 [4096+3] [100000+2] 495\n1 h -> %s 0\n2 s -> ../f 0\n3 c 0\n",
 		      longer, longer);
 	ck_assert_str_eq(out.s, want.s);
 
@@ -167,7 +168,8 @@ START_TEST(archives_of_every_tar_are_read)
 {
 	static const char *const ways[] = {
 		"tar --format=posix", "tar --format=gnu", "tar --format=oldgnu", "tar --format=ustar", "tar --format=posix -S",
-		"tar --format=gnu -S", "tar --format=posix -S --sparse-version=0.1", "bsdtar --format pax", "bsdtar --format gnutar",
+		"tar --format=gnu -S", "tar --format=posix -S --sparse-version=0.1", "bsdtar --format pax",
+		"bsdtar --format gnutar",
 		"tar -z", "tar -J", "tar --zstd",
 	};
 	char folder[] = "/tmp/untar_test.XXXXXX";
@@ -177,7 +179,8 @@ START_TEST(archives_of_every_tar_are_read)
 	ck_assert(mkdtemp(folder) != NULL);
 	strbuf_printf(&text,
 		      "cd %s && mkdir -p t/d && cd t && printf hello >f && ln f g && ln -s f s && mkfifo p && "
-		      "printf x >d/%0110d && truncate -s 300000 h && printf mid | dd of=h bs=1 seek=131072 conv=notrunc status=none",
+		      "printf x >d/%0110d && truncate -s 300000 h && "
+		      "printf mid | dd of=h bs=1 seek=131072 conv=notrunc status=none",
 		      folder, 1);
 	ck_assert(output_of(text.s, &out));
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
@@ -195,7 +198,8 @@ START_TEST(archives_of_every_tar_are_read)
 		ck_assert_msg(strncmp(got.s, want.s, want.len) == 0, "%s: %s", ways[i], got.s);
 		/* The content's sum is the same, whatever of it is told as holes. */
 		with_runs = strlen(got.s);
-		ck_assert_msg(with_runs > 5 && strcmp(got.s + with_runs - 5, " 314\n") == 0, "%s: %s", ways[i], got.s);
+		ck_assert_msg(with_runs > 5 && strcmp(got.s + with_runs - 5, " 314\n") == 0, "%s: %s", ways[i],
+			      got.s);
 		if (strstr(ways[i], "-S"))
 			ck_assert_msg(strstr(got.s, "0 h 300000 [131072+") != NULL, "%s: %s", ways[i], got.s);
 	}
