@@ -44,12 +44,15 @@ static int begin(struct virt *v, struct dry_change **out)
 	return rc;
 }
 
-int virt_change_begin(struct virt *v, struct dry_change **out)
+int virt_change_begin(struct virt *v, const struct change_host *host, struct dry_change **out)
 {
 	const struct guest_confine confine = {
 		.write_dir = -1,
 		.trust_backing = true,
-		.image_flags = DRY_OPEN_WRITE | DRY_OPEN_CHANGE | DRY_OPEN_GUESS_WRITE,
+		.image_flags = host && host->keep_images ? DRY_OPEN_TEMPORARY
+							 : DRY_OPEN_WRITE | DRY_OPEN_CHANGE | DRY_OPEN_GUESS_WRITE,
+		.read_paths = host ? host->read_paths : NULL,
+		.nread = host ? host->nread : 0,
 	};
 	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
 	bool fatal;

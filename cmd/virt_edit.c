@@ -109,7 +109,7 @@ static int edit_all(struct virt *v, const struct edit_how *how, int nfiles, char
 {
 	struct dry_change *c;
 	bool any = false;
-	int rc = virt_change_begin(v, &c), status = rc == VIRT_GO_ON ? EXIT_DONE : rc;
+	int rc = virt_change_begin(v, NULL, &c), status = rc == VIRT_GO_ON ? EXIT_DONE : rc;
 
 	for (int i = 0; i < nfiles && status == EXIT_DONE; i++)
 		status = edit_one(v, c, how, files[i], &any);

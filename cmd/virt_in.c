@@ -70,7 +70,7 @@ static int begin(struct virt *v, struct host_side **h, struct guest_put *p)
 		fprintf(stderr, "%s: %s\n", v->name, e.msg);
 		return EXIT_FAILED;
 	}
-	rc = virt_change_begin(v, &p->c);
+	rc = virt_change_begin(v, NULL, &p->c);
 	p->g = v->guest;
 	return rc;
 }
