@@ -40,6 +40,12 @@ const char *hive_warning(const struct hive *h);
 /* Bytes: all values together have no more. */
 size_t hive_size(const struct hive *h);
 
+/*
+ * The whole hive as a file that needs no logs: what they hold is in it, and its numbers are those of a write that came after
+ * them, so that nobody replays them again.  free(*out).  ERR_UNSUPPORTED when the logs do not tell all that is newer.
+ */
+int hive_copy(struct hive *h, uint8_t **out, size_t *len, struct err *e);
+
 /* A key of a hive: a place in it.  0 is none. */
 typedef uint32_t hive_key;
 hive_key hive_root(const struct hive *h);

@@ -204,6 +204,34 @@ int hive_file_open(struct hive *h, struct err *e)
 	return 0;
 }
 
+int hive_copy(struct hive *h, uint8_t **out, size_t *len, struct err *e)
+{
+	CLEANUP(free_ptr) uint8_t *bytes = NULL;
+	struct regf_header r;
+	int rc;
+
+	if (h->warning)
+		return err_set(e, ERR_UNSUPPORTED, "%s; start its system and shut it down once", h->warning);
+	bytes = alloc_bytes(h->size);
+	if (!bytes)
+		return err_nomem(e);
+	rc = read_bytes(h, bytes, h->size, 0, e);
+	if (rc < 0)
+		return rc;
+	if (h->sectors) {
+		/* As after a complete write that came after all records. */
+		memcpy(&r, bytes, sizeof r);
+		le32_put(&r.sequence1, h->next);
+		le32_put(&r.sequence2, h->next);
+		le32_put(&r.bins_len, (uint32_t)(h->size - HIVE_HEADER));
+		le32_put(&r.checksum, header_checksum(&r));
+		memcpy(bytes, &r, sizeof r);
+	}
+	*out = take(bytes);
+	*len = h->size;
+	return 0;
+}
+
 void hive_file_free(struct hive *h)
 {
 	if (h->bytes)

@@ -33,6 +33,7 @@ struct hive {
 	/* Of each sector behind the header where in a log it is newer (hive_log.c); NULL: no log holds what is newer. */
 	uint32_t *sectors;
 	size_t nsectors;
+	uint32_t next;	/* with sectors: the number of the write that comes after all that the logs hold */
 	uint8_t *starts; /* a bit for each 8 bytes behind the header: a used cell begins there */
 	uint64_t ncells; /* used ones */
 	uint64_t steps;	 /* what has been done so far, see LIMIT_HIVE_STEPS */

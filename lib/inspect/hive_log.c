@@ -311,6 +311,7 @@ int hive_logs_find(struct hive *h, uint32_t sequence, struct err *e)
 		rc = 0;
 		r.damaged = true;
 	}
+	h->next = r.next;
 	if (r.damaged)
 		h->warning = "it was not written to its end, and its log is damaged: what is newer is not all there";
 	else if (!r.ntaken)

@@ -582,6 +582,79 @@ int registry_find(struct registry *r, const char *path, struct registry_key *out
 	return err_set(e, ERR_USAGE, "the path of a key begins with HKEY_LOCAL_MACHINE, HKEY_USERS or another root");
 }
 
+/* The path in its hive of a key that was found, appended. */
+static int path_inside(struct registry *r, const struct registry_key *k, struct strbuf *out, struct err *e)
+{
+	const char *rest = k->path, *after, *name;
+	hive_key set;
+	size_t len;
+	int rc;
+
+	if (!r->alone) {
+		part(&rest, &len);
+		part(&rest, &len);
+	}
+	after = rest;
+	name = part(&after, &len);
+	if (!r->alone && part_is(name, len, "CurrentControlSet") && text_starts(k->path, "HKEY_LOCAL_MACHINE\\SYSTEM\\", NULL)) {
+		rc = control_set(k->hive, &set, e);
+		if (rc > 0)
+			rc = hive_key_name(k->hive, set, out, e);
+		if (rc < 0)
+			return rc;
+		strbuf_puts(out, *after ? "\\" : "");
+		rest = after;
+	}
+	strbuf_puts(out, rest);
+	return out->failed ? err_nomem(e) : 0;
+}
+
+int registry_place(struct registry *r, const char *path, struct hive **h, const char **file, struct strbuf *inside,
+		   struct err *e)
+{
+	CLEANUP(registry_key_clear) struct registry_key k = { NULL };
+	CLEANUP(free_ptr) char *found_at = alloc_strdup(path);
+	size_t len = strlen(path);
+	int rc;
+
+	if (!found_at)
+		return err_nomem(e);
+	/* Shorter by a name each time, as long as there is one: the loop ends. */
+	while ((rc = registry_find(r, found_at, &k, e)) == 0) {
+		while (len && found_at[len - 1] != '\\')
+			len--;
+		while (len && found_at[len - 1] == '\\')
+			len--;
+		if (!len)
+			break;
+		found_at[len] = '\0';
+	}
+	if (rc == 0 && r->alone) {
+		*found_at = '\0';
+		len = 0;
+		rc = registry_find(r, "", &k, e);
+	}
+	if (rc <= 0 || !k.hive)
+		return rc < 0 ? rc : 0;
+	rc = path_inside(r, &k, inside, e);
+	if (rc < 0)
+		return rc;
+	for (const char *rest = path + len, *name; *rest;) {
+		name = part(&rest, &len);
+		if (len && inside->len)
+			strbuf_putc(inside, '\\');
+		strbuf_add(inside, name, len);
+	}
+	if (inside->failed)
+		return err_nomem(e);
+	*h = k.hive;
+	*file = NULL;
+	for (size_t i = 0; i < r->nhives && !*file; i++)
+		if (r->hives[i].hive == k.hive)
+			*file = r->hives[i].file;
+	return 1;
+}
+
 struct place_call {
 	struct registry *r;
 	int (*fn)(void *arg, const char *path, struct err *e);

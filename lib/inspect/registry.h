@@ -40,6 +40,12 @@ struct registry_key {
 void registry_key_clear(struct registry_key *k); /* for CLEANUP */
 /* 1, or 0 when there is no such key; ERR_USAGE for a path that is none. */
 int registry_find(struct registry *r, const char *path, struct registry_key *out, struct err *e);
+/*
+ * Where a key is, or would be if it were made: 1 with the hive (lent), its file in the guest's tree (lent) and the path in it,
+ * appended; 0 when there is no such hive.
+ */
+int registry_place(struct registry *r, const char *path, struct hive **h, const char **file, struct strbuf *inside,
+		   struct err *e);
 /* Calls fn with the paths of what lies in a place without a hive. */
 int registry_places(struct registry *r, const struct registry_key *k, int (*fn)(void *arg, const char *path, struct err *e),
 		    void *arg, struct err *e);
