@@ -27,7 +27,7 @@ SEES_api     := ops inspect appliance fs volumes formats util
 
 # ---- libraries, by layer ----
 PKGS         := zlib libdeflate libisal libzstd libxxhash liblzma liblz4 jansson ext2fs com_err libseccomp libcrypto \
-	libargon2
+	libargon2 libxcrypt
 # NTFS=0 leaves out libntfs-3g, and with it the GPL of the whole: NTFS is then told apart, but not read.
 NTFS         ?= 1
 ifneq ($(NTFS),0)
@@ -37,7 +37,7 @@ endif
 WITHOUT      := $(if $(filter 0,$(NTFS)),lib/fs/ntfs3g_%.c tests/unit/fs/ntfs_test.c)
 LIBDEPS      := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm -lpthread
 # Libraries of which a program that needs none of them should not pay the start: they are loaded when they are needed.
-PKGS_LATE    := libxml-2.0 libpcre2-8
+PKGS_LATE    := hivex libxml-2.0 libpcre2-8
 # As system headers: behind our own folders, so that no library's qcow2.h is taken for ours.
 PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) $(PKGS_LATE)))
 

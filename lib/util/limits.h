@@ -360,6 +360,19 @@
 #define LIMIT_HIVE_STEPS (64 * 1024 * 1024)
 
 /*
+ * Changes to a registry: a text of regedit with all of a machine's hive of programs has 200 MiB, one that a person merges some
+ * KiB.  A cell of a hive takes so much of a value; larger ones are kept in pieces, which libhivex does not write.
+ */
+#define LIMIT_REG_TEXT (64 * MiB)
+#define LIMIT_REG_EDITS 1000000
+#define LIMIT_HIVE_CELL 16344
+
+/* A job that goes through folders calls itself for each: some hundred bytes and a path's length. */
+#define LIMIT_TREE_DEPTH 256
+/* Scripts, keys and lists of operations that a guest is customised with: a person writes them. */
+#define LIMIT_SCRIPT_BYTES (16 * MiB)
+
+/*
  * What a kernel may write to a filesystem that it only mounts to read, in memory: journals and logs are replayed, of which few
  * are larger and none is full of what must be written.
  */
