@@ -1471,6 +1471,112 @@ DRY_API int dry_change_rescan(struct dry_change *c, struct dry_error *e);
 /* All that was written so far reaches the journal. */
 DRY_API int dry_change_sync(struct dry_change *c, struct dry_error *e);
 
+/* ---- changing the Windows registry ---- */
+
+/*
+ * Hives are written by libhivex, in a process of its own that ends with this one: to be called before dry_confine(), and before
+ * there are threads.  DRY_UNSUPPORTED when libhivex is not installed.
+ */
+struct dry_hive_writer;
+DRY_API int dry_hive_writer_start(struct dry_hive_writer **out, struct dry_error *e);
+DRY_API void dry_hive_writer_stop(struct dry_hive_writer *w); /* NULL is fine */
+
+/* Changes to be made, in their order. */
+struct dry_registry_edits;
+DRY_API struct dry_registry_edits *dry_registry_edits_new(void); /* NULL when memory is out */
+DRY_API void dry_registry_edits_free(struct dry_registry_edits *edits); /* NULL is fine */
+/*
+ * Adds what a text of regedit (".reg") says, in UTF-16 or UTF-8.  ascii: texts become values byte by byte, not in UTF-16.  prefix is
+ * taken from the beginning of each key; NULL: nothing.  DRY_USAGE names the line that is wrong.
+ */
+DRY_API int dry_registry_edits_text(struct dry_registry_edits *edits, const void *bytes, size_t len, bool ascii,
+				    const char *prefix, struct dry_error *e);
+/*
+ * Adds a value: type is "sz", "expand", "multi" (texts between "\\0"), "dword", "qword", "binary", "none" or a number, of which the
+ * last three take bytes in hexadecimal digits.  name "": the default value; type NULL: the key alone.
+ */
+DRY_API int dry_registry_edits_set(struct dry_registry_edits *edits, const char *key, const char *name, const char *type,
+				   const char *text, struct dry_error *e);
+/* Adds the removal of a value, or (name NULL) of a key and all below it. */
+DRY_API int dry_registry_edits_delete(struct dry_registry_edits *edits, const char *key, const char *name, struct dry_error *e);
+/*
+ * Makes them in the registry of the Windows that is mounted, or (hive not NULL) in one hive, a file of the guest.  What the logs of
+ * a hive hold that is newer is in it afterwards, too; DRY_UNSUPPORTED when they do not tell all.  *nhives (if given) were
+ * written; a hive that holds all already is not.
+ */
+DRY_API int dry_registry_change(struct dry_change *c, struct dry_hive_writer *w, const char *hive,
+				const struct dry_registry_edits *edits, size_t *nhives, struct dry_error *e);
+/* The same of one hive that was opened by dry_hive_open(): its new content, free(*out); NULL when nothing would change. */
+DRY_API int dry_hive_change(struct dry_registry *r, struct dry_hive_writer *w, const struct dry_registry_edits *edits, void **out,
+			    size_t *len, struct dry_error *e);
+
+/* ---- customizing a guest ---- */
+
+/* Operations with names, in the order in which they are to be done. */
+struct dry_customize;
+DRY_API struct dry_customize *dry_customize_new(void); /* NULL when memory is out */
+DRY_API void dry_customize_free(struct dry_customize *z); /* NULL is fine */
+struct dry_customize_op {
+	const char *name; /* "append-line" */
+	const char *arg;  /* the form of its argument, "FILE:LINE"; NULL: it has none */
+	const char *help;
+	bool own;	  /* no peer has it */
+};
+/* The i-th operation that there is, by name; false past the end. */
+DRY_API bool dry_customize_op_at(size_t i, struct dry_customize_op *out);
+/*
+ * Takes one: its argument is judged, and files of the host that it names are read or opened.  DRY_USAGE for what is wrong with it.
+ * To be called before dry_confine().
+ */
+DRY_API int dry_customize_add(struct dry_customize *z, const char *name, const char *arg, struct dry_error *e);
+/* The i-th file or folder of the host that is read later, so that it must stay readable; NULL past the end. */
+DRY_API const char *dry_customize_host_path(const struct dry_customize *z, size_t i);
+struct dry_customize_how {
+	/* Told of each operation when it begins; NULL: nobody wants to know. */
+	void (*say)(void *arg, const char *line);
+	/* What the guest's programs say, on stream 1 or 2; non-zero ends it with DRY_CANCELED.  NULL: forgotten. */
+	int (*output)(void *arg, int stream, const void *bytes, size_t len);
+	bool (*stop)(void *arg); /* asked while a program runs; NULL: no */
+	void *arg;
+	uint64_t max_ms, max_output; /* of each program, as in struct dry_run_how; 0: an hour, 64 MiB */
+	bool network; /* of programs, as in struct dry_run_how */
+	struct dry_hive_writer *writer; /* for Windows; NULL: then its registry cannot be changed */
+};
+DRY_API int dry_customize_run(struct dry_change *c, const struct dry_customize *z, const struct dry_customize_how *how,
+			      struct dry_error *e);
+/* Is there an operation that runs a program of the guest? */
+DRY_API bool dry_customize_runs(const struct dry_customize *z);
+
+/* ---- making a guest ready to be cloned ---- */
+
+struct dry_sysprep_op {
+	const char *name, *help;
+	bool by_default;
+	bool own; /* the peer's virt-sysprep does not have it */
+};
+/* The i-th operation that there is, by name; false past the end. */
+DRY_API bool dry_sysprep_op_at(size_t i, struct dry_sysprep_op *out);
+struct dry_sysprep_how {
+	/* "a,b": these alone; NULL: what operations says. */
+	const char *enable;
+	/* "defaults,-a,b", "all,-a": added and taken away, one after the other; NULL: the defaults. */
+	const char *operations;
+	bool peer; /* the defaults of virt-sysprep, which has fewer operations */
+	/* Of user-account, between commas: who stays; who goes (NULL: all others).  NULL: nobody is named. */
+	const char *keep_accounts, *remove_accounts;
+	const struct dry_customize *customize; /* for the operation of that name; NULL: nothing */
+	struct dry_customize_how how;
+};
+/* Are enable and operations right?  Nothing is done. */
+DRY_API int dry_sysprep_judge(const struct dry_sysprep_how *how, struct dry_error *e);
+DRY_API int dry_sysprep_run(struct dry_change *c, const struct dry_sysprep_how *how, struct dry_error *e);
+/*
+ * Of the mounted tree, secrets that its clones would share, at the places where such things usually lie: fn is called with the path
+ * and what it is ("a private key of ssh"); non-zero ends it with DRY_CANCELED.  None found is no promise that there is none.
+ */
+DRY_API int dry_guest_secrets(struct dry_guest *g, int (*fn)(void *arg, const char *path, const char *what), void *arg,
+			      struct dry_error *e);
+
 /* ---- the end of a change ---- */
 
 struct dry_change_result {

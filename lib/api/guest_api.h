@@ -85,6 +85,9 @@ int guest_twin(struct dry_guest *g, struct dry_guest **out, struct err *e);
 void guest_windows_free(struct dry_guest *g);
 /* What a filesystem says of one of its files, as the public header has it. */
 void guest_stat_public(const struct dry_guest *g, const struct fs *fs, const struct fs_stat *st, struct dry_stat *out);
+/* guest_change.c: what is beneath a change of which something will be changed; lent. */
+struct change;
+int change_inner(struct dry_change *c, struct change **out, struct err *e);
 /* ERR_USAGE when nothing is mounted yet. */
 int guest_mounted(const struct dry_guest *g, struct err *e);
 

@@ -127,6 +127,12 @@ static int changing(struct dry_change *c, struct err *e)
 	return c->finished ? err_set(e, ERR_USAGE, "the change has ended") : 0;
 }
 
+int change_inner(struct dry_change *c, struct change **out, struct err *e)
+{
+	*out = c->change;
+	return changing(c, e);
+}
+
 static int place(struct dry_change *c, struct dry_node n, uint64_t *node, struct err *e)
 {
 	int rc = changing(c, e);
