@@ -62,6 +62,25 @@ void opt_list_free(struct opt_list *l)
 	*l = (struct opt_list){ NULL, 0 };
 }
 
+bool opt_event_add(struct opt_events *l, const char *name, const char *value)
+{
+	struct opt_event *items = alloc_resize(l->items, l->n + 1, sizeof *items);
+
+	if (!items) {
+		cmd_warn("out of memory");
+		return false;
+	}
+	l->items = items;
+	l->items[l->n++] = (struct opt_event){ name, value };
+	return true;
+}
+
+void opt_events_free(struct opt_events *l)
+{
+	free(l->items);
+	*l = (struct opt_events){ NULL, 0 };
+}
+
 /* Puts one value where its option wants it; false with a sentence printed when it is not of the option's kind. */
 static bool opt_store(const struct usage *u, const struct opt *o, const char *value)
 {
@@ -74,6 +93,8 @@ static bool opt_store(const struct usage *u, const struct opt *o, const char *va
 		return true;
 	case OPT_KIND_LIST:
 		return opt_list_add(o->dest, value);
+	case OPT_KIND_EVENT:
+		return opt_event_add(o->dest, o->name, value);
 	case OPT_KIND_SIZE:
 		if (text_parse_size(value, o->dest))
 			return true;

@@ -25,8 +25,17 @@ struct opt_list {
 	size_t n;
 };
 
+/* Options of several names in the order in which they were given; the pointers are the table's and argv's. */
+struct opt_event {
+	const char *name, *value; /* value NULL: the option has none */
+};
+struct opt_events {
+	struct opt_event *items;
+	size_t n;
+};
+
 enum opt_kind { OPT_KIND_END, OPT_KIND_FLAG, OPT_KIND_STRING, OPT_KIND_LIST, OPT_KIND_SIZE, OPT_KIND_U64, OPT_KIND_CHOICE,
-		OPT_KIND_WHEN };
+		OPT_KIND_WHEN, OPT_KIND_EVENT };
 
 struct opt {
 	enum opt_kind kind;
@@ -44,6 +53,8 @@ struct opt {
 #define OPT_CHOICE(l, n, a, int_ptr, c, h) { OPT_KIND_CHOICE, l, n, a, h, (int_ptr), (c) }
 /* A choice that may be left out: "--name" and "-l" are the first of the choices, "--name=WORD" is that one. */
 #define OPT_WHEN(l, n, a, int_ptr, c, h) { OPT_KIND_WHEN, l, n, a, h, (int_ptr), (c) }
+/* Noted among others, in their order; a NULL: it has no value. */
+#define OPT_EVENT(n, a, events_ptr, h) { OPT_KIND_EVENT, 0, n, a, h, (events_ptr), NULL }
 #define OPT_END { OPT_KIND_END, 0, NULL, NULL, NULL, NULL, NULL }
 
 struct usage {
@@ -61,6 +72,8 @@ enum opts_answer { OPTS_OK, OPTS_DONE, OPTS_BAD };
  */
 enum opts_answer opts_parse(const struct usage *u, const struct opt *opts, int *argc, char ***argv);
 void opt_list_free(struct opt_list *l); /* for CLEANUP */
+bool opt_event_add(struct opt_events *l, const char *name, const char *value);
+void opt_events_free(struct opt_events *l); /* for CLEANUP */
 /* For programs that parse by themselves, under a peer's name; false with a sentence printed when memory is out. */
 bool opt_list_add(struct opt_list *l, const char *s);
 

@@ -5,6 +5,7 @@
 #include "alloc.h"
 #include "guest_opts.h"
 #include "out.h"
+#include "registry_change.h"
 #include "text.h"
 
 #include <errno.h>
@@ -16,11 +17,11 @@ enum where { WHERE_ALL, WHERE_KEYS, WHERE_NAMES, WHERE_DATA };
 
 struct action;
 struct registry_cmd {
-	struct guest_opts guest;
+	struct change_opts change; /* of what only reads, its options of guests alone */
 	struct dry_registry *r;
 	const struct action *action;
 	const char *label;
-	const char *hive, *prefix;
+	const char *hive, *prefix, *type;
 	int encoding; /* 0: UTF-8 */
 	int where;
 	bool json, recursive, exact;
@@ -403,7 +404,7 @@ static int registry_open(struct registry_cmd *c, struct guest_set *set, const st
 
 	if (c->hive)
 		return dry_hive_open(host->fd, host->logs, host->nlogs, c->hive, &c->r, &e) < 0 ? cmd_fail(&e) : EXIT_DONE;
-	g = guest_ready(&c->guest, set, 0);
+	g = guest_ready(&c->change.guest, set, 0);
 	path = set->nitems ? set->items[0].path : NULL;
 	if (!g)
 		return EXIT_FAILED;
@@ -434,21 +435,27 @@ static int run(struct registry_cmd *c, int argc, char **argv)
 	CLEANUP(guest_set_free) struct guest_set set = { .guests = NULL };
 	CLEANUP(host_hive_close) struct host_hive host = { .fd = -1 };
 	const struct guest_confine confine = { .write_dir = -1, .seconds = 3600 };
-	bool with_image = !c->hive && !c->guest.images.n, fatal;
+	bool with_image = !c->hive && !c->change.guest.images.n && !c->change.guest.domains.n, fatal;
 	int status;
 
 	if (!argc)
-		return cmd_usage("registry", "say what to do: get, list, export or find");
+		return cmd_usage("registry", "say what to do: get, list, export, find, set, delete or merge");
+	c->json = c->change.json;
+	if (registry_is_change(argv[0]))
+		return registry_change_run(&(struct registry_change){ &c->change, c->hive, c->prefix, c->type, c->exact }, argc,
+					   argv);
 	c->action = action_named(argv[0]);
 	if (!c->action)
-		return cmd_usage("registry", "\"%s\" is none of get, list, export and find", argv[0]);
+		return cmd_usage("registry", "\"%s\" is none of get, list, export, find, set, delete and merge", argv[0]);
+	if (c->change.dry_run || c->change.undo || c->type)
+		return cmd_usage("registry", "--dry-run, --undo-file and --type go with set, delete and merge");
 	argc--;
 	argv++;
-	if (c->hive && (c->guest.images.n || c->guest.mounts.n))
-		return cmd_usage("registry", "--hive is a file by itself, and goes with neither -a nor -m");
+	if (c->hive && (c->change.guest.images.n || c->change.guest.mounts.n || c->change.guest.domains.n))
+		return cmd_usage("registry", "--hive is a file by itself, and goes with none of -a, -d and -m");
 	if (with_image && !argc)
 		return cmd_usage("registry", "name an image, or a hive with --hive");
-	status = c->hive ? 0 : guest_set_paths("registry", &c->guest, with_image ? 1 : 0, argv, &set);
+	status = c->hive ? 0 : guest_set_paths("registry", &c->change.guest, with_image ? 1 : 0, argv, &set);
 	c->alone = c->hive || (set.nitems && set.items[0].path);
 	if (!status)
 		status = take_operands(c, argc - with_image, argv + with_image);
@@ -457,7 +464,7 @@ static int run(struct registry_cmd *c, int argc, char **argv)
 	c->label = c->hive ? c->hive : set.guests[0].label;
 	if (c->hive && host_hive_open(c->hive, &host))
 		return EXIT_FAILED;
-	status = guest_set_open(&c->guest, &confine, &set, &fatal);
+	status = guest_set_open(&c->change.guest, &confine, &set, &fatal);
 	if (!fatal && !status)
 		status = registry_open(c, &set, &host);
 	if (fatal || status)
@@ -473,19 +480,18 @@ int cmd_registry(int argc, char **argv)
 {
 	static const char *const encodings[] = { "utf-8", "utf-16", NULL };
 	static const char *const places[] = { "all", "keys", "names", "data", NULL };
-	struct registry_cmd c = { .text = STRBUF_INIT };
-	const struct usage u = { "registry", "[options] get|list|export|find IMAGE[:/HIVE] [TEXT] [KEY [NAME]]",
-				 "Reads the Windows registry of a guest, or of one hive." };
+	struct registry_cmd c = { .change = CHANGE_OPTS_INIT, .text = STRBUF_INIT };
+	const struct usage u = { "registry", "[options] get|list|export|find|set|delete|merge IMAGE[:/HIVE] ...",
+				 "Reads and changes the Windows registry of a guest, or of one hive." };
 	const struct opt opts[] = {
-		GUEST_OPTS(&c.guest),
-		GUEST_OPT_MOUNT(&c.guest),
+		CHANGE_OPTS(&c.change, 'd'),
 		OPT_STRING(0, "hive", "FILE", &c.hive, "a hive on this host, in place of an image"),
 		OPT_FLAG('R', "recursive", &c.recursive, "list: with everything below"),
 		OPT_CHOICE(0, "encoding", "utf-8|utf-16", &c.encoding, encodings, "export: of the text (utf-8)"),
-		OPT_STRING(0, "prefix", "KEY", &c.prefix, "export: put this before the name of each key"),
+		OPT_STRING(0, "prefix", "KEY", &c.prefix, "export: put this before the name of each key; merge: take it away"),
 		OPT_CHOICE(0, "in", "all|keys|names|data", &c.where, places, "find: where to look (all)"),
-		OPT_FLAG('x', "exact", &c.exact, "find: the whole of it, in this case; get: \"@\" is a name"),
-		OPT_FLAG(0, "json", &c.json, "print JSON"),
+		OPT_FLAG('x', "exact", &c.exact, "find: the whole of it, in this case; get, set, delete: \"@\" is a name"),
+		OPT_STRING(0, "type", "TYPE", &c.type, "set: sz, expand, multi, dword, qword, binary, none or a number (sz)"),
 		OPT_END,
 	};
 	int status = EXIT_USAGE;
@@ -503,6 +509,6 @@ int cmd_registry(int argc, char **argv)
 	}
 	dry_registry_close(c.r);
 	strbuf_free(&c.text);
-	guest_opts_free(&c.guest);
+	change_opts_free(&c.change);
 	return status;
 }

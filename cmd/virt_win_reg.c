@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * virt_win_reg.c - the program under the name virt-win-reg, as far as it reads.
+ * virt_win_reg.c - the program under the name virt-win-reg.
  *
  * The peer is a script in Perl: its options are taken in any place and cut short, it ends with 255 where it dies, and a value
  * is printed by hivexget, whose words and status are told.
@@ -8,8 +8,9 @@
 #include "alloc.h"
 #include "out.h"
 #include "registry.h"
+#include "registry_change.h"
 #include "text.h"
-#include "virt.h"
+#include "virt_change.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,18 +39,20 @@ static const char usage[] =
 	"Usage:\n"
 	"    virt-win-reg [options] DISK 'HKLM\\Path\\To\\Subkey'          a key and all below it\n"
 	"    virt-win-reg [options] DISK 'HKLM\\Path\\To\\Subkey' NAME     a value\n"
-	"    virt-win-reg [options] DISK 'HKLM\\Path\\To\\Subkey' @        its default value\n\n"
+	"    virt-win-reg [options] DISK 'HKLM\\Path\\To\\Subkey' @        its default value\n"
+	"    virt-win-reg [options] --merge DISK [FILE.reg ...]           change it as files say, or standard input\n\n"
 	"Options:\n"
 	"    --format FMT                  format of the disk; without it, it is found\n"
 	"    --unsafe-printable-strings    print strings as text rather than as bytes\n"
 	"    -d, --debug                   tell what is done\n"
-	"    --encoding UTF-16LE|ASCII     has a meaning with --merge only\n"
+	"    --merge                       merge files of regedit into the registry\n"
+	"    --encoding UTF-16LE|ASCII     with --merge: how strings are kept; UTF-16LE\n"
 	"    --version                     print the version\n"
 	"    -?, --help                    print this help\n";
 
 struct win {
 	struct virt v;
-	bool strings;
+	bool strings, merge, ascii;
 	struct strbuf text;
 	bool failed;
 };
@@ -335,6 +338,44 @@ static int read_registry(struct win *w, const char *path, const char *name)
 	return rc;
 }
 
+/* ---- merging ---- */
+
+static int merge_in(struct win *w, struct dry_registry_edits *edits, int nfiles, char **files)
+{
+	struct dry_hive_writer *writer = NULL;
+	struct dry_change *c = NULL;
+	struct dry_error e = { .code = DRY_OK };
+	int rc = 0;
+
+	for (int i = 0; i < nfiles && !rc; i++)
+		rc = registry_take_file(edits, "virt-win-reg", files[i], w->ascii, NULL);
+	if (!rc && !nfiles)
+		rc = registry_take_file(edits, "virt-win-reg", "-", w->ascii, NULL);
+	if (rc)
+		return DIED;
+	if (dry_hive_writer_start(&writer, &e) < 0) {
+		fprintf(stderr, "virt-win-reg: %s\n", e.msg);
+		return DIED;
+	}
+	rc = virt_change_begin(&w->v, NULL, &c);
+	if (rc == VIRT_GO_ON && dry_registry_change(c, writer, NULL, edits, NULL, &e) < 0) {
+		fprintf(stderr, "virt-win-reg: %s\n", e.msg);
+		rc = EXIT_FAILED;
+	}
+	rc = virt_change_end(&w->v, c, rc == VIRT_GO_ON ? EXIT_DONE : rc);
+	dry_hive_writer_stop(writer);
+	return rc == EXIT_DONE ? EXIT_DONE : DIED;
+}
+
+static int merge(struct win *w, int nfiles, char **files)
+{
+	struct dry_registry_edits *edits = dry_registry_edits_new();
+	int rc = edits ? merge_in(w, edits, nfiles, files) : die("virt-win-reg: out of memory");
+
+	dry_registry_edits_free(edits);
+	return rc;
+}
+
 static int wrong_option(int argc, char **argv)
 {
 	const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
@@ -352,9 +393,13 @@ static int option(struct win *w, int c, int argc, char **argv)
 		w->strings = true;
 		return VIRT_GO_ON;
 	case WIN_ENCODING: /* of strings that are merged: the peer ignores it, too, when it reads */
+		w->ascii = strcasecmp(optarg, "ASCII") == 0;
+		if (!w->ascii && strcasecmp(optarg, "UTF-16LE") != 0)
+			return die("virt-win-reg: --encoding: strings are kept in UTF-16LE or in ASCII");
 		return VIRT_GO_ON;
 	case WIN_MERGE:
-		return die("virt-win-reg: --merge changes the guest, which drydock does not do yet: it only reads");
+		w->merge = true;
+		return VIRT_GO_ON;
 	case WIN_VERSION:
 		return virt_option(&w->v, 'V', NULL);
 	case VIRT_FORMAT:
@@ -393,10 +438,12 @@ static int run(struct win *w, int argc, char **argv)
 			argv[optind]);
 		return DIED;
 	}
-	if (nleft < 2 || nleft > 3)
+	if (!w->merge && (nleft < 2 || nleft > 3))
 		return refuse("expecting 1 or 2 more parameters, subkey path and optionally the value to export");
 	if (virt_add_image(&w->v, argv[optind]) != VIRT_GO_ON)
 		return DIED;
+	if (w->merge)
+		return merge(w, nleft - 1, argv + optind + 1);
 	return read_registry(w, argv[optind + 1], nleft > 2 ? argv[optind + 2] : NULL);
 }
 

@@ -1486,8 +1486,8 @@ struct dry_registry_edits;
 DRY_API struct dry_registry_edits *dry_registry_edits_new(void); /* NULL when memory is out */
 DRY_API void dry_registry_edits_free(struct dry_registry_edits *edits); /* NULL is fine */
 /*
- * Adds what a text of regedit (".reg") says, in UTF-16 or UTF-8.  ascii: texts become values byte by byte, not in UTF-16.  prefix is
- * taken from the beginning of each key; NULL: nothing.  DRY_USAGE names the line that is wrong.
+ * Adds what a text of regedit (".reg") says, in UTF-16 or UTF-8.  ascii: texts become values byte by byte, not in UTF-16.
+ * prefix is taken from the beginning of each key; NULL: nothing.  DRY_USAGE names the line that is wrong.
  */
 DRY_API int dry_registry_edits_text(struct dry_registry_edits *edits, const void *bytes, size_t len, bool ascii,
 				    const char *prefix, struct dry_error *e);

@@ -8,7 +8,7 @@ make_hive()
 {
 	requires perl
 	perl -MWin::Hivex -e 1 2>/dev/null || skip "Win::Hivex is not installed"
-	perl "$BATS_TEST_DIRNAME/make_hive.pl" "$1"
+	perl "$(dirname "${BASH_SOURCE[0]}")/make_hive.pl" "$1"
 }
 
 # windows_hives: SOFTWARE, SYSTEM, SAM and NTUSER.DAT of a Windows 11, in this folder.

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# customize.bats - commands in a guest's root, and guests that are set up: whole or not at all.
+load ../cli/helpers
+load ../cli/windows
+load guests
+
+setup_file()
+{
+	make_appliance
+}
+
+# guest: g.img, a system of a static shell, with the files that operations look at.
+guest()
+{
+	needs_machine
+	requires mke2fs busybox
+	mkdir -p t/bin t/etc/ssh t/root t/home t/tmp t/usr/share/zoneinfo/Europe t/usr/lib t/dev t/proc t/sys t/var/log \
+		t/etc/systemd/system t/lib/systemd t/etc/skel
+	cp "$(command -v busybox)" t/bin/busybox
+	for b in sh cat chmod ls id true false yes sleep touch uname; do ln -s busybox t/bin/$b; done
+	printf 'ID=debian\nVERSION_ID="12"\nNAME=Debian\n' >t/etc/os-release
+	printf 'root:x:0:0:root:/root:/bin/sh\n' >t/etc/passwd
+	printf 'root:*:19000:0:99999:7:::\n' >t/etc/shadow
+	printf 'root:x:0:\nstaff:x:50:\n' >t/etc/group
+	echo old >t/etc/hostname
+	echo key >t/etc/ssh/ssh_host_rsa_key
+	echo TZif2 >t/usr/share/zoneinfo/Europe/Berlin
+	cp t/bin/busybox t/lib/systemd/systemd
+	mke2fs -q -t ext4 -d t g.img 32M
+	sha256sum g.img >sum
+}
+
+# unchanged: the image is as it was, and no file of a change lies beside it.
+unchanged()
+{
+	sha256sum -c --quiet sum && [ -z "$(find . -name '*drydock-redo*')" ]
+}
+
+# busybox of Debian is static in a package of its own, which the peers' appliance has, too.
+@test "run: a command has the guest as its root; its status is ours, and a failure keeps nothing" {
+	guest
+	run -0 --separate-stderr drydock run -f raw g.img -- sh -c 'echo out; echo err >&2; cat /etc/hostname; touch /made'
+	[ "$output" = $'out\nold' ]
+	[ "$stderr" = err ]
+	[ "$(drydock ls -f raw g.img:/made)" = /made ]
+	sha256sum g.img >sum
+	run -7 drydock run -f raw g.img -- sh -c 'touch /more; exit 7'
+	unchanged
+	run -7 drydock run -f raw --keep g.img -- sh -c 'touch /more; exit 7'
+	[ "$(drydock ls -f raw g.img:/more)" = /more ]
+	[ "$(echo given | drydock run -f raw --input=- --env=X=y g.img -- sh -c 'cat; echo $X')" = $'given\ny' ]
+	e2fsck -fn g.img >/dev/null
+}
+
+@test "run: a command that never ends, or says too much, is ended and changes nothing" {
+	guest
+	fails_with 1 'did not end within 1 s' drydock run -f raw --time-limit=1 g.img -- sh -c 'touch /x; sleep 1000'
+	fails_with 1 'said more than 65536 bytes' drydock run -f raw --output-limit=64k g.img -- sh -c 'touch /x; yes' >/dev/null
+	fails_with 2 'name an image and a command' drydock run g.img
+	unchanged
+}
+
+@test "customize does all operations, in their order, or none" {
+	guest
+	printf 'echo "script in $(cat /etc/hostname)"\n' >script
+	drydock customize -f raw --hostname=new --user=ann:staff --password=ann:password:secret --ssh-inject='ann:string:ssh-x AAAA me' \
+		--run=script --timezone=Europe/Berlin --write='/etc/motd:hi' --append-line=/etc/motd:there --edit='/etc/motd:s/hi/HI/' \
+		--firstboot-command='echo booted' --upload=script:/bin/up --chmod=0700:/bin/up g.img >out
+	grep -qx 'script in new' out
+	[ "$(drydock cat -f raw g.img:/etc/motd)" = $'HI\nthere' ]
+	drydock cat -f raw g.img:/etc/shadow | grep -q '^ann:\$6\$'
+	[ "$(drydock cat -f raw g.img:/home/ann/.ssh/authorized_keys)" = 'ssh-x AAAA me' ]
+	drydock cat -f raw g.img:/usr/lib/drydock/firstboot/0001-echo-booted | grep -qx 'echo booted'
+	e2fsck -fn g.img >/dev/null
+	sha256sum g.img >sum
+	fails_with 1 'run-command: it ended with status 3: late' \
+		drydock customize -q -f raw --write=/etc/x:y --run-command='echo late; exit 3' g.img
+	fails_with 1 'the guest has no user "eve"' drydock customize -q -f raw --write=/etc/x:y --password=eve:random g.img
+	fails_with 2 'a password is selected by' drydock customize -q -f raw --root-password=secret g.img
+	fails_with 1 'install: it ended with status 127' drydock customize -q -f raw --write=/etc/x:y --install=vim g.img
+	unchanged
+}
+
+@test "sysprep takes away what was planted; --check names it before, and what is left" {
+	guest
+	run -1 drydock sysprep --check -f raw g.img
+	[ "$output" = '/etc/ssh/ssh_host_rsa_key: a host key of ssh' ]
+	drydock sysprep -f raw -q --append-line=/etc/motd:template g.img
+	run -0 drydock sysprep --check -f raw g.img
+	[ -z "$output" ]
+	[ "$(drydock cat -f raw g.img:/etc/motd)" = template ]
+	sha256sum g.img >sum
+	fails_with 2 '"nothing" is not a known operation' drydock sysprep -f raw --enable=nothing g.img
+	unchanged
+}
+
+@test "under the peers' names" {
+	guest
+	PATH=$BUILD/compat:$PATH
+	virt-customize -q -a g.img --write /etc/x:y
+	[ "$(virt-cat -a g.img /etc/x)" = y ]
+	sha256sum g.img >sum
+	virt-customize -n -a g.img --run-command 'touch /dry' --no-network >out
+	grep -q 'Running: touch /dry' out
+	fails_with 1 'virt-customize: error: hostname: "a..b" is no host name' virt-customize -q -a g.img --hostname a..b
+	fails_with 1 'virt-sysprep: error: "x" is not a known operation' virt-sysprep -a g.img --enable x
+	unchanged
+	virt-sysprep -a g.img --enable ssh-hostkeys >out
+	grep -q 'Performing "ssh-hostkeys"' out
+	fails_with 1 'No such file' virt-cat -a g.img /etc/ssh/ssh_host_rsa_key
+	virt-sysprep --list-operations >out
+	grep -qx 'ssh-hostkeys \* Remove the SSH host keys in the guest' out
+	! grep -q cloud-init out
+}
+
+@test "registry: a merge goes to the hives of its keys, all or none" {
+	needs_machine
+	windows_hives
+	windows_disk w.img
+	cat >m.reg <<-'EOF'
+		Windows Registry Editor Version 5.00
+
+		[HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\new]
+		"Start"=dword:00000003
+		[HKLM\SOFTWARE\Acme]
+		"n"="v"
+		[HKEY_USERS\Ann\Software\X]
+		"a"=-
+	EOF
+	drydock registry merge -f raw w.img m.reg
+	[ "$(drydock registry get -f raw w.img 'HKLM\SYSTEM\ControlSet001\Services\new' Start)" = 3 ]
+	[ "$(drydock registry get -f raw w.img 'HKLM\SOFTWARE\Acme' n)" = v ]
+	fails_with 1 'no value "a"' drydock registry get -f raw w.img 'HKU\Ann\Software\X' a
+	sha256sum w.img >sum
+	printf '[HKLM\\SOFTWARE\\Acme]\n"n"="w"\n[HKLM\\NOSUCH\\x]\n' >bad.reg
+	fails_with 1 'no hive for the key' drydock registry merge -f raw w.img bad.reg
+	unchanged
+	printf '[HKLM\\SOFTWARE\\Acme]\n"n"="peer"\n' | "$BUILD/compat/virt-win-reg" --merge w.img
+	"$BUILD/compat/virt-win-reg" w.img 'HKLM\SOFTWARE\Acme' n | grep -qx peer
+	drydock customize -q -f raw --firstboot-command='echo hi' w.img
+	drydock registry get -f raw w.img 'HKLM\SYSTEM\CurrentControlSet\Services\drydock-firstboot' ImagePath | grep -q firstboot.bat
+}
+
+@test "two systems on a disk are not customized: which one is not known" {
+	guest
+	requires sfdisk
+	truncate -s 80M two.img
+	printf 'label: dos\nstart=2048,size=65536\nstart=67584,size=65536\n' | sfdisk -q two.img
+	dd if=g.img of=two.img bs=1M seek=1 conv=notrunc status=none
+	dd if=g.img of=two.img bs=1M seek=33 conv=notrunc status=none
+	sha256sum two.img >sum
+	fails_with 1 '' drydock customize -q -f raw --hostname=x two.img
+	unchanged
+}
+
+@test "a guest that was customized here boots, and shows each change on its console" {
+	needs_machine
+	requires mke2fs busybox linux.uml
+	mkdir -p t/bin t/sbin t/etc/rc3.d t/etc/init.d t/root t/home t/tmp t/dev t/proc t/sys t/var/log t/usr/share/zoneinfo/Europe t/etc/skel
+	cp "$(command -v busybox)" t/bin/busybox
+	for b in sh cat chmod chown ls id mkdir mv rm sync hostname mount su date reboot poweroff grep; do ln -s busybox t/bin/$b; done
+	ln -s ../bin/busybox t/sbin/init
+	cp /usr/share/zoneinfo/Europe/Berlin t/usr/share/zoneinfo/Europe/ 2>/dev/null || skip "no time zones here"
+	printf 'ID=devuan\nNAME=Devuan\n' >t/etc/os-release
+	printf 'root:x:0:0:root:/root:/bin/sh\n' >t/etc/passwd
+	printf 'root:*:19000:0:99999:7:::\n' >t/etc/shadow
+	printf 'root:x:0:\n' >t/etc/group
+	printf '::sysinit:/etc/rc\n::ctrlaltdel:/bin/poweroff -f\n' >t/etc/inittab
+	cat >t/etc/rc <<-'END'
+		#!/bin/sh
+		mount -t proc proc /proc
+		mount -o remount,rw /
+		hostname "$(cat /etc/hostname)"
+		for s in /etc/rc3.d/S*; do "$s" start; done
+		poweroff -f
+	END
+	chmod 755 t/etc/rc
+	mke2fs -q -t ext4 -d t g.img 32M
+	cat >first <<-'END'
+		#!/bin/sh
+		echo "name=$(hostname)"
+		echo "user=$(id -u ann) $(su ann -c 'cat $HOME/.ssh/authorized_keys')"
+		echo "hour=$(date -d '2024-07-01 12:00' +%Z)"
+		echo "motd=$(cat /etc/motd)"
+		ls -l /bin/tool
+	END
+	echo tool >tool
+	chmod 755 tool
+	drydock customize -q -f raw --hostname=booted --user=ann --ssh-inject='ann:string:ssh-x AAAA me' --timezone=Europe/Berlin \
+		--write=/etc/motd:hello --edit='/etc/motd:s/hello/edited/' --upload=tool:/bin --firstboot=first \
+		--firstboot-command='echo second=$(ls /usr/lib/drydock/firstboot-done | wc -l)' g.img
+	boot() { TMPDIR=$PWD timeout 300 linux.uml mem=64M ubd0=g.img root=/dev/ubda rw con=null con0=fd:0,fd:1 quiet </dev/null 2>&1; }
+	boot >console || true
+	grep -qx 'name=booted.*' console
+	grep -q '^user=1000 ssh-x AAAA me' console
+	grep -q '^hour=CEST' console
+	grep -q '^motd=edited' console
+	grep -q '^-rwxr-xr-x.*/bin/tool' console
+	grep -q '^second=2' console
+	grep -q 'drydock-firstboot: all done' console
+	boot >again || true
+	! grep -q drydock-firstboot again
+}
