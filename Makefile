@@ -37,7 +37,7 @@ endif
 WITHOUT      := $(if $(filter 0,$(NTFS)),lib/fs/ntfs3g_%.c tests/unit/fs/ntfs_test.c)
 LIBDEPS      := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm -lpthread
 # Libraries of which a program that needs none of them should not pay the start: they are loaded when they are needed.
-PKGS_LATE    := hivex libxml-2.0 libpcre2-8
+PKGS_LATE    := fuse3 hivex libpcre2-8 libxml-2.0
 # As system headers: behind our own folders, so that no library's qcow2.h is taken for ours.
 PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) $(PKGS_LATE)))
 
@@ -113,11 +113,18 @@ CMD_OBJS := $(patsubst cmd/%.c,$(O)/cmd/%.o,$(wildcard cmd/*.c))
 $(O)/cmd/%.o: cmd/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Iinclude -iquotecmd -iquotelib/util -MMD -MP -c -o $@ $<
-$(BUILD)/drydock: $(CMD_OBJS) $(LAYER_LIBS)
-	$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJS) $(LAYER_LIBS) $(LIBDEPS) -ldl
+# The mount: a part of the program, which sees what commands see, and them.
+FUSE_OBJS := $(patsubst fuse/%.c,$(O)/fuse/%.o,$(wildcard fuse/*.c))
+$(O)/fuse/%.o: fuse/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Iinclude -iquotefuse -iquotecmd -iquotelib/util -MMD -MP -c -o $@ $<
+$(BUILD)/drydock: $(CMD_OBJS) $(FUSE_OBJS) $(LAYER_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJS) $(FUSE_OBJS) $(LAYER_LIBS) $(LIBDEPS) -ldl
 
 # Names of peers: the program looks at what it was called.
 COMPAT := qemu-img qemu-io
+COMPAT += guestmount
+COMPAT += guestunmount
 COMPAT += virt-alignment-scan
 COMPAT += virt-cat
 COMPAT += virt-copy-in

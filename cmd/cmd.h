@@ -28,6 +28,7 @@ int cmd_check(int argc, char **argv);
 int cmd_chmod(int argc, char **argv);
 int cmd_chown(int argc, char **argv);
 int cmd_commit(int argc, char **argv);
+int cmd_commit_mount(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_cp(int argc, char **argv);
@@ -48,6 +49,7 @@ int cmd_ls(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_measure(int argc, char **argv);
 int cmd_mkdir(int argc, char **argv);
+int cmd_mount(int argc, char **argv);
 int cmd_mv(int argc, char **argv);
 int cmd_rebase(int argc, char **argv);
 int cmd_registry(int argc, char **argv);
@@ -63,6 +65,7 @@ int cmd_tar(int argc, char **argv);
 int cmd_touch(int argc, char **argv);
 int cmd_truncate(int argc, char **argv);
 int cmd_undo(int argc, char **argv);
+int cmd_unmount(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_volumes(int argc, char **argv);
 int cmd_write(int argc, char **argv);
@@ -85,6 +88,8 @@ struct compat {
 };
 int cmd_qemu_img(int argc, char **argv);
 int cmd_qemu_io(int argc, char **argv);
+int cmd_guestmount(int argc, char **argv);
+int cmd_guestunmount(int argc, char **argv);
 
 /* One per peer's name: cmd/virt_NAME.c. */
 int virt_alignment_scan(int argc, char **argv);

@@ -326,7 +326,7 @@ static int confine_first(const struct guest_opts *o, const struct guest_confine 
 	CLEANUP(opt_list_free) struct opt_list folders = { NULL, 0 };
 	struct dry_error e = { .code = DRY_OK };
 	struct dry_confine how = { .want = (enum dry_confinement)o->confine, .again = true, .memory = GUEST_MEMORY,
-				   .terminal = o->keys.has_tty, .appliance = s->machines != NULL };
+				   .terminal = o->keys.has_tty, .appliance = s->machines != NULL, .mount = c->mount };
 	const struct dry_policy policy = image_policy_of(&o->image);
 	bool everywhere = c->trust_backing;
 
@@ -380,6 +380,8 @@ static int confine_last(const struct guest_opts *o, const struct guest_confine *
 		.seconds = c->seconds,
 		.terminal = o->keys.has_tty || c->shell,
 		.appliance = s->machines != NULL,
+		.mount = c->mount,
+		.write_images = c->image_flags & DRY_OPEN_WRITE,
 		.read_paths = c->read_paths,
 		.nread = c->nread,
 		.change = c->image_flags & DRY_OPEN_CHANGE && s->nguests == 1 ? s->guests[0].guest : NULL,

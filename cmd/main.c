@@ -40,6 +40,9 @@ static const struct command commands[] = {
 	{ "cp", "copy files out of guests, or into one", cmd_cp },
 	{ "tar", "write a tree of a guest as a tar archive, or unpack one there", cmd_tar },
 	{ "edit", "edit files of a guest", cmd_edit },
+	{ "mount", "show the files of a guest, or its disks, below a folder", cmd_mount },
+	{ "commit-mount", "keep what was written below a mount so far", cmd_commit_mount },
+	{ "unmount", "take such a mount away", cmd_unmount },
 	{ "registry", "read and change the Windows registry", cmd_registry },
 	{ "run", "run a command in a guest", cmd_run },
 	{ "customize", "set up a guest: accounts, packages, files and more", cmd_customize },
@@ -66,6 +69,8 @@ static const struct command commands[] = {
 static const struct compat compats[] = {
 	{ "qemu-img", cmd_qemu_img },
 	{ "qemu-io", cmd_qemu_io },
+	{ "guestmount", cmd_guestmount },
+	{ "guestunmount", cmd_guestunmount },
 	{ "virt-alignment-scan", virt_alignment_scan },
 	{ "virt-cat", virt_cat },
 	{ "virt-copy-in", virt_copy_in },

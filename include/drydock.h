@@ -269,6 +269,17 @@ DRY_API int dry_image_extent(struct dry_image *img, uint64_t len, uint64_t off, 
 /* The same of this image alone: what its backing file decides comes without DRY_EXTENT_ALLOC, at depth 0. */
 DRY_API int dry_image_extent_own(struct dry_image *img, uint64_t len, uint64_t off, struct dry_extent *out,
 				 struct dry_error *e);
+/*
+ * Where the run that begins at off lies on the host, of at most *len bytes: 1, and *len bytes of it lie, as they are, in that
+ * host file from host_off on.  0: of *len bytes, at least 1, *zero tells whether they are known to be zeros; else they are
+ * stored in another way.
+ */
+struct dry_place {
+	uint64_t host_dev, host_ino, host_off; /* st_dev and st_ino of the host file */
+	int fd; /* of the host file, lent as long as the guest or image is open: for reading; past the file's end are zeros */
+};
+DRY_API int dry_image_place(struct dry_image *img, uint64_t off, uint64_t *len, struct dry_place *out, bool *zero,
+			    struct dry_error *e);
 
 /* ---- check ---- */
 
@@ -801,6 +812,12 @@ struct dry_volume {
 };
 /* All volumes in order of disks and partitions; lent until the guest is closed.  A damaged table is in the notes. */
 DRY_API int dry_guest_volumes(struct dry_guest *g, const struct dry_volume **out, size_t *n, struct dry_error *e);
+/*
+ * The i-th disk, or volume, as an image of its bytes, which may be used by many threads while the guest is used by another;
+ * it is written to where the guest was opened for writing.  Ended by dry_image_close(), before the guest is.
+ */
+DRY_API int dry_guest_disk_image(struct dry_guest *g, size_t disk, struct dry_image **out, struct dry_error *e);
+DRY_API int dry_guest_volume_image(struct dry_guest *g, size_t volume, struct dry_image **out, struct dry_error *e);
 
 /* A subvolume or snapshot of a filesystem that has such. */
 struct dry_subvolume {
@@ -1206,6 +1223,16 @@ struct dry_stat {
 };
 DRY_API int dry_guest_lookup(struct dry_guest *g, const char *path, bool follow, struct dry_node *out,
 			     struct dry_error *e);
+/* What lies under one name in a directory, with a mount point crossed; a symlink is not followed. */
+DRY_API int dry_node_child(struct dry_guest *g, struct dry_node dir, const char *name, struct dry_node *out,
+			   struct dry_error *e);
+/*
+ * Each name in a directory but "." and "..", in the order of the disk, with mount points crossed; type has the S_IFMT bits of
+ * st_mode, 0: not known without dry_node_stat().  The name is lent; fn's first non-zero answer ends it.
+ */
+DRY_API int dry_node_list(struct dry_guest *g, struct dry_node dir,
+			  int (*fn)(void *arg, const char *name, struct dry_node node, uint32_t type), void *arg,
+			  struct dry_error *e);
 DRY_API int dry_node_stat(struct dry_guest *g, struct dry_node n, struct dry_stat *out, struct dry_error *e);
 /* At most len bytes of a regular file; *got is less only at its end. */
 DRY_API int dry_node_read(struct dry_guest *g, struct dry_node n, void *buf, size_t len, uint64_t off, size_t *got,
@@ -1218,9 +1245,6 @@ DRY_API int dry_node_extent(struct dry_guest *g, struct dry_node n, uint64_t off
  * file from host_off on; so that runs at the same place hold the same bytes.  0: it is a hole, stored in another way, or the
  * filesystem's reader does not tell; so of *len bytes, at least 1.
  */
-struct dry_place {
-	uint64_t host_dev, host_ino, host_off; /* st_dev and st_ino of the host file */
-};
 DRY_API int dry_node_place(struct dry_guest *g, struct dry_node n, uint64_t off, uint64_t *len, struct dry_place *out,
 			   struct dry_error *e);
 /* A symlink's target, NUL-terminated: free() it. */
@@ -1689,6 +1713,8 @@ struct dry_confine {
 	bool again;	  /* a stricter call will follow */
 	bool terminal;	  /* the settings of a terminal that is open may be changed: a passphrase is not echoed */
 	bool appliance;	  /* machines of a struct dry_machines will be used: what their disks and channel take stays allowed */
+	bool mount;	  /* a FUSE filesystem is served, whose descriptor comes through a socket that is open */
+	bool write_images; /* images that are open for writing may be written to */
 	const struct dry_guest *change; /* one opened with DRY_OPEN_CHANGE: its journals may still be removed; NULL: none */
 	uint64_t memory;  /* address space in bytes, with `appliance` what is private and writable of it; 0: no limit */
 	uint64_t seconds; /* of processor time, 0: no limit; then SIGXCPU */

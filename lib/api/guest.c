@@ -55,7 +55,8 @@ int dry_confine(const struct dry_confine *how, struct dry_confined *result, stru
 		.write_dir = how->write_dir,
 		.again = how->again,
 		.terminal = how->terminal,
-		.serve = how->appliance,
+		.serve = how->appliance || how->write_images,
+		.mount = how->mount,
 		.memory = how->memory,
 		.seconds = how->seconds,
 	};

@@ -19,6 +19,45 @@ int dry_guest_lookup(struct dry_guest *g, const char *path, bool follow, struct 
 	return 0;
 }
 
+int dry_node_child(struct dry_guest *g, struct dry_node dir, const char *name, struct dry_node *out,
+		   struct dry_error *error)
+{
+	API_ERR(e, error);
+	struct vfs_node n;
+	int rc = guest_mounted(g, e);
+
+	if (rc == 0)
+		rc = vfs_child(g->tree.vfs, (struct vfs_node){ dir.fs, dir.ino }, name, &n, e);
+	if (rc < 0)
+		return rc;
+	*out = (struct dry_node){ .fs = n.fs, .ino = n.ino };
+	return 0;
+}
+
+struct list_call {
+	int (*fn)(void *arg, const char *name, struct dry_node node, uint32_t type);
+	void *arg;
+};
+
+static int list_public(void *arg, const struct vfs_dirent *d, struct err *e)
+{
+	const struct list_call *c = arg;
+
+	(void)e;
+	return c->fn(c->arg, d->name, (struct dry_node){ d->node.fs, d->node.ino }, d->type);
+}
+
+int dry_node_list(struct dry_guest *g, struct dry_node dir,
+		  int (*fn)(void *arg, const char *name, struct dry_node node, uint32_t type), void *arg,
+		  struct dry_error *error)
+{
+	API_ERR(e, error);
+	struct list_call call = { fn, arg };
+	int rc = guest_mounted(g, e);
+
+	return rc < 0 ? rc : vfs_readdir(g->tree.vfs, (struct vfs_node){ dir.fs, dir.ino }, false, list_public, &call, e);
+}
+
 void guest_stat_public(const struct dry_guest *g, const struct fs *fs, const struct fs_stat *st, struct dry_stat *out)
 {
 	*out = (struct dry_stat){
@@ -88,6 +127,7 @@ int dry_node_place(struct dry_guest *g, struct dry_node n, uint64_t off, uint64_
 		return rc;
 	*len = MIN_OF(*len, ext.len);
 	out->host_off = ext.host_off;
+	out->fd = ext.flags & EXTENT_PLAIN ? block_host_fd(ext.host) : -1;
 	return ext.flags & EXTENT_PLAIN && block_host_id(ext.host, &out->host_dev, &out->host_ino);
 }
 

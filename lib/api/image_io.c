@@ -118,6 +118,24 @@ int dry_image_extent_own(struct dry_image *img, uint64_t len, uint64_t off, stru
 	return rc;
 }
 
+int dry_image_place(struct dry_image *img, uint64_t off, uint64_t *len, struct dry_place *out, bool *zero,
+		    struct dry_error *error)
+{
+	API_ERR(e, error);
+	struct extent x;
+	int rc = clip_range(img, len, off, e);
+
+	if (rc == 0)
+		rc = block_extent_merged(img->block, NULL, *len, off, &x, e);
+	if (rc < 0)
+		return rc;
+	*len = x.len;
+	*zero = x.flags & EXTENT_ZERO;
+	out->host_off = x.host_off;
+	out->fd = x.flags & EXTENT_PLAIN ? block_host_fd(x.host) : -1;
+	return !*zero && x.flags & EXTENT_PLAIN && block_host_id(x.host, &out->host_dev, &out->host_ino);
+}
+
 /* ---- check, resize ---- */
 
 struct finding_relay {

@@ -245,6 +245,22 @@ static int resolve(struct walk_state *s, const char *path, bool follow, struct e
 	}
 }
 
+int vfs_child(struct vfs *v, struct vfs_node dir, const char *name, struct vfs_node *out, struct err *e)
+{
+	struct vfs_node child = { .fs = dir.fs };
+	int rc;
+
+	if (strlen(name) > FS_NAME_MAX)
+		return path_error(e, ENAMETOOLONG, name);
+	rc = fs_lookup(dir.fs, dir.ino, name, &child.ino, e);
+	if (rc == -ERR_NOT_FOUND)
+		return path_error(e, ENOENT, name);
+	if (rc < 0)
+		return path_in(e, rc, name);
+	*out = cross(v, child);
+	return 0;
+}
+
 int vfs_realpath(struct vfs *v, const char *path, bool follow_last, struct vfs_node *out, struct strbuf *real,
 		 struct err *e)
 {

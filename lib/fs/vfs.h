@@ -51,6 +51,9 @@ int vfs_stat(struct vfs *v, const char *path, bool follow_last, struct fs_stat *
 bool vfs_is_dir(struct vfs *v, const char *path);
 bool vfs_is_file(struct vfs *v, const char *path);
 
+/* What lies under one name in a directory, with a mount point crossed; ERR_NOT_FOUND when there is nothing. */
+int vfs_child(struct vfs *v, struct vfs_node dir, const char *name, struct vfs_node *out, struct err *e);
+
 struct vfs_dirent {
 	const char *name;     /* lent until fn returns */
 	struct vfs_node node; /* with a mount point crossed */

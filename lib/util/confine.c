@@ -115,6 +115,8 @@ static const int calls_serving[] = {
 	SCMP_SYS(ftruncate),
 };
 
+/* The descriptor of a mount is taken; all further talk with the kernel is reading and writing. */
+static const int calls_mount[] = { SCMP_SYS(recvmsg) };
 /* A change of what is open: written to a journal and to images, and made stable. */
 static const int calls_changing[] = {
 	SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(fallocate), SCMP_SYS(ftruncate),
@@ -247,6 +249,8 @@ static int seccomp_restrict(const struct confine_how *how)
 		ALLOW_LIST(&rc, f, calls_writing);
 	if (how->serve)
 		ALLOW_LIST(&rc, f, calls_serving);
+	if (how->mount)
+		ALLOW_LIST(&rc, f, calls_mount);
 	if (how->nremove)
 		ALLOW_LIST(&rc, f, calls_changing);
 	if (how->again)

@@ -53,6 +53,8 @@ struct confine_how {
 	 * virtual machine are served.  And what is open for writing may be written to.
 	 */
 	bool serve;
+	/* A filesystem is served to the kernel by FUSE: its descriptor comes through a socket that is open. */
+	bool mount;
 	/*
 	 * Folders, by their descriptors, in which a file may still be removed: the journal of a change, when it is over.  With any,
 	 * files that are open for writing may be written to, made stable, and share blocks.

@@ -67,6 +67,25 @@ START_TEST(paths_resolve_as_the_kernel_resolves_them)
 }
 END_TEST
 
+START_TEST(one_name_in_a_directory_is_found_without_following_it)
+{
+	struct vfs *v = tree();
+	struct vfs_node root, at, same;
+	struct fs_stat st;
+
+	ok(vfs_lookup(v, "/", true, &root, &e));
+	ok(vfs_child(v, root, "abs", &at, &e));
+	ok(fs_stat(at.fs, at.ino, &st, &e));
+	ck_assert(S_ISLNK(st.mode));
+	ok(vfs_child(v, root, "etc", &at, &e));
+	ok(vfs_lookup(v, "/etc", true, &same, &e));
+	ck_assert(at.fs == same.fs && at.ino == same.ino);
+	ck_assert_int_eq(vfs_child(v, root, "nothing", &at, &e), -ERR_NOT_FOUND);
+	ck_assert_int_eq(vfs_child(v, root, "etc/name", &at, &e), -ERR_NOT_FOUND);
+	vfs_free(v);
+}
+END_TEST
+
 START_TEST(nothing_leads_out_of_the_guest)
 {
 	struct vfs *v = tree();
@@ -227,7 +246,8 @@ START_TEST(a_walk_crosses_mounts_or_stays)
 }
 END_TEST
 
-TEST_MAIN("vfs", paths_resolve_as_the_kernel_resolves_them, nothing_leads_out_of_the_guest,
-	  forty_symlinks_are_followed_and_no_more, long_paths_and_names_are_refused,
+TEST_MAIN("vfs", paths_resolve_as_the_kernel_resolves_them, one_name_in_a_directory_is_found_without_following_it,
+	  nothing_leads_out_of_the_guest, forty_symlinks_are_followed_and_no_more,
+	  long_paths_and_names_are_refused,
 	  a_guests_name_cannot_reach_the_terminal, mounts_cover_directories_and_dotdot_leaves_them,
 	  a_walk_is_sorted_deep_and_can_be_steered, a_walk_crosses_mounts_or_stays)

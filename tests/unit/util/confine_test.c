@@ -143,6 +143,31 @@ START_TEST(a_confined_process_has_no_sockets)
 }
 END_TEST
 
+static int try_receive(void *arg)
+{
+	const int *pair = arg;
+	char byte, space[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space };
+
+	return write(pair[0], "x", 1) == 1 && recvmsg(pair[1], &m, MSG_CMSG_CLOEXEC) == 1 ? ESCAPED : HELD;
+}
+
+START_TEST(a_message_is_received_only_by_who_serves_a_mount)
+{
+	const struct confine_how how = { .memory = 4 * GiB, .mount = true };
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+	held(try_receive, pair, CONFINE_SECCOMP);
+	/* "Got out" is what it is to do, and no further. */
+	ck_assert_int_eq(in_child(try_receive, pair, &how, 0), ESCAPED);
+	ck_assert_int_ne(in_child(try_socket, NULL, &how, CONFINE_SECCOMP), ESCAPED);
+	close(pair[0]);
+	close(pair[1]);
+}
+END_TEST
+
 static int try_ptrace(void *unused)
 {
 	(void)unused;
@@ -486,6 +511,7 @@ int main(void)
 	tcase_add_test(t, a_confined_process_cannot_make_a_file);
 	tcase_add_test(t, a_confined_process_cannot_exec);
 	tcase_add_test(t, a_confined_process_has_no_sockets);
+	tcase_add_test(t, a_message_is_received_only_by_who_serves_a_mount);
 	tcase_add_test(t, a_confined_process_cannot_trace_its_parent);
 	tcase_add_test(t, a_confined_process_cannot_signal_another);
 	tcase_add_test(t, a_confined_process_cannot_fork);
