@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /*
@@ -56,7 +57,7 @@ __attribute__((format(printf, 2, 3))) static void missing(struct confine_report 
 static int restrict_paths(const struct confine_how *how)
 {
 	CLEANUP(landlock_free) struct landlock l = LANDLOCK_INIT;
-	int rc = landlock_new(&l, 0);
+	int rc = landlock_new(&l, how->network ? LANDLOCK_NETWORK : 0);
 
 	for (size_t i = 0; !rc && i < how->nread; i++)
 		rc = landlock_allow(&l, how->read_paths[i], LANDLOCK_READ);
@@ -121,6 +122,13 @@ static const int calls_mount[] = { SCMP_SYS(recvmsg) };
 static const int calls_changing[] = {
 	SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(fallocate), SCMP_SYS(ftruncate),
 };
+/* Talking to a server, and asking for its name. */
+static const int calls_network[] = {
+	SCMP_SYS(connect), SCMP_SYS(socketpair), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getpeername),
+	SCMP_SYS(getsockname), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
+	SCMP_SYS(shutdown), SCMP_SYS(select), SCMP_SYS(pselect6),
+};
+static const int families[] = { AF_INET, AF_INET6, AF_UNIX };
 
 /* What confine() itself calls. */
 static const int calls_again[] = {
@@ -131,16 +139,17 @@ static const int calls_again[] = {
 
 /* What no honest path of ours comes near: the process dies on the spot. */
 static const int calls_deadly[] = {
-	SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(connect),
-	SCMP_SYS(bind), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
+	SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
 	SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd), SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(bpf),
 	SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd), SCMP_SYS(io_uring_setup), SCMP_SYS(keyctl),
 	SCMP_SYS(add_key), SCMP_SYS(request_key), SCMP_SYS(init_module), SCMP_SYS(finit_module),
 	SCMP_SYS(kexec_load), SCMP_SYS(reboot), SCMP_SYS(unshare), SCMP_SYS(setns), SCMP_SYS(pivot_root),
 };
+static const int calls_deadly_alone[] = { SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(connect), SCMP_SYS(bind) };
 
 static const unsigned long ioctls_always[] = { TCGETS, TIOCGWINSZ };
 static const unsigned long ioctls_terminal[] = { TCSETS, TCSETSW, TCSETSF };
+static const unsigned long ioctls_network[] = { FIONREAD, FIONBIO };
 static const unsigned long ioctls_reading[] = { BLKGETSIZE64, BLKGETSIZE, BLKSSZGET, BLKPBSZGET, BLKIOMIN, BLKIOOPT,
 						BLKROGET, BLKBSZGET };
 static const int fcntls[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_OFD_GETLK, F_OFD_SETLK };
@@ -223,6 +232,10 @@ static void allow_arguments(int *rc, scmp_filter_ctx f, const struct confine_how
 		for (size_t i = 0; i < ARRAY_LEN(ioctls_terminal); i++)
 			rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 			     SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)ioctls_terminal[i]));
+	for (size_t i = 0; how->network && i < ARRAY_LEN(families); i++)
+		rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)families[i]));
+	for (size_t i = 0; how->network && i < ARRAY_LEN(ioctls_network); i++)
+		rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)ioctls_network[i]));
 	if (how->nread)
 		for (size_t i = 0; i < ARRAY_LEN(ioctls_reading); i++)
 			rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
@@ -253,10 +266,14 @@ static int seccomp_restrict(const struct confine_how *how)
 		ALLOW_LIST(&rc, f, calls_mount);
 	if (how->nremove)
 		ALLOW_LIST(&rc, f, calls_changing);
+	if (how->network)
+		ALLOW_LIST(&rc, f, calls_network);
 	if (how->again)
 		ALLOW_LIST(&rc, f, calls_again);
 	allow_arguments(&rc, f, how);
 	allow_list(&rc, f, SCMP_ACT_KILL_PROCESS, calls_deadly, ARRAY_LEN(calls_deadly));
+	if (!how->network)
+		allow_list(&rc, f, SCMP_ACT_KILL_PROCESS, calls_deadly_alone, ARRAY_LEN(calls_deadly_alone));
 	return rc ? rc : -seccomp_load(f);
 }
 

@@ -61,6 +61,7 @@ struct confine_how {
 	 */
 	const int *remove_dirs;
 	size_t nremove;
+	bool network;	  /* sockets may be made and connected: this process talks to a server, and does nothing else */
 	bool terminal;	  /* the settings of a terminal that is open may be changed: a passphrase is not echoed */
 	uint64_t memory;  /* address space in bytes, with `serve` only what is private and writable of it; 0: no limit */
 	uint64_t seconds; /* processor time; 0: no limit */

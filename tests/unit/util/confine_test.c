@@ -143,6 +143,42 @@ START_TEST(a_confined_process_has_no_sockets)
 }
 END_TEST
 
+static int try_fork(void *unused)
+{
+	pid_t pid = fork();
+
+	(void)unused;
+	if (pid == 0)
+		_exit(0);
+	return pid > 0 ? ESCAPED : HELD;
+}
+
+/* What a process that talks to a server may do, and what it may not. */
+static int try_to_talk(void *unused)
+{
+	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)unused;
+	return sock >= 0 && close(sock) == 0 ? HELD : ESCAPED;
+}
+
+static int try_packets(void *unused)
+{
+	(void)unused;
+	return socket(AF_PACKET, SOCK_RAW, 0) >= 0 ? ESCAPED : HELD;
+}
+
+START_TEST(who_talks_to_a_server_has_sockets_and_no_more)
+{
+	static int (*const attempts[])(void *) = { try_to_talk, try_packets, try_exec, try_fork };
+	const struct confine_how how = { .network = true, .memory = 4 * GiB };
+
+	for (size_t i = 0; i < ARRAY_LEN(attempts); i++)
+		ck_assert_int_ne(in_child(attempts[i], NULL, &how, CONFINE_SECCOMP), ESCAPED);
+	ck_assert_int_ne(in_child(try_open, (char *)"/etc/passwd", &how, CONFINE_LANDLOCK), ESCAPED);
+}
+END_TEST
+
 static int try_receive(void *arg)
 {
 	const int *pair = arg;
@@ -200,16 +236,6 @@ START_TEST(a_confined_process_cannot_signal_another)
 	waitpid(victim, &status, 0);
 }
 END_TEST
-
-static int try_fork(void *unused)
-{
-	pid_t pid = fork();
-
-	(void)unused;
-	if (pid == 0)
-		_exit(0);
-	return pid > 0 ? ESCAPED : HELD;
-}
 
 START_TEST(a_confined_process_cannot_fork)
 {
@@ -511,6 +537,7 @@ int main(void)
 	tcase_add_test(t, a_confined_process_cannot_make_a_file);
 	tcase_add_test(t, a_confined_process_cannot_exec);
 	tcase_add_test(t, a_confined_process_has_no_sockets);
+	tcase_add_test(t, who_talks_to_a_server_has_sockets_and_no_more);
 	tcase_add_test(t, a_message_is_received_only_by_who_serves_a_mount);
 	tcase_add_test(t, a_confined_process_cannot_trace_its_parent);
 	tcase_add_test(t, a_confined_process_cannot_signal_another);
