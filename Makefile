@@ -36,10 +36,16 @@ endif
 # Sources that need it.
 WITHOUT      := $(if $(filter 0,$(NTFS)),lib/fs/ntfs3g_%.c tests/unit/fs/ntfs_test.c)
 LIBDEPS      := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm -lpthread
+# Those of util alone.
+LIBDEPS_UTIL := $(shell $(PKG_CONFIG) --libs libseccomp jansson libcrypto zlib libdeflate libzstd liblzma liblz4) -lpthread
 # Libraries of which a program that needs none of them should not pay the start: they are loaded when they are needed.
 PKGS_LATE    := fuse3 hivex libpcre2-8 libxml-2.0
+# Those of the helpers that hold connections to servers: programs of their own.
+HELPERS      := drydock-http drydock-nbd
+PKGS_drydock-http := libcurl
+PKGS_drydock-nbd  := libnbd
 # As system headers: behind our own folders, so that no library's qcow2.h is taken for ours.
-PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) $(PKGS_LATE)))
+PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) $(PKGS_LATE) $(foreach h,$(HELPERS),$(PKGS_$(h)))))
 
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wwrite-strings \
 	-Wno-missing-field-initializers
@@ -59,7 +65,7 @@ endif
 O := $(BUILD)/o
 
 .PHONY: all
-all: $(BUILD)/drydock $(BUILD)/agent/drydock-agent $(BUILD)/libdrydock.a $(BUILD)/libdrydock.so $(BUILD)/compat/.done
+all: $(BUILD)/drydock $(BUILD)/agent/drydock-agent $(HELPERS:%=$(BUILD)/net/%) $(BUILD)/libdrydock.a $(BUILD)/libdrydock.so $(BUILD)/compat/.done
 
 # ---- the layers ----
 # $(call includes,layer): its own folder, those it sees, the public header.  For "..." only: a library that asks for
@@ -107,6 +113,15 @@ $(O)/libagent.a: $(filter-out %/main.o,$(AGENT_OBJS))
 $(BUILD)/agent/drydock-agent: $(AGENT_OBJS) $(O)/appliance/proto.o $(O)/libutil.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $(if $(SAN),,-static) -o $@ $^
+
+# ---- the helpers for sources on a network: net/NAME_main.c is drydock-NAME, the rest is in each; they see util ----
+$(O)/net/%.o: net/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -iquotenet -iquotelib/util -MMD -MP -c -o $@ $<
+NET_OBJS := $(patsubst net/%.c,$(O)/net/%.o,$(filter-out %_main.c,$(wildcard net/*.c)))
+$(BUILD)/net/drydock-%: $(O)/net/%_main.o $(NET_OBJS) $(O)/libutil.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs $(PKGS_drydock-$*)) $(LIBDEPS_UTIL)
 
 # ---- the program: sees the public header and util ----
 CMD_OBJS := $(patsubst cmd/%.c,$(O)/cmd/%.o,$(wildcard cmd/*.c))
@@ -254,7 +269,7 @@ install: all
 	$(INSTALL) -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(COMPATDIR) $(COMPLETIONS)
 	$(INSTALL) -m 755 $(BUILD)/drydock $(BINDIR)
 	$(INSTALL) -d $(LIBDIR)/drydock
-	$(INSTALL) -m 755 $(BUILD)/agent/drydock-agent $(LIBDIR)/drydock
+	$(INSTALL) -m 755 $(BUILD)/agent/drydock-agent $(HELPERS:%=$(BUILD)/net/%) $(LIBDIR)/drydock
 	if [ -s $(BUILD)/appliance/key ]; then rm -rf $(LIBDIR)/drydock/appliance && \
 		$(INSTALL) -d $(LIBDIR)/drydock/appliance && \
 		for f in $(BUILD)/appliance/*; do \

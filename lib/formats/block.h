@@ -71,6 +71,9 @@ struct block_open {
  */
 int block_open(const char *name, const struct block_open *how, struct block **out, struct err *e);
 
+/* Does the name (a json: name, too) lead to a network?  An image of another name may still lie over one that does. */
+bool block_name_is_remote(const char *name);
+
 struct block *block_ref(struct block *b);
 /* Drops a reference; the last one closes.  Does not flush: a writer calls block_finish() first and looks at its answer. */
 void block_unref(struct block *b);

@@ -60,7 +60,9 @@ struct block_bitmap_ops {
 struct block_driver {
 	const char *name;	/* "qcow2", as the user types it */
 	size_t state_size;
-	bool is_protocol;	/* opens a host file by itself: no b->file, no probing beneath */
+	bool is_protocol;	/* opens a host file, or a source on a network, by itself: no b->file, no probing beneath */
+	bool is_remote;		/* protocol: reaches the network, so an image names it only where the policy says so */
+	const char *const *schemes; /* protocol that takes_names: further ones that it has ("nbds"); ends at NULL; NULL: none */
 	bool takes_names;	/* protocol: "NAME:..." as a file name is for it, as its option "filename" */
 	bool is_filter;		/* decides nothing: what lies where, and what comes from a backing file, the node beneath says */
 	bool noise_init;	/* what was never written does not read as zeros: block_zero_init() */
@@ -188,7 +190,7 @@ int block_new_filter(const struct block_driver *drv, struct block *file, struct 
 extern const struct block_driver *const block_drivers[];
 const struct block_driver *block_driver_find(const char *name);
 extern const struct block_driver block_host, block_host_device, block_raw, block_qcow2, block_luks, block_null_co,
-	block_null_aio, block_blkdebug, block_quorum, block_copy_on_read, block_throttle;
+	block_null_aio, block_http, block_https, block_nbd, block_blkdebug, block_quorum, block_copy_on_read, block_throttle;
 
 /* ---- the fault filter: tests only ---- */
 

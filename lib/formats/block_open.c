@@ -14,31 +14,35 @@
 #include "probe.h"
 #include "redo_settle.h"
 #include "text.h"
+#include "uri.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 static int node_open(struct dict *opts, const struct block_env *env, unsigned flags, bool below, struct block **out,
 		     struct err *e);
 
 static const struct block_policy default_policy = { .allow_all = false };
 
-/* "nbd://host", "https://...": a protocol that is not a host file.  A plain file may hold a colon. */
-static bool names_protocol(const char *name)
+/* "nbds://host": a further scheme of a driver; never without the slashes. */
+static bool has_scheme(const struct block_driver *drv, const char *name)
 {
-	const char *colon = strstr(name, "://");
+	const size_t len = uri_scheme(name);
 
-	if (!colon || colon == name)
-		return false;
-	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-") == (size_t)(colon - name);
+	for (size_t i = 0; len && drv->schemes && drv->schemes[i]; i++)
+		if (strlen(drv->schemes[i]) == len && strncasecmp(name, drv->schemes[i], len) == 0)
+			return true;
+	return false;
 }
 
-/* "blkdebug:...", "null-co://": a protocol driver that takes a name of its own apart; NULL for none. */
+/* "blkdebug:...", "null-co://", "https://": a protocol driver that takes a name of its own apart; NULL for none. */
 static const struct block_driver *driver_of_name(const char *name)
 {
 	for (size_t i = 0; block_drivers[i]; i++) {
-		const char *rest;
-		if (block_drivers[i]->takes_names && text_starts(name, block_drivers[i]->name, &rest) && *rest == ':')
-			return block_drivers[i];
+		const struct block_driver *drv = block_drivers[i];
+		const size_t len = strlen(drv->name);
+		if (drv->takes_names && ((strncasecmp(name, drv->name, len) == 0 && name[len] == ':') || has_scheme(drv, name)))
+			return drv;
 	}
 	return NULL;
 }
@@ -60,8 +64,8 @@ static int name_to_opts(const char *name, bool to_protocol, struct dict *opts, s
 		name = rest;
 	else if (text_starts(name, "file:", &rest))
 		name = rest;
-	else if (names_protocol(name))
-		return err_set(e, ERR_UNSUPPORTED, "%s: this build opens host files only", name);
+	else if (uri_scheme(name))
+		return err_set(e, ERR_UNSUPPORTED, "%s: images are opened from files, http, https and nbd", name);
 	return dict_set(opts, to_protocol ? "filename" : "file.filename", name, e);
 }
 
@@ -262,14 +266,46 @@ int block_open(const char *name, const struct block_open *how, struct block **ou
 
 /* ---- files that an image names ---- */
 
+/* "nbd:host:1", "http://...": on a network, or of a protocol that there is none of. */
+static bool names_address(const char *name)
+{
+	const struct block_driver *drv = driver_of_name(name);
+
+	return drv ? drv->is_remote : uri_scheme(name) > 0;
+}
+
+bool block_name_is_remote(const char *name)
+{
+	CLEANUP(dict_free) struct dict opts = DICT_INIT;
+	const char *rest;
+
+	if (!text_starts(name, "json:", &rest)) {
+		const struct block_driver *drv = driver_of_name(name);
+
+		return drv && drv->is_remote;
+	}
+	if (dict_from_json(&opts, rest, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < opts.n; i++) {
+		const char *dot = strrchr(opts.items[i].key, '.');
+		const struct block_driver *drv = block_driver_find(opts.items[i].value);
+
+		if (drv && drv->is_remote && strcmp(dot ? dot + 1 : opts.items[i].key, "driver") == 0)
+			return true;
+	}
+	return false;
+}
+
 char *block_resolve_name(const char *image_path, const char *name, struct err *e)
 {
 	const char *slash = image_path ? strrchr(image_path, '/') : NULL;
 	const char *path = name;
 	char *out;
 
-	if (text_starts(name, "json:", NULL) || names_protocol(name)) {
+	if (text_starts(name, "json:", NULL) || uri_scheme(name) || names_address(name)) {
 		out = alloc_strdup(name);
+	} else if (image_path && uri_scheme(image_path) && *name != '/' && !text_starts(name, "file:", NULL)) {
+		out = uri_sibling(image_path, name);
 	} else {
 		text_starts(name, "file:", &path);
 		out = *path == '/' || !slash ? alloc_strdup(path)
@@ -300,21 +336,28 @@ char *block_backing_path(const struct block *b, struct err *e)
 	return block_resolve_name(host_path(b), b->backing_name, e);
 }
 
-/* Every host file in the options of a tree must pass the policy; the admitted real path takes its place. */
+/*
+ * Every host file in the options of a tree must pass the policy; the admitted real path takes its place.  A source on a
+ * network is told by so many words that none of them is judged: all or nothing.
+ */
 static int admit_files(struct dict *opts, const char *image_path, const struct block_policy *p, struct err *e)
 {
 	for (size_t i = 0; i < opts->n; i++) {
 		struct dict_item *it = &opts->items[i];
-		const char *dot = strrchr(it->key, '.');
+		const char *dot = strrchr(it->key, '.'), *what = dot ? dot + 1 : it->key;
+		const struct block_driver *drv = strcmp(what, "driver") == 0 ? block_driver_find(it->value) : NULL;
 		CLEANUP(free_ptr) char *path = NULL;
 		char *admitted;
 		int rc;
 
-		if (strcmp(dot ? dot + 1 : it->key, "filename") != 0)
+		if (drv && drv->is_remote && !p->allow_all)
+			return err_set(e, ERR_POLICY, "the image names a source on a network by options, and no image reaches the "
+				       "network by itself");
+		if (strcmp(what, "filename") != 0)
 			continue;
 		if (text_starts(it->value, "json:", NULL) && !p->allow_all)
 			return err_set(e, ERR_POLICY, "a json: name within a json: name");
-		if (text_starts(it->value, "json:", NULL))
+		if (text_starts(it->value, "json:", NULL) || (names_address(it->value) && p->allow_all))
 			continue;
 		path = block_resolve_name(image_path, it->value, e);
 		if (!path)
@@ -326,6 +369,27 @@ static int admit_files(struct dict *opts, const char *image_path, const struct b
 		it->value = admitted;
 	}
 	return 0;
+}
+
+/* A name that an image gives, as options that have passed the policy. */
+static int name_to_admitted(const char *name, const char *image, bool to_protocol, const struct block_policy *p,
+			    struct dict *opts, struct err *e)
+{
+	CLEANUP(free_ptr) char *address = NULL;
+	int rc;
+
+	/* Beside an image on a network is on the network, too. */
+	if (names_address(name) || (image && uri_scheme(image))) {
+		address = block_resolve_name(image, name, e);
+		if (!address)
+			return -(int)ERR_NOMEM;
+	}
+	if (!address || !names_address(address)) {
+		rc = name_to_opts(address ? address : name, to_protocol, opts, e);
+		return rc < 0 ? rc : admit_files(opts, image, p, e);
+	}
+	rc = policy_admit_address(p, image, address, e);
+	return rc < 0 ? rc : name_to_opts(address, to_protocol, opts, e);
 }
 
 int block_open_named(struct block *b, const char *name, const char *format, unsigned flags, struct dict *opts,
@@ -342,9 +406,7 @@ int block_open_named(struct block *b, const char *name, const char *format, unsi
 	here.node = b;
 	down.above = &here;
 	if (name)
-		rc = name_to_opts(name, to_protocol, &all, e);
-	if (rc == 0)
-		rc = admit_files(&all, host_path(b), env->policy, e);
+		rc = name_to_admitted(name, host_path(b), to_protocol, env->policy, &all, e);
 	if (rc == 0 && opts)
 		rc = dict_merge(&all, opts, e); /* the user's own words need no admission */
 	if (rc == 0 && opts)

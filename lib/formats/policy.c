@@ -2,6 +2,7 @@
 #include "policy.h"
 
 #include "alloc.h"
+#include "uri.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -37,6 +38,8 @@ int policy_admit(const struct block_policy *p, const char *image_path, const cha
 		*out = alloc_strdup(named_path);
 		return *out ? 0 : err_nomem(e);
 	}
+	if (image_path && uri_scheme(image_path))
+		return err_set(e, ERR_POLICY, "an image that lies on a network names %s, a file of this host", named_path);
 	real = realpath(named_path, NULL);
 	if (!real)
 		return err_sys(e, errno, "%s", named_path);
@@ -59,4 +62,27 @@ int policy_admit(const struct block_policy *p, const char *image_path, const cha
 			       "trusted", real);
 	*out = take(real);
 	return 0;
+}
+
+/* The folder of an address, with the "/" at its end; free() it.  NULL: it has none, or memory is out. */
+static char *folder_of_address(const char *address)
+{
+	size_t scheme = uri_scheme(address), len = strcspn(address, "?#");
+
+	while (len > scheme + 3 && address[len - 1] != '/')
+		len--;
+	return len > scheme + 3 ? alloc_strndup(address, len) : NULL;
+}
+
+int policy_admit_address(const struct block_policy *p, const char *image, const char *address, struct err *e)
+{
+	CLEANUP(free_ptr) char *own = image && uri_scheme(image) ? folder_of_address(image) : NULL;
+
+	if (p->allow_all || (own && !p->allow_none && uri_is_beneath(address, own)))
+		return 0;
+	for (size_t i = 0; i < p->nallowed; i++)
+		if (uri_is_beneath(address, p->allowed[i]))
+			return 0;
+	return err_set(e, ERR_POLICY, "the image names %s, and no image reaches the network by itself; allow it by name if it is "
+		       "trusted", address);
 }

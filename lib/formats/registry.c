@@ -16,6 +16,9 @@ const struct block_driver *const block_drivers[] = {
 	&block_copy_on_read,
 	&block_throttle,
 	&block_luks,
+	&block_nbd,
+	&block_http,
+	&block_https,
 	NULL,
 };
 

@@ -123,6 +123,9 @@ static int begin(struct target *t, const char *name, struct stat *st, bool *exis
 	text_starts(name, "file:", &name);
 	if (text_starts(name, "json:", NULL) || !*name)
 		return err_set(e, ERR_UNSUPPORTED, "\"%s\" is not the path of a file or device", name);
+	if (block_name_is_remote(name))
+		return err_set(e, ERR_UNSUPPORTED, "%s: no image is made on a network; what is there already can be written to "
+			       "(-n)", name);
 	rc = resolve_links(name, &t->final, st, exists, e);
 	if (rc < 0)
 		return rc;

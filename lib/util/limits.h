@@ -426,6 +426,15 @@
 #define LIMIT_DEB_BYTES (4 * GiB)
 
 /*
+ * What is remembered of a source that is far away, of each: the metadata of a disk of some hundred GiB, which is looked at again
+ * and again.  What is read ahead, of which no stream gets more than a question's worth.
+ */
+#define LIMIT_READAHEAD_HELD (16 * MiB)
+#define LIMIT_READAHEAD (2 * MiB)
+/* Seconds that a server may take to answer an NBD client: a flush of what it holds in memory is the longest. */
+#define LIMIT_NBD_SECONDS 120
+
+/*
  * Editing texts by expressions.  A match of a sane pattern takes some thousand steps; so many take seconds.  A line that
  * comes out, and a file that is edited in memory: both are configuration, not data.
  */
