@@ -6,6 +6,7 @@
 #include "guest_run.h"
 #include "limits.h"
 #include "text.h"
+#include "uri.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -125,8 +126,14 @@ static int set_add_item(struct guest_set *s, size_t guest, const char *path)
 
 size_t guest_split(const char *operand)
 {
-	const char *colon = strstr(operand, ":/");
+	const size_t scheme = uri_scheme(operand);
+	const char *colon = strstr(operand + (scheme ? scheme + strlen("://") : 0), ":/");
 
+	/* "http://host/image:/path" is split behind its host; "nbd:unix:/socket" is one name to its end. */
+	if (scheme)
+		return colon ? (size_t)(colon - operand) : 0;
+	if (text_starts(operand, "nbd:", NULL))
+		return 0;
 	/* What is there under that very name is an image; and "json:..." is one name to its end. */
 	if (text_starts(operand, "json:", NULL) || access(operand, F_OK) == 0)
 		return 0;
@@ -360,6 +367,19 @@ static int confine_first(const struct guest_opts *o, const struct guest_confine 
 	return dry_confine(&how, NULL, &e) < 0 ? cmd_fail(&e) : 0;
 }
 
+/* Does any image come from a server, or may it name one that does? */
+static bool is_remote(const struct guest_opts *o, const struct guest_set *s)
+{
+	for (size_t i = 0; i < o->image.allow.n; i++)
+		if (uri_scheme(o->image.allow.items[i]) || strcmp(o->image.allow.items[i], "any") == 0)
+			return true;
+	for (size_t i = 0; i < s->nguests; i++)
+		for (size_t k = 0; k < s->guests[i].nimages; k++)
+			if (dry_name_is_remote(s->guests[i].images[k]))
+				return true;
+	return false;
+}
+
 static void out_of_time(int sig)
 {
 	static const char text[] = "drydock: stopped: this guest takes more processor time than any honest one\n";
@@ -466,7 +486,9 @@ static int open_one(struct guest_opts *o, const struct guest_confine *c, struct 
 	how.ask = (struct dry_ask){ .passphrase = NULL };
 	how.keys = NULL;
 	how.notice = NULL;
-	open_more(&how, g, s->handles);
+	/* Of a server's image there is one handle: each would have connections of its own, and what is kept of it. */
+	if (!is_remote(o, s))
+		open_more(&how, g, s->handles);
 	return 0;
 }
 
@@ -504,8 +526,11 @@ int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct g
 		return status;
 	tzset(); /* reads a file of the host's */
 	many_files();
-	/* Temporary files, and images that are written to, can only be opened by a process that still may. */
-	if (!c->image_flags && confine_first(o, c, s))
+	/*
+	 * Temporary files, images that are written to, and connections to servers can only be opened by a process that still
+	 * may.
+	 */
+	if (!c->image_flags && !is_remote(o, s) && confine_first(o, c, s))
 		return EXIT_FAILED;
 	o->writes = c->image_flags & DRY_OPEN_WRITE;
 	for (size_t i = 0; i < s->nguests; i++)

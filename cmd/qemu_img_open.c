@@ -10,6 +10,7 @@
 #include "qemu_img_qcow2.h"
 
 #include "dict.h"
+#include "uri.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -167,6 +168,15 @@ static bool backing_refuses(struct strbuf *out, const char *name, const char *fo
 	return true;
 }
 
+/* The library's sentence begins with the address, which has been said. */
+static void remote_reason(struct strbuf *out, const struct dry_error *e)
+{
+	const char *text = qi_reason(e);
+	const size_t scheme = uri_scheme(text), name = strcspn(text, " ");
+
+	strbuf_puts(out, scheme && name > scheme && text[name - 1] == ':' && text[name] ? text + name + 1 : text);
+}
+
 void qi_why_not(struct strbuf *out, const char *name, const char *format, unsigned flags, const struct dry_error *e)
 {
 	why_not(out, name, format, flags, e, 0);
@@ -181,6 +191,10 @@ static void why_not(struct strbuf *out, const char *name, const char *format, un
 
 	if (!*name) {
 		strbuf_puts(out, "The 'file' block driver requires a file name");
+		return;
+	}
+	if (dry_name_is_remote(name) && !(format && !dry_format_known(format))) {
+		remote_reason(out, e);
 		return;
 	}
 	if (proto && strncmp(name, "json:", 5) != 0 && strncmp(name, "file:", 5) != 0) {

@@ -3,6 +3,7 @@
 
 #include "alloc.h"
 #include "text.h"
+#include "uri.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -47,7 +48,13 @@ static bool put_image(struct virt *v, struct virt_image image)
 
 int virt_add_image(struct virt *v, const char *name)
 {
-	if (access(name, R_OK) < 0) {
+	if (text_starts(name, "file:///", NULL))
+		name += strlen("file://");
+	if (uri_scheme(name) && !dry_name_is_remote(name)) {
+		fprintf(stderr, "%s: %s: images come from files, http, https and nbd\n", v->name, name);
+		return EXIT_FAILED;
+	}
+	if (!uri_scheme(name) && access(name, R_OK) < 0) {
 		fprintf(stderr, "%s: access: %s: %s\n", v->name, name, strerror(errno));
 		return EXIT_FAILED;
 	}

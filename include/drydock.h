@@ -406,6 +406,11 @@ DRY_API int dry_image_window(struct dry_image *over, uint64_t off, uint64_t size
 /* The i-th format's name, NULL past the end; writable: among those that dry_create() and dry_convert() make. */
 DRY_API const char *dry_format_at(size_t i, bool writable);
 DRY_API bool dry_format_known(const char *name);
+/*
+ * Does an image of this name come from a server (http, https, nbd)?  Such an image must be opened before dry_confine(), and
+ * can be read afterwards.
+ */
+DRY_API bool dry_name_is_remote(const char *name);
 /* Can the format store what dry_image_write_compressed() writes? */
 DRY_API bool dry_format_compresses(const char *name);
 

@@ -25,6 +25,11 @@ bool dry_format_known(const char *name)
 	return block_format_known(name);
 }
 
+bool dry_name_is_remote(const char *name)
+{
+	return block_name_is_remote(name);
+}
+
 bool dry_format_compresses(const char *name)
 {
 	return block_format_compresses(name);
