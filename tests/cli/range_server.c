@@ -4,8 +4,7 @@
  *
  * usage: range_server FOLDER LOG [FAULT...]
  *
- * Listens on 127.0.0.1, prints its port, and serves each connection in a process of its own, in a group of processes, which is to be
- * killed.
+ * Listens on 127.0.0.1, prints its port, and serves each connection in a process of its own; their group is to be killed.
  * The log has a line for each answer: status, bytes of the body that were sent, range, path.  Faults:
  *
  *	whole		every answer is the whole file, with status 200
