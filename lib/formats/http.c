@@ -152,6 +152,8 @@ static int http_open(struct block *b, struct dict *opts, const struct block_env 
 		return rc;
 	if (b->flags & BLOCK_WRITE)
 		return err_set(e, ERR_UNSUPPORTED, "%s: files of web servers are only read", b->name);
+	if ((rc = remote_judge_chain(b, env, e)) < 0)
+		return rc;
 	how.name = b->name;
 	/* The helper gives up by itself before that. */
 	how.patience_seconds = how.open_seconds = (unsigned)timeout * (NET_HTTP_PATIENCE + 2);

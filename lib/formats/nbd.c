@@ -245,8 +245,7 @@ static int nbd_open(struct block *b, struct dict *opts, const struct block_env *
 				  .patience_seconds = LIMIT_NBD_SECONDS };
 	int rc = take_options(b, opts, &words, &how.open_seconds, e);
 
-	(void)env;
-	if (rc < 0)
+	if (rc < 0 || (rc = remote_judge_chain(b, env, e)) < 0)
 		return rc;
 	if (pthread_rwlock_init(&s->blocks, NULL) != 0)
 		return err_nomem(e);

@@ -104,6 +104,27 @@ char *remote_helper_path(const char *helper)
 
 /* ---- starting ---- */
 
+int remote_judge_chain(const struct block *b, const struct block_env *env, struct err *e)
+{
+	unsigned depth = 0;
+
+	/* Ends: a chain has at most LIMIT_BACKING_DEPTH images. */
+	for (; env; env = env->above) {
+		const struct block *n = env->node;
+
+		while (n && n->file)
+			n = n->file;
+		if (!n || !n->drv->is_remote)
+			continue;
+		if (n->drv == b->drv && strcmp(n->name, b->name) == 0)
+			return err_set(e, ERR_CORRUPT, "%s: the backing chain comes back to this file", b->name);
+		if (++depth >= LIMIT_REMOTE_DEPTH)
+			return err_set(e, ERR_LIMIT, "%s: a chain of more than %d images on a network", b->name,
+				       LIMIT_REMOTE_DEPTH);
+	}
+	return 0;
+}
+
 static uint64_t now_ms(void)
 {
 	struct timespec t;

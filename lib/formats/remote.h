@@ -9,6 +9,7 @@
 #ifndef DRYDOCK_REMOTE_H
 #define DRYDOCK_REMOTE_H
 
+#include "block_driver.h"
 #include "dict.h"
 #include "err.h"
 #include "net_proto.h"
@@ -44,6 +45,12 @@ int remote_write(struct remote *r, const void *buf, size_t len, uint64_t off, st
 int remote_do(struct remote *r, enum net_op op, unsigned flags, uint64_t len, uint64_t off, struct err *e);
 /* Runs from off on, at least one and at most NET_EXTENTS; their lengths are at least 1 and may reach beyond the range. */
 int remote_map(struct remote *r, uint64_t len, uint64_t off, struct net_extent *out, size_t *n, struct err *e);
+
+/*
+ * Before a source is opened for b, which has its name: is it the same as that of an image above it, whose backing file it
+ * would be (ERR_CORRUPT), or one too many (ERR_LIMIT: LIMIT_REMOTE_DEPTH)?
+ */
+int remote_judge_chain(const struct block *b, const struct block_env *env, struct err *e);
 
 /* Where helpers are: free() it; NULL: nowhere. */
 char *remote_helper_path(const char *helper);

@@ -431,6 +431,8 @@
  */
 #define LIMIT_READAHEAD_HELD (16 * MiB)
 #define LIMIT_READAHEAD (2 * MiB)
+/* Images on a network above each other: each has a process of its own. */
+#define LIMIT_REMOTE_DEPTH 16
 /* Seconds that a server may take to answer an NBD client: a flush of what it holds in memory is the longest. */
 #define LIMIT_NBD_SECONDS 120
 

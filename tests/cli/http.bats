@@ -194,6 +194,17 @@ teardown()
 	refused "a file of this host" drydock ls "$U/local.qcow2"
 }
 
+@test "a chain on a server that comes back, or does not end, is refused" {
+	requires qemu-img
+	local i
+
+	qemu-img create -q -u -f qcow2 -b loop.qcow2 -F qcow2 www/loop.qcow2 1M
+	for ((i = 0; i < 18; i++)); do qemu-img create -q -u -f qcow2 -b "$((i + 1)).qcow2" -F qcow2 "www/$i.qcow2" 1M; done
+	web
+	refused "the backing chain comes back to this file" drydock convert -q -O raw "$U/loop.qcow2" out.raw
+	refused "a chain of more than 16 images on a network" drydock convert -q -O raw "$U/0.qcow2" out.raw
+}
+
 @test "an image on this host reaches the network only where that is allowed by name" {
 	web
 	drydock create -q -f qcow2 -b "$U/disk.qcow2" -F qcow2 over.qcow2
