@@ -75,6 +75,13 @@
 /* Extents that are looked at for one answer, most of which become one. */
 #define LIMIT_NBD_STEPS 65536
 
+/* Clients of one server where the user has set no other limit: four threads each with LIMIT_NBD_BUFFER make 512 MiB. */
+#define LIMIT_NBD_CLIENTS 256
+/* Exports that a server lists and contexts of one, as far as a client of ours looks. */
+#define LIMIT_NBD_LIST 4096
+/* Lines of a file of shared keys for TLS. */
+#define LIMIT_TLS_KEYS 4096
+
 /* Linux numbers at most 128 GPT partitions by default and 256 minors of a disk; an MBR chain longer than this is a loop. */
 #define LIMIT_MBR_LOGICAL 256
 /* The UEFI minimum is 128 entries of 128 bytes (16 KiB); sgdisk makes up to 1024.  The array is read whole. */
