@@ -7,15 +7,29 @@
 #include "nbd_server.h"
 
 #include "limits.h"
+#include "tls.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/uio.h>
 
+/* Something that BLOCK_STATUS can tell; its number on the wire is its place among those of its export. */
+struct nbd_context {
+	enum nbd_context_kind { NBD_CONTEXT_ALLOCATION, NBD_CONTEXT_DEPTH, NBD_CONTEXT_BITMAP } kind;
+	char *name; /* "qemu:dirty-bitmap:day1" */
+	const char *bitmap; /* "day1", the end of the name */
+};
+#define NBD_CONTEXTS_MAX (NBD_BITMAPS_MAX + 2)
+_Static_assert(NBD_CONTEXTS_MAX <= 64, "a client's choice is a word of bits");
+
 struct nbd_own_export {
 	char *name, *description; /* description "": none */
 	struct block *block;
 	bool writable;
+	struct nbd_context *contexts;
+	size_t ncontexts; /* at least one: base:allocation */
+	struct block *depth_of, *bitmaps_of; /* NULL where they are not told */
+	uint64_t off;			     /* in both of these */
 };
 
 struct nbd_server {
@@ -28,6 +42,10 @@ struct nbd_server {
 	unsigned nclients;
 	bool failed;
 	struct err err; /* valid where failed */
+	void (*tell_left)(void *arg, bool served);
+	void (*note)(void *arg, const char *sentence);
+	void *arg;
+	struct tls_creds *tls; /* NULL: nothing is encrypted; else everything is */
 };
 
 enum nbd_style { NBD_SIMPLE, NBD_STRUCTURED, NBD_EXTENDED };
@@ -36,11 +54,13 @@ struct nbd_client {
 	struct nbd_server *server;
 	struct nbd_client *next;
 	int fd;
+	struct tls *tls; /* NULL: not encrypted (yet) */
 	pthread_t thread;
 	/* Chosen in the handshake; constant afterwards. */
 	const struct nbd_own_export *export;
 	enum nbd_style style;
-	const struct nbd_own_export *status_of; /* whose base:allocation was chosen; NULL: none */
+	const struct nbd_own_export *status_of; /* whose contexts were chosen; NULL: none */
+	uint64_t contexts; /* which of them, a bit each */
 	bool no_zeroes;
 	bool handshake;	  /* with a deadline: */
 	struct timespec deadline;
@@ -61,6 +81,8 @@ struct nbd_client {
 int nbd_recv(struct nbd_client *c, void *buf, size_t len);
 /* The iovec is used up. */
 int nbd_send(struct nbd_client *c, struct iovec *iov, unsigned n);
+/* From here on what is sent and received is encrypted: 0, or -1. */
+int nbd_start_tls(struct nbd_client *c);
 /* Nothing is said to this client any more. */
 void nbd_drop(struct nbd_client *c);
 

@@ -194,15 +194,44 @@ static bool equals(const struct words *w, const char *text)
 	return w->len == strlen(text) && memcmp(w->p, text, w->len) == 0;
 }
 
-/* LIST and SET: the one context that there is, if it is asked for. */
+/*
+ * Does a query ask for that context?  SET names it whole; LIST may name what its name begins with, up to a colon: "base:",
+ * "qemu:", "qemu:dirty-bitmap:".
+ */
+static bool asks_for(uint32_t option, const struct words *query, const char *name)
+{
+	if (equals(query, name))
+		return true;
+	return option == NBD_OPT_LIST_META_CONTEXT && query->len && query->len < strlen(name) &&
+	       query->p[query->len - 1] == ':' && memcmp(query->p, name, query->len) == 0;
+}
+
+/* Which contexts of the export are asked for, a bit each. */
+static uint64_t asked_contexts(uint32_t option, const struct words *query, const struct nbd_own_export *x)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; x && i < x->ncontexts; i++)
+		if (!query || asks_for(option, query, x->contexts[i].name))
+			bits |= 1ULL << i;
+	return bits;
+}
+
+static int say_context(struct nbd_client *c, uint32_t option, uint32_t number, const char *name)
+{
+	be32 id;
+
+	be32_put(&id, option == NBD_OPT_SET_META_CONTEXT ? number : 0);
+	return reply_with(c, option, NBD_REP_META_CONTEXT, &id, sizeof id, name, strlen(name), NULL, 0);
+}
+
+/* LIST and SET. */
 static int meta_context(struct nbd_client *c, uint32_t option, struct words w)
 {
-	static const char context[] = "base:allocation";
 	const struct nbd_own_export *x;
 	struct words name, query;
-	bool match = false;
+	uint64_t asked = 0;
 	uint32_t n;
-	be32 id;
 
 	if (c->style == NBD_SIMPLE)
 		return refuse(c, option, NBD_REP_ERR_INVALID, "structured replies come first");
@@ -212,23 +241,24 @@ static int meta_context(struct nbd_client *c, uint32_t option, struct words w)
 	if (option == NBD_OPT_SET_META_CONTEXT)
 		c->status_of = NULL;
 	if (option == NBD_OPT_LIST_META_CONTEXT && n == 0)
-		match = true;
+		asked = asked_contexts(option, NULL, x);
 	/* Ends: each query takes at least 4 of the bytes. */
 	for (uint32_t i = 0; i < n; i++) {
 		if (!take_text(&w, &query))
 			return invalid(c, option);
-		if (equals(&query, context) || (option == NBD_OPT_LIST_META_CONTEXT && equals(&query, "base:")))
-			match = true;
+		asked |= asked_contexts(option, &query, x);
 	}
 	if (w.len)
 		return invalid(c, option);
 	if (!x)
 		return refuse(c, option, NBD_REP_ERR_UNKNOWN, "there is no export of this name");
-	be32_put(&id, 0);
-	if (match && reply_with(c, option, NBD_REP_META_CONTEXT, &id, sizeof id, context, sizeof context - 1, NULL, 0))
-		return -1;
-	if (match && option == NBD_OPT_SET_META_CONTEXT)
+	for (size_t i = 0; i < x->ncontexts; i++)
+		if ((asked >> i & 1) && say_context(c, option, (uint32_t)i, x->contexts[i].name))
+			return -1;
+	if (asked && option == NBD_OPT_SET_META_CONTEXT) {
 		c->status_of = x;
+		c->contexts = asked;
+	}
 	return reply(c, option, NBD_REP_ACK);
 }
 
@@ -246,10 +276,29 @@ static int choose_style(struct nbd_client *c, uint32_t option, const struct word
 	return reply(c, option, NBD_REP_ACK);
 }
 
+static int start_tls(struct nbd_client *c, const struct words *w)
+{
+	if (w->len || c->tls)
+		return invalid(c, NBD_OPT_STARTTLS);
+	if (!c->server->tls)
+		return refuse(c, NBD_OPT_STARTTLS, NBD_REP_ERR_POLICY, "this server does not encrypt");
+	if (reply(c, NBD_OPT_STARTTLS, NBD_REP_ACK) || nbd_start_tls(c))
+		return -1;
+	/* What was said in the open does not count. */
+	c->style = NBD_SIMPLE;
+	return 0;
+}
+
 /* 1: an export was chosen; -1: the end. */
 static int obey(struct nbd_client *c, uint32_t option, struct words w)
 {
+	if (c->server->tls && !c->tls && option != NBD_OPT_STARTTLS && option != NBD_OPT_ABORT)
+		return option == NBD_OPT_EXPORT_NAME
+			       ? -1
+			       : refuse(c, option, NBD_REP_ERR_TLS_REQD, "this server serves those only who encrypt (STARTTLS)");
 	switch (option) {
+	case NBD_OPT_STARTTLS:
+		return start_tls(c, &w);
 	case NBD_OPT_EXPORT_NAME:
 		return export_name(c, &w);
 	case NBD_OPT_ABORT:

@@ -42,7 +42,9 @@ enum nbd_option_reply {
 	NBD_REP_META_CONTEXT = 4,
 };
 #define NBD_REP_ERR_UNSUP (NBD_REP_ERROR | 1)
+#define NBD_REP_ERR_POLICY (NBD_REP_ERROR | 2)
 #define NBD_REP_ERR_INVALID (NBD_REP_ERROR | 3)
+#define NBD_REP_ERR_TLS_REQD (NBD_REP_ERROR | 5)
 #define NBD_REP_ERR_UNKNOWN (NBD_REP_ERROR | 6)
 #define NBD_REP_ERR_TOO_BIG (NBD_REP_ERROR | 9)
 #define NBD_REP_ERR_EXT_HEADER_REQD (NBD_REP_ERROR | 10)
@@ -155,6 +157,7 @@ enum {
 
 	NBD_STATE_HOLE = 1 << 0,
 	NBD_STATE_ZERO = 1 << 1,
+	NBD_STATE_DIRTY = 1 << 0, /* of a bitmap */
 };
 
 enum nbd_error {

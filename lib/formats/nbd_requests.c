@@ -417,55 +417,90 @@ struct status_run {
 	uint32_t state;
 };
 
+/* The run that begins at off, of at most len bytes, as a bitmap has it. */
+static int bitmap_run(const struct nbd_own_export *x, const char *bitmap, uint64_t len, uint64_t off, struct status_run *out,
+		      struct err *e)
+{
+	const uint64_t from = x->off + off;
+	uint64_t begin, dirty;
+	int rc = block_bitmap_next(x->bitmaps_of, bitmap, from, &begin, &dirty, e);
+
+	if (rc < 0)
+		return rc;
+	if (dirty == 0 || begin >= from + len)
+		*out = (struct status_run){ len, 0 };
+	else if (begin > from)
+		*out = (struct status_run){ begin - from, 0 };
+	else
+		*out = (struct status_run){ MIN_OF(begin + dirty - from, len), NBD_STATE_DIRTY };
+	return 0;
+}
+
+/* The same of any context. */
+static int one_run(const struct nbd_own_export *export, const struct nbd_context *context, uint64_t len, uint64_t off,
+		   struct status_run *out, struct err *e)
+{
+	struct extent x;
+	int rc;
+
+	if (context->kind == NBD_CONTEXT_BITMAP)
+		return bitmap_run(export, context->bitmap, len, off, out, e);
+	if (context->kind == NBD_CONTEXT_DEPTH)
+		rc = block_extent_chain(export->depth_of, NULL, len, export->off + off, &x, e);
+	else
+		rc = block_extent_chain(export->block, NULL, len, off, &x, e);
+	if (rc < 0)
+		return rc;
+	out->len = x.len;
+	if (context->kind == NBD_CONTEXT_DEPTH)
+		out->state = x.flags & EXTENT_ALLOC ? x.depth + 1 : 0;
+	else
+		out->state = (x.flags & EXTENT_DATA ? 0u : NBD_STATE_HOLE) | (x.flags & EXTENT_ZERO ? NBD_STATE_ZERO : 0u);
+	return 0;
+}
+
 /*
  * Runs of one state from r->off on; how many, at least 1, or 0 with r->error.  Ends: each step moves on by at least a byte, and
  * after so many it is enough, as the answer need not reach the end.
  */
-static unsigned status_runs(struct nbd_client *c, struct request *r, struct status_run *runs, unsigned max)
+static unsigned status_runs(struct nbd_client *c, struct request *r, const struct nbd_context *context,
+			    struct status_run *runs, unsigned max)
 {
 	struct err e = ERR_INIT;
-	struct extent x;
+	struct status_run run;
 	unsigned n = 0;
 
-	for (uint64_t done = 0, steps = 0; done < r->len && steps < LIMIT_NBD_STEPS && !c->dropped; done += x.len, steps++) {
-		uint32_t state;
-
-		if (block_extent_chain(c->export->block, NULL, r->len - done, r->off + done, &x, &e) < 0) {
+	for (uint64_t done = 0, steps = 0; done < r->len && steps < LIMIT_NBD_STEPS && !c->dropped;
+	     done += run.len, steps++) {
+		if (one_run(c->export, context, r->len - done, r->off + done, &run, &e) < 0) {
 			if (n == 0)
 				fail_block(c, r, &e);
 			return n;
 		}
-		state = (x.flags & EXTENT_DATA ? 0u : NBD_STATE_HOLE) | (x.flags & EXTENT_ZERO ? NBD_STATE_ZERO : 0u);
-		if (n && runs[n - 1].state == state) {
-			runs[n - 1].len += x.len;
-		} else if (n == max) {
+		if (n && runs[n - 1].state == run.state)
+			runs[n - 1].len += run.len;
+		else if (n == max)
 			return n;
-		} else {
-			runs[n++] = (struct status_run){ x.len, state };
-		}
+		else
+			runs[n++] = run;
 	}
 	return n;
 }
 
-static void do_status(struct worker *w, struct request *r)
+/* The answer of one context: a chunk; false: an error, which was told. */
+static bool send_status(struct worker *w, struct request *r, unsigned context, bool last)
 {
 	struct nbd_client *c = w->c;
-	struct status_run *runs;
+	struct status_run *runs = (struct status_run *)(void *)w->buf;
 	unsigned n, max = r->flags & NBD_CMD_FLAG_REQ_ONE ? 1 : LIMIT_NBD_EXTENTS;
 	uint8_t *at;
 	be32 head[2];
 
 	_Static_assert(LIMIT_NBD_EXTENTS * (sizeof *runs + 16) <= LIMIT_NBD_BUFFER, "an answer fits into the buffer");
-	if (!buffer(w)) {
-		(void)fail(r, NBD_ENOMEM, NULL);
-		send_error(c, r);
-		return;
-	}
-	runs = (struct status_run *)(void *)w->buf;
-	n = status_runs(c, r, runs, max);
+	n = status_runs(c, r, &c->export->contexts[context], runs, max);
 	if (n == 0) {
 		send_error(c, r);
-		return;
+		return false;
 	}
 	at = w->buf + LIMIT_NBD_EXTENTS * sizeof *runs;
 	for (unsigned i = 0; i < n; i++) {
@@ -481,12 +516,27 @@ static void do_status(struct worker *w, struct request *r)
 		else
 			memcpy(at + i * sizeof small, small, sizeof small);
 	}
-	be32_put(&head[0], 0); /* the one context */
+	be32_put(&head[0], context);
 	be32_put(&head[1], n);
 	if (c->style == NBD_EXTENDED)
-		send_chunk(c, r, NBD_CHUNK_STATUS_EXT, true, head, sizeof head, at, n * sizeof(be64[2]));
+		send_chunk(c, r, NBD_CHUNK_STATUS_EXT, last, head, sizeof head, at, n * sizeof(be64[2]));
 	else
-		send_chunk(c, r, NBD_CHUNK_STATUS, true, head, sizeof head[0], at, n * sizeof(be32[2]));
+		send_chunk(c, r, NBD_CHUNK_STATUS, last, head, sizeof head[0], at, n * sizeof(be32[2]));
+	return true;
+}
+
+static void do_status(struct worker *w, struct request *r)
+{
+	struct nbd_client *c = w->c;
+
+	if (!buffer(w)) {
+		(void)fail(r, NBD_ENOMEM, NULL);
+		send_error(c, r);
+		return;
+	}
+	for (unsigned i = 0; i < c->export->ncontexts; i++)
+		if ((c->contexts >> i & 1) && !send_status(w, r, i, c->contexts >> i == 1))
+			return;
 }
 
 static void perform(struct worker *w, struct request *r)

@@ -19,10 +19,11 @@
 
 uint16_t nbd_export_flags(const struct nbd_client *c, const struct nbd_own_export *x)
 {
-	unsigned flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_CACHE |
-			 NBD_FLAG_CAN_MULTI_CONN;
+	unsigned flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_CACHE;
 
-	/* All clients see one block: what one has flushed, each has. */
+	/* All clients see one block: what one has flushed, each has.  Where there can be one only, a second would wait for ever. */
+	if (c->server->max_clients != 1)
+		flags |= NBD_FLAG_CAN_MULTI_CONN;
 	flags |= x->writable ? NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES | NBD_FLAG_SEND_FAST_ZERO : NBD_FLAG_READ_ONLY;
 	if (c->style != NBD_SIMPLE)
 		flags |= NBD_FLAG_SEND_DF;
@@ -68,17 +69,71 @@ static bool again(const struct nbd_client *c, ssize_t n, short events)
 	return rc > 0;
 }
 
+/* Whether a call on the session that wants this is to be tried again. */
+static bool tls_again(const struct nbd_client *c, short want)
+{
+	struct pollfd p = { .fd = c->fd, .events = want };
+	int rc;
+
+	if (!want || c->dropped)
+		return false;
+	do
+		rc = poll(&p, 1, left_of(c));
+	while (rc < 0 && errno == EINTR);
+	return rc > 0;
+}
+
 /* What there is, at least a byte; 0 or less: no more. */
 static ssize_t recv_some(const struct nbd_client *c, void *buf, size_t len)
 {
 	struct iovec iov = { buf, len };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	short want;
 	ssize_t n;
 
+	if (c->tls) {
+		do
+			n = tls_recv(c->tls, buf, len, &want);
+		while (n < 0 && tls_again(c, want));
+		return n;
+	}
 	do
 		n = recvmsg(c->fd, &m, c->handshake ? MSG_DONTWAIT : 0);
 	while (again(c, n, POLLIN));
 	return n;
+}
+
+static int send_record(const struct nbd_client *c, const uint8_t *bytes, size_t len)
+{
+	while (len) {
+		short want;
+		ssize_t n;
+
+		do
+			n = tls_send(c->tls, bytes, len, &want);
+		while (n < 0 && tls_again(c, want));
+		if (n <= 0)
+			return -1;
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int nbd_start_tls(struct nbd_client *c)
+{
+	struct nbd_server *s = c->server;
+	struct err e = ERR_INIT;
+	short want = 0;
+	/* What came before the first message of TLS was not encrypted, and is not to be taken for what was. */
+	int rc = c->in_at < c->in_len ? err_set(&e, ERR_CORRUPT, "bytes were sent before the handshake of TLS")
+				      : tls_new(s->tls, c->fd, NULL, &c->tls, &e);
+
+	while (rc == 0 && (rc = tls_handshake(c->tls, &want, &e)) > 0)
+		rc = tls_again(c, want) ? 0 : err_set(&e, ERR_SYSTEM, "the client was too slow or has left");
+	if (rc < 0 && s->note)
+		s->note(s->arg, e.msg);
+	return rc;
 }
 
 int nbd_recv(struct nbd_client *c, void *buf, size_t len)
@@ -113,8 +168,40 @@ int nbd_recv(struct nbd_client *c, void *buf, size_t len)
 	return 0;
 }
 
+/* What does not fill a record of TLS goes out together with what follows it. */
+static int send_tls(struct nbd_client *c, const struct iovec *iov, unsigned n)
+{
+	uint8_t record[16 * KiB];
+	size_t len = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *from = iov[i].iov_base;
+
+		for (size_t left = iov[i].iov_len; left;) {
+			size_t some = MIN_OF(left, sizeof record - len);
+
+			if (len == 0 && left >= sizeof record) {
+				if (send_record(c, from, sizeof record))
+					return -1;
+				some = sizeof record;
+			} else {
+				memcpy(record + len, from, some);
+				len += some;
+				if (len == sizeof record && send_record(c, record, len))
+					return -1;
+				len %= sizeof record;
+			}
+			from += some;
+			left -= some;
+		}
+	}
+	return len ? send_record(c, record, len) : 0;
+}
+
 int nbd_send(struct nbd_client *c, struct iovec *iov, unsigned n)
 {
+	if (c->tls)
+		return send_tls(c, iov, n);
 	while (n) {
 		struct msghdr m = { .msg_iov = iov, .msg_iovlen = n };
 		ssize_t sent;
@@ -187,6 +274,7 @@ static void leave(struct nbd_client *c)
 static void *client_main(void *arg)
 {
 	struct nbd_client *c = arg;
+	struct nbd_server *s = c->server;
 	int rc = nbd_handshake(c);
 
 	c->handshake = false;
@@ -197,6 +285,9 @@ static void *client_main(void *arg)
 		pthread_join(c->helpers[i], NULL);
 	shutdown(c->fd, SHUT_RDWR);
 	leave(c);
+	/* The server waits for this thread before it ends. */
+	if (s->tell_left)
+		s->tell_left(s->arg, rc == 0);
 	return NULL;
 }
 
@@ -208,6 +299,7 @@ static void bury(struct nbd_client *gone)
 
 		gone = c->next;
 		pthread_join(c->thread, NULL);
+		tls_free(c->tls);
 		close_fd(&c->fd);
 		pthread_mutex_destroy(&c->reading);
 		pthread_mutex_destroy(&c->writing);
@@ -270,14 +362,50 @@ int nbd_server_client(struct nbd_server *s, int fd, struct err *e)
 static void server_free(struct nbd_server *s)
 {
 	for (size_t i = 0; i < s->nexports; i++) {
-		free(s->exports[i].name);
-		free(s->exports[i].description);
-		block_unref(s->exports[i].block);
+		struct nbd_own_export *x = &s->exports[i];
+
+		for (size_t k = 0; k < x->ncontexts; k++)
+			free(x->contexts[k].name);
+		free(x->contexts);
+		free(x->name);
+		free(x->description);
+		block_unref(x->block);
+		block_unref(x->depth_of);
+		block_unref(x->bitmaps_of);
 	}
 	free(s->exports);
+	tls_creds_unref(s->tls);
 	pthread_cond_destroy(&s->left);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
+}
+
+static int add_context(struct nbd_own_export *x, enum nbd_context_kind kind, const char *before, const char *bitmap,
+		       struct err *e)
+{
+	struct nbd_context *to = &x->contexts[x->ncontexts];
+
+	*to = (struct nbd_context){ .kind = kind, .name = alloc_printf("%s%s", before, bitmap) };
+	if (!to->name)
+		return err_nomem(e);
+	to->bitmap = to->name + strlen(before);
+	x->ncontexts++;
+	return 0;
+}
+
+static int add_contexts(struct nbd_own_export *x, const struct nbd_export *from, struct err *e)
+{
+	int rc;
+
+	x->contexts = alloc_array(NBD_CONTEXTS_MAX, sizeof *x->contexts);
+	if (!x->contexts)
+		return err_nomem(e);
+	rc = add_context(x, NBD_CONTEXT_ALLOCATION, "base:allocation", "", e);
+	if (rc == 0 && from->depth_of)
+		rc = add_context(x, NBD_CONTEXT_DEPTH, "qemu:allocation-depth", "", e);
+	for (size_t i = 0; rc == 0 && i < from->nbitmaps; i++)
+		rc = add_context(x, NBD_CONTEXT_BITMAP, "qemu:dirty-bitmap:", from->bitmaps[i], e);
+	return rc;
 }
 
 static int add_export(struct nbd_server *s, const struct nbd_export *from, struct err *e)
@@ -292,10 +420,16 @@ static int add_export(struct nbd_server *s, const struct nbd_export *from, struc
 			return err_set(e, ERR_USAGE, "two exports named \"%s\"", from->name);
 	if (from->writable && !block_writable(from->block))
 		return err_set(e, ERR_USAGE, "%s: opened read-only", block_name(from->block));
-	*x = (struct nbd_own_export){ alloc_strdup(from->name), alloc_strdup(description), block_ref(from->block),
-				      from->writable };
+	if (from->nbitmaps > NBD_BITMAPS_MAX)
+		return err_set(e, ERR_USAGE, "an export has at most %u bitmaps", NBD_BITMAPS_MAX);
+	*x = (struct nbd_own_export){ .name = alloc_strdup(from->name), .description = alloc_strdup(description),
+				      .block = block_ref(from->block), .writable = from->writable, .off = from->off };
 	s->nexports++;
-	return x->name && x->description ? 0 : err_nomem(e);
+	if (from->depth_of)
+		x->depth_of = block_ref(from->depth_of);
+	if (from->nbitmaps)
+		x->bitmaps_of = block_ref(from->bitmaps_of);
+	return x->name && x->description ? add_contexts(x, from, e) : err_nomem(e);
 }
 
 int nbd_server_new(const struct nbd_export *exports, size_t n, const struct nbd_server_how *how, struct nbd_server **out,
@@ -315,6 +449,10 @@ int nbd_server_new(const struct nbd_export *exports, size_t n, const struct nbd_
 	s->threads = how && how->threads ? MIN_OF(how->threads, (unsigned)NBD_THREADS_MAX) : NBD_THREADS;
 	s->max_clients = how ? how->clients : 0;
 	s->handshake_seconds = how ? how->handshake_seconds : 0;
+	s->tell_left = how ? how->left : NULL;
+	s->note = how ? how->note : NULL;
+	s->arg = how ? how->arg : NULL;
+	s->tls = how ? tls_creds_ref(how->tls) : NULL;
 	s->exports = alloc_array(n + 1, sizeof *s->exports);
 	if (!s->exports)
 		rc = err_nomem(e);

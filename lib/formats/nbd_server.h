@@ -9,26 +9,43 @@
  * finish what it began, holds up its own requests and nobody else's; the memory that it can make the server hold is
  * bounded (LIMIT_NBD_...).
  *
- * Spoken: fixed newstyle handshake (EXPORT_NAME, ABORT, LIST, INFO, GO, STRUCTURED_REPLY, EXTENDED_HEADERS, LIST and
+ * Spoken: fixed newstyle handshake (EXPORT_NAME, ABORT, LIST, STARTTLS, INFO, GO, STRUCTURED_REPLY, EXTENDED_HEADERS, LIST and
  * SET_META_CONTEXT), simple, structured and extended replies, READ (DF), WRITE, FLUSH, TRIM, CACHE, WRITE_ZEROES
- * (NO_HOLE, FAST_ZERO), BLOCK_STATUS (base:allocation), FUA, many connections to one export.
+ * (NO_HOLE, FAST_ZERO), BLOCK_STATUS (base:allocation, qemu:allocation-depth, qemu:dirty-bitmap:NAME), FUA, many
+ * connections to one export.  The protocol has no way to tell clients that a disk has grown: they see it when they come
+ * anew.
  */
 #ifndef DRYDOCK_NBD_SERVER_H
 #define DRYDOCK_NBD_SERVER_H
 
 #include "block.h"
 
+struct tls_creds; /* tls.h */
+
 struct nbd_export {
 	const char *name;	 /* UTF-8; "" is what a client gets that names none */
 	const char *description; /* for LIST; NULL: none */
 	struct block *block;	 /* a reference is taken */
 	bool writable;		 /* false: clients are told, and a write fails all the same */
+	/* What BLOCK_STATUS can tell besides base:allocation. */
+	struct block *depth_of;	    /* qemu:allocation-depth, in the chain of this node; NULL: it cannot */
+	const char *const *bitmaps; /* qemu:dirty-bitmap:NAME of these, at most NBD_BITMAPS_MAX */
+	size_t nbitmaps;
+	struct block *bitmaps_of; /* the node that has them */
+	uint64_t off;		  /* where in these nodes, of which references are taken, the block begins */
 };
+#define NBD_BITMAPS_MAX 62
 
 struct nbd_server_how {
 	unsigned threads; /* requests of one client at once, at most NBD_THREADS_MAX; 0: NBD_THREADS */
 	unsigned clients; /* at most so many at a time; 0: no limit */
 	unsigned handshake_seconds; /* a client that has not chosen an export by then is dropped; 0: it may take its time */
+	/* Told in a client's thread when it has left, and whether it had chosen an export before; NULL: nobody is told. */
+	void (*left)(void *arg, bool served);
+	/* Told in a client's thread why it was sent away, where that may be of interest; NULL: nobody is told. */
+	void (*note)(void *arg, const char *sentence);
+	void *arg;
+	struct tls_creds *tls; /* all clients must encrypt (STARTTLS); a reference is taken; NULL: none can */
 };
 #define NBD_THREADS 4
 #define NBD_THREADS_MAX 16

@@ -40,7 +40,7 @@ static struct nbd_server *serve(void)
 	((struct memory *)b->state)->bytes = calloc(1, 65536);
 	b->size = 65536;
 	b->flags = BLOCK_WRITE;
-	exports[0].block = exports[1].block = b;
+	exports[0].block = exports[1].block = exports[1].depth_of = b;
 	if (nbd_server_new(exports, 2, &how, &s, NULL) < 0)
 		abort();
 	block_unref(b);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -553,7 +554,7 @@ START_TEST(a_wrong_option_gets_its_error_and_the_next_one_is_heard)
 		uint32_t len, answer;
 	} cases[] = {
 		{ 4711, "xyz", 3, NBD_REP_ERR_UNSUP },
-		{ NBD_OPT_STARTTLS, "", 0, NBD_REP_ERR_UNSUP },
+		{ NBD_OPT_STARTTLS, "", 0, NBD_REP_ERR_POLICY },
 		{ NBD_OPT_LIST, "x", 1, NBD_REP_ERR_INVALID },
 		{ NBD_OPT_STRUCTURED_REPLY, "x", 1, NBD_REP_ERR_INVALID },
 		{ NBD_OPT_GO, "", 0, NBD_REP_ERR_INVALID },
@@ -748,6 +749,194 @@ START_TEST(an_error_of_the_image_is_a_number_there_and_words_here)
 }
 END_TEST
 
+/* ---- what else block status can tell ---- */
+
+/* A qcow2 image with a bitmap that has marked 64 KiB at 128 KiB, over a backing file with data in its first 64 KiB. */
+static struct block *open_chain(void)
+{
+	static const struct block_policy any = { .allow_all = true };
+	struct block_open how = { .format = "qcow2", .flags = BLOCK_WRITE, .policy = &any };
+	struct dict opts = { NULL, 0, 0 };
+	struct block *base, *top;
+
+	ok(dict_set(&opts, "size", "1M", &e));
+	ok(block_create("base", "qcow2", &opts, &any, &e));
+	ok(block_open("base", &how, &base, &e));
+	ok(block_pwrite(base, big, 65536, 0, &e));
+	ok(block_finish(base, &e));
+	block_unref(base);
+	ok(dict_set(&opts, "backing_file", "base", &e));
+	ok(dict_set(&opts, "backing_fmt", "qcow2", &e));
+	ok(block_create("top", "qcow2", &opts, &any, &e));
+	dict_free(&opts);
+	ok(block_open("top", &how, &top, &e));
+	ok(block_bitmap_add(top, "day", 65536, false, &e));
+	ok(block_pwrite(top, big, 4096, 128 << 10, &e));
+	return top;
+}
+
+static void serve_contexts(uint64_t off)
+{
+	static const char *const bitmaps[] = { "day" };
+	struct nbd_export x = { .name = "", .bitmaps = bitmaps, .nbitmaps = 1, .off = off };
+
+	b = open_chain();
+	ok(block_window(b, off, block_size(b) - off, &other, &e));
+	x.block = other;
+	x.depth_of = x.bitmaps_of = b;
+	ok(nbd_server_new(&x, 1, NULL, &s, &e));
+}
+
+/* The names that LIST answers to a query; n of them, each behind a blank. */
+static void listed_as(int fd, const char *query, const char *want)
+{
+	char buf[4096], said[1000] = "", rest[200];
+	uint32_t len, type, n = 4;
+	be32 count, qlen;
+
+	be32_put(&count, query ? 1 : 0);
+	memcpy(rest, &count, 4);
+	if (query) {
+		be32_put(&qlen, (uint32_t)strlen(query));
+		memcpy(rest + 4, &qlen, 4);
+		memcpy(rest + 8, query, strlen(query));
+		n = 8 + (uint32_t)strlen(query);
+	}
+	option(fd, NBD_OPT_LIST_META_CONTEXT, buf, named(buf, "", rest, n));
+	while ((type = answer(fd, NBD_OPT_LIST_META_CONTEXT, buf, &len)) == NBD_REP_META_CONTEXT) {
+		strcat(said, " ");
+		strncat(said, buf + 4, len - 4);
+	}
+	ck_assert_uint_eq(type, NBD_REP_ACK);
+	ck_assert_str_eq(said, want);
+}
+
+START_TEST(contexts_are_listed_by_their_beginnings)
+{
+	int fd;
+
+	serve_contexts(0);
+	fd = connect_to();
+	greet(fd, 3);
+	option(fd, NBD_OPT_STRUCTURED_REPLY, NULL, 0);
+	ck_assert_uint_eq(answer(fd, NBD_OPT_STRUCTURED_REPLY, NULL, NULL), NBD_REP_ACK);
+	listed_as(fd, NULL, " base:allocation qemu:allocation-depth qemu:dirty-bitmap:day");
+	listed_as(fd, "base:", " base:allocation");
+	listed_as(fd, "qemu:", " qemu:allocation-depth qemu:dirty-bitmap:day");
+	listed_as(fd, "qemu:dirty-bitmap:", " qemu:dirty-bitmap:day");
+	listed_as(fd, "qemu:dirty-bitmap:day", " qemu:dirty-bitmap:day");
+	listed_as(fd, "qemu", "");
+	listed_as(fd, "qemu:dirty-bitmap:days", "");
+	close(fd);
+	stop();
+}
+END_TEST
+
+/* The runs of one context's chunk, as "STATE:KIB ...". */
+static void status_is(int fd, unsigned context, bool last, const char *want)
+{
+	uint8_t buf[1000];
+	char said[200] = "";
+	uint32_t len;
+	bool is_last;
+	be32 words[3];
+
+	ck_assert_uint_eq(chunk(fd, 0, buf, &len, &is_last), NBD_CHUNK_STATUS);
+	ck_assert(is_last == last);
+	memcpy(words, buf, 4);
+	ck_assert_uint_eq(be32_get(words[0]), context);
+	for (uint32_t at = 4; at < len; at += 8) {
+		memcpy(words, buf + at, 8);
+		snprintf(said + strlen(said), sizeof said - strlen(said), " %u:%u", be32_get(words[1]), be32_get(words[0]) >> 10);
+	}
+	ck_assert_str_eq(said, want);
+}
+
+/* From its beginning, and as a part of the disk that begins at 96 KiB. */
+START_TEST(block_status_tells_depth_and_bitmaps)
+{
+	static const struct {
+		uint64_t off;
+		uint32_t len;
+		const char *allocation, *depth, *bitmap;
+	} rows[] = {
+		{ 0, 1 << 20, " 0:64 3:64 0:64 3:832", " 2:64 0:64 1:64 0:832", " 0:128 1:64 0:832" },
+		{ 96 << 10, 256 << 10, " 3:32 0:64 3:160", " 0:32 1:64 0:160", " 0:32 1:64 0:160" },
+		{ 160 << 10, 16 << 10, " 0:16", " 1:16", " 1:16" },
+	};
+	static const char three[] = "\0\0\0\3\0\0\0\17base:allocation\0\0\0\25qemu:allocation-depth\0\0\0\25qemu:dirty-bitmap:day";
+	char buf[200];
+	int fd;
+
+	serve_contexts(rows[_i].off);
+	fd = connect_to();
+	greet(fd, 3);
+	option(fd, NBD_OPT_STRUCTURED_REPLY, NULL, 0);
+	ck_assert_uint_eq(answer(fd, NBD_OPT_STRUCTURED_REPLY, NULL, NULL), NBD_REP_ACK);
+	option(fd, NBD_OPT_SET_META_CONTEXT, buf, named(buf, "", three, sizeof three - 1));
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_uint_eq(answer(fd, NBD_OPT_SET_META_CONTEXT, NULL, NULL), NBD_REP_META_CONTEXT);
+	ck_assert_uint_eq(answer(fd, NBD_OPT_SET_META_CONTEXT, NULL, NULL), NBD_REP_ACK);
+	go(fd, "");
+	ask(fd, NBD_CMD_BLOCK_STATUS, 0, 0, rows[_i].len);
+	status_is(fd, 0, false, rows[_i].allocation);
+	status_is(fd, 1, false, rows[_i].depth);
+	status_is(fd, 2, true, rows[_i].bitmap);
+	close(fd);
+	stop();
+}
+END_TEST
+
+static void count_left(void *arg, bool served)
+{
+	atomic_int *counts = arg;
+
+	atomic_fetch_add(&counts[served], 1);
+}
+
+START_TEST(it_is_told_who_left_and_whether_it_was_served)
+{
+	static atomic_int counts[2];
+	const struct nbd_server_how how = { .left = count_left, .arg = counts };
+	int fd;
+
+	serve_how(&how);
+	fd = client("", 0);
+	close(fd);
+	fd = connect_to();
+	greet(fd, 3);
+	close(fd);
+	stop();
+	ck_assert_int_eq(counts[0], 1);
+	ck_assert_int_eq(counts[1], 1);
+}
+END_TEST
+
+/* Else a client that opens several connections would wait for itself. */
+START_TEST(a_server_for_one_does_not_invite_several)
+{
+	const struct nbd_server_how one = { .clients = 1 }, two = { .clients = 2 };
+	const struct nbd_server_how *hows[] = { &one, &two };
+
+	for (size_t i = 0; i < 2; i++) {
+		char buf[100];
+		uint32_t len;
+		be16 flags;
+		int fd;
+
+		serve_how(hows[i]);
+		fd = connect_to();
+		greet(fd, 3);
+		option(fd, NBD_OPT_INFO, buf, named(buf, "", "\0", 2));
+		ck_assert_uint_eq(answer(fd, NBD_OPT_INFO, buf, &len), NBD_REP_INFO);
+		memcpy(&flags, buf + 10, 2);
+		ck_assert_uint_eq(!!(be16_get(flags) & NBD_FLAG_CAN_MULTI_CONN), i);
+		close(fd);
+		stop();
+	}
+}
+END_TEST
+
 START_TEST(wrong_uses_are_told)
 {
 	struct nbd_export exports[2] = { { .name = "a" }, { .name = "a" } };
@@ -787,6 +976,10 @@ int main(void)
 	tcase_add_test(t, more_clients_than_allowed_are_refused);
 	tcase_add_test(t, sixty_four_clients_write_and_read_at_once);
 	tcase_add_test(t, an_error_of_the_image_is_a_number_there_and_words_here);
+	tcase_add_test(t, contexts_are_listed_by_their_beginnings);
+	tcase_add_loop_test(t, block_status_tells_depth_and_bitmaps, 0, 3);
+	tcase_add_test(t, it_is_told_who_left_and_whether_it_was_served);
+	tcase_add_test(t, a_server_for_one_does_not_invite_several);
 	tcase_add_test(t, wrong_uses_are_told);
 	suite_add_tcase(suite, t);
 	r = srunner_create(suite);
