@@ -28,6 +28,7 @@ static const struct command commands[] = {
 	{ "dd", "copy a part of a disk", cmd_dd },
 	{ "bench", "measure how fast an image is read or written", cmd_bench },
 	{ "io", "read and write an image by hand or by script", cmd_io },
+	{ "serve", "serve disks to clients of NBD", cmd_serve },
 	{ "volumes", "list partitions and filesystems", cmd_volumes },
 	{ "inspect", "tell which operating systems are there", cmd_inspect },
 	{ "boot", "list kernels and initrds, or copy them out", cmd_boot },

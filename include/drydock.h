@@ -756,8 +756,9 @@ struct dry_guest_open {
 	size_t nimages;
 	struct dry_policy policy;
 	/*
-	 * DRY_OPEN_FORCE_SHARE; for dry_shell_open(): DRY_OPEN_WRITE (with DRY_OPEN_GUESS_WRITE), or DRY_OPEN_TEMPORARY; for
-	 * dry_guest_change(): DRY_OPEN_WRITE and DRY_OPEN_CHANGE (with DRY_OPEN_GUESS_WRITE), or DRY_OPEN_TEMPORARY.
+	 * DRY_OPEN_FORCE_SHARE; for dry_shell_open() and dry_server_new(): DRY_OPEN_WRITE (with DRY_OPEN_GUESS_WRITE), or
+	 * DRY_OPEN_TEMPORARY; for dry_guest_change(): DRY_OPEN_WRITE and DRY_OPEN_CHANGE (with DRY_OPEN_GUESS_WRITE), or
+	 * DRY_OPEN_TEMPORARY.
 	 */
 	unsigned flags;
 	const struct dry_keys *keys; /* NULL: none.  Lent as long as the guest is used; closing it does without */
@@ -773,6 +774,8 @@ struct dry_guest_open {
 /* *out is ended by dry_guest_close(). */
 DRY_API int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, struct dry_error *e);
 DRY_API void dry_guest_close(struct dry_guest *g); /* NULL is fine */
+/* What was written to its disks is stable, and they are marked clean; as dry_image_finish(). */
+DRY_API int dry_guest_finish(struct dry_guest *g, struct dry_error *e);
 
 /* ---- disks and volumes ---- */
 
@@ -799,6 +802,7 @@ struct dry_volume {
 	bool in_use;	    /* other volumes are made of it */
 	bool locked;	    /* encrypted, and not opened; a note tells why */
 	bool wrong_key;	    /* locked, and keys were tried in vain */
+	bool writable;	    /* it can be written to: its disk was opened for that, and it is not made of others */
 	bool snapshot;	    /* what another volume held at some time */
 	bool dormant;	    /* the guest does not activate it by itself */
 	const char *group;  /* the group that it is a member or a volume of (struct dry_group) */
@@ -1684,6 +1688,89 @@ DRY_API int dry_appliance_try(const char *folder, const char *backend, struct dr
 /* Removes from the user's cache those that are no longer in use, or all; *removed (if given) counts them. */
 DRY_API int dry_appliance_clean(bool all, unsigned *removed, struct dry_error *e);
 
+/* ==== serving disks by NBD ==== */
+
+/*
+ * What TLS needs, read at once from a folder that is laid out as QEMU's: with certificates ca-cert.pem, ca-crl.pem (may be
+ * missing), server-cert.pem and server-key.pem, or client-cert.pem and client-key.pem (may be missing both); with shared keys
+ * keys.psk, lines of NAME:HEX.
+ */
+struct dry_tls;
+struct dry_tls_how {
+	const char *dir;
+	bool client;	      /* of a client; else of a server */
+	bool psk;	      /* shared keys; else certificates */
+	const char *username; /* of a client with shared keys; NULL: "qemu" */
+	bool any_client;      /* a server with certificates takes clients without one */
+	const struct dry_secrets *secrets; /* that hold `passphrase`; NULL: none */
+	const char *passphrase; /* its name: of the private key; NULL: it needs none */
+	/* A server takes only clients whose certificate has one of these distinguished names ("CN=a,O=b"); none: all. */
+	const char *const *allowed;
+	size_t nallowed;
+};
+DRY_API int dry_tls_new(const struct dry_tls_how *how, struct dry_tls **out, struct dry_error *e);
+DRY_API void dry_tls_free(struct dry_tls *t); /* NULL is fine */
+
+/* A disk under a name: an image, or a volume of a guest; they may be closed when the server was made. */
+struct dry_export {
+	const char *name; /* UTF-8; "" is what a client gets that names none */
+	const char *description; /* NULL: none */
+	struct dry_image *image;
+	struct dry_guest *guest; /* with image NULL: */
+	size_t volume;		 /* its number in the list of volumes */
+	uint64_t off, size; /* a part of it; size 0: what is behind off */
+	bool writable;	    /* and then what is served must be, too */
+	/* What clients can ask for, besides which parts are holes: */
+	bool depth; /* in which image of the backing chain they are (qemu:allocation-depth) */
+	const char *const *bitmaps; /* of the image: what was written (qemu:dirty-bitmap:NAME) */
+	size_t nbitmaps;
+};
+struct dry_server_how {
+	const struct dry_export *exports;
+	size_t nexports;
+	unsigned clients;	    /* at most so many at a time, others are DRY_LIMIT; 0: no limit */
+	unsigned handshake_seconds; /* a client that has not chosen an export by then is sent away; 0: it has time */
+	const struct dry_tls *tls;  /* all clients must encrypt; NULL: none can */
+	/* Told in another thread, with a sentence, why a client was sent away; NULL: nobody is told. */
+	void (*note)(void *arg, const char *sentence);
+	void *arg;
+};
+struct dry_server;
+/* Nothing is opened and nobody listened to: clients are what dry_server_client() is given. */
+DRY_API int dry_server_new(const struct dry_server_how *how, struct dry_server **out, struct dry_error *e);
+/*
+ * Serves a client on a stream socket that is connected, in threads of its own, until it leaves.  fd is the server's from now
+ * on, also when this fails.
+ */
+DRY_API int dry_server_client(struct dry_server *s, int fd, struct dry_error *e);
+/* For poll(): readable when clients have left. */
+DRY_API int dry_server_fd(const struct dry_server *s);
+/* How many there are; *served: how many have left that had chosen an export.  Nothing is to be read at dry_server_fd() then. */
+DRY_API unsigned dry_server_clients(struct dry_server *s, uint64_t *served);
+/*
+ * Hangs up on all clients and waits for what they have under way; NULL is fine.  The answer is the first error of an image that
+ * a client has met.  A writer calls dry_image_finish() afterwards.
+ */
+DRY_API int dry_server_stop(struct dry_server *s, struct dry_error *e);
+
+/* An export as a server tells of it. */
+struct dry_remote_export {
+	const char *name, *description; /* the server's bytes; description NULL: none */
+	bool known;	/* the server told more than the name: */
+	uint16_t flags; /* of the protocol (NBD_FLAG_...) */
+	uint64_t size;
+	uint32_t min_block, opt_block, max_block; /* max 0: not told */
+	const char *const *contexts; /* "base:allocation" */
+	size_t ncontexts;
+};
+/*
+ * Asks the server on a connected socket for its exports, and tells them one by one; then leaves.  tls NULL: in the open.
+ * hostname: what its certificate must name; NULL: anything.  Anything but 0 from `told` ends this with DRY_CANCELED.
+ */
+DRY_API int dry_server_list(int fd, const struct dry_tls *tls, const char *hostname,
+			    int (*told)(void *arg, const struct dry_remote_export *x, size_t nth, size_t total), void *arg,
+			    struct dry_error *e);
+
 /* ---- the host ---- */
 
 /* What it can do, found out by trying. */
@@ -1718,6 +1805,7 @@ struct dry_confine {
 	bool again;	  /* a stricter call will follow */
 	bool terminal;	  /* the settings of a terminal that is open may be changed: a passphrase is not echoed */
 	bool appliance;	  /* machines of a struct dry_machines will be used: what their disks and channel take stays allowed */
+	bool serve;	  /* clients come over sockets that are open, and what is open for writing is written to */
 	bool mount;	  /* a FUSE filesystem is served, whose descriptor comes through a socket that is open */
 	bool write_images; /* images that are open for writing may be written to */
 	const struct dry_guest *change; /* one opened with DRY_OPEN_CHANGE: its journals may still be removed; NULL: none */

@@ -55,7 +55,7 @@ int dry_confine(const struct dry_confine *how, struct dry_confined *result, stru
 		.write_dir = how->write_dir,
 		.again = how->again,
 		.terminal = how->terminal,
-		.serve = how->appliance || how->write_images,
+		.serve = how->appliance || how->write_images || how->serve,
 		.mount = how->mount,
 		.memory = how->memory,
 		.seconds = how->seconds,
@@ -129,6 +129,17 @@ void dry_guest_close(struct dry_guest *g)
 	free(g->disks);
 	free(g->devices);
 	free(g);
+}
+
+int dry_guest_finish(struct dry_guest *g, struct dry_error *error)
+{
+	API_ERR(e, error);
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < g->ndisks; i++)
+		if (block_writable(g->disks[i]))
+			rc = block_finish(g->disks[i], e);
+	return rc;
 }
 
 static void guest_closep(struct dry_guest **g)
@@ -344,6 +355,7 @@ static int volume_facts(struct dry_guest *g, const struct content *c, struct dry
 		.in_use = v->in_use,
 		.locked = v->locked,
 		.wrong_key = v->wrong_key,
+		.writable = v->block && block_writable(v->block),
 		.snapshot = v->snapshot,
 		.dormant = v->dormant,
 		.group = v->group ? g->vols.groups[v->group - 1].name : NULL,

@@ -113,7 +113,7 @@ static const int calls_writing[] = {
 static const int calls_serving[] = {
 	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(accept4), SCMP_SYS(shutdown),
 	SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(pwritev2), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(fallocate),
-	SCMP_SYS(ftruncate),
+	SCMP_SYS(ftruncate), SCMP_SYS(eventfd2),
 };
 
 /* The descriptor of a mount is taken; all further talk with the kernel is reading and writing. */
