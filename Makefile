@@ -137,7 +137,7 @@ $(BUILD)/drydock: $(CMD_OBJS) $(FUSE_OBJS) $(LAYER_LIBS)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJS) $(FUSE_OBJS) $(LAYER_LIBS) $(LIBDEPS) -ldl
 
 # Names of peers: the program looks at what it was called.
-COMPAT := qemu-img qemu-io
+COMPAT := qemu-img qemu-io qemu-nbd
 COMPAT += guestmount
 COMPAT += guestunmount
 COMPAT += virt-alignment-scan

@@ -91,6 +91,7 @@ int cmd_qemu_img(int argc, char **argv);
 int cmd_qemu_io(int argc, char **argv);
 int cmd_guestmount(int argc, char **argv);
 int cmd_guestunmount(int argc, char **argv);
+int cmd_qemu_nbd(int argc, char **argv);
 
 /* One per peer's name: cmd/virt_NAME.c. */
 int virt_alignment_scan(int argc, char **argv);

@@ -72,6 +72,7 @@ static const struct compat compats[] = {
 	{ "qemu-io", cmd_qemu_io },
 	{ "guestmount", cmd_guestmount },
 	{ "guestunmount", cmd_guestunmount },
+	{ "qemu-nbd", cmd_qemu_nbd },
 	{ "virt-alignment-scan", virt_alignment_scan },
 	{ "virt-cat", virt_cat },
 	{ "virt-copy-in", virt_copy_in },

@@ -32,6 +32,27 @@ patiently() {
 	return $rc
 }
 
+# served OPTIONS COMMAND...: runs it, with $nbd the URI of what qemu-nbd serves with these options, and ends the server.
+served() {
+	local options=$1 pid rc nbd="nbd+unix:///${name-}?socket=$PWD/socket"
+	shift
+	eval "exec qemu-nbd -t -k $PWD/socket $options" 2>served.err &
+	pid=$!
+	while [ ! -S socket ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+	eval "$*"
+	rc=$?
+	kill $pid
+	wait $pid
+	echo "the server: $?, the client: $rc"
+	while [ -S socket ]; do sleep 0.02; done
+	sed "s,$PWD,DIR,g" served.err >&2
+	rm -f served.err
+}
+# What is seen of a server by QEMU's own client and by libnbd's.
+peer_io() { /usr/bin/qemu-io "$@"; }
+peer_img() { /usr/bin/qemu-img "$@"; }
+nbd_facts() { nbdinfo --json "$nbd" | jq -S 'del(.exports[].uri, .exports[].content) | del(.exports[].can_multi_conn)'; }
+
 # fill FILE PATTERN OFFSET LENGTH: writes a pattern.
 fill() { qemu-io -f "${5:-qcow2}" -c "write -q -P $2 $3 $4" "$1" >/dev/null; }
 # poke FILE OFFSET BYTES: overwrites bytes given as \x escapes.
