@@ -240,40 +240,29 @@ static const struct fuse_lowlevel_ops tree_ops = {
 	.listxattr = list_xattr,
 };
 
-static const struct fuse_lowlevel_ops tree_write_ops = {
-	.init = init,
-	.lookup = lookup,
-	.forget = forget,
-	.forget_multi = forget_multi,
-	.getattr = get_attr,
-	.readlink = read_link,
-	.open = open_file,
-	.read = tree_read,
-	.lseek = tree_lseek,
-	.opendir = tree_opendir,
-	.readdir = tree_readdir,
-	.readdirplus = tree_readdirplus,
-	.releasedir = tree_releasedir,
-	.statfs = stat_fs,
-	.getxattr = get_xattr,
-	.listxattr = list_xattr,
-	.mkdir = tree_mkdir,
-	.mknod = tree_mknod,
-	.symlink = tree_symlink,
-	.create = tree_create,
-	.link = tree_link,
-	.unlink = tree_unlink,
-	.rmdir = tree_rmdir,
-	.rename = tree_rename,
-	.release = tree_release,
-	.setattr = tree_setattr,
-	.write = tree_write,
-	.fallocate = tree_fallocate,
-	.fsync = tree_fsync,
-	.fsyncdir = tree_fsync,
-	.setxattr = tree_setxattr,
-	.removexattr = tree_removexattr,
-};
+/* What a mount that is written to answers besides. */
+static struct fuse_lowlevel_ops ops_to_write(void)
+{
+	struct fuse_lowlevel_ops ops = tree_ops;
+
+	ops.mkdir = tree_mkdir;
+	ops.mknod = tree_mknod;
+	ops.symlink = tree_symlink;
+	ops.create = tree_create;
+	ops.link = tree_link;
+	ops.unlink = tree_unlink;
+	ops.rmdir = tree_rmdir;
+	ops.rename = tree_rename;
+	ops.release = tree_release;
+	ops.setattr = tree_setattr;
+	ops.write = tree_write;
+	ops.fallocate = tree_fallocate;
+	ops.fsync = tree_fsync;
+	ops.fsyncdir = tree_fsync;
+	ops.setxattr = tree_setxattr;
+	ops.removexattr = tree_removexattr;
+	return ops;
+}
 
 int tree_serve(const struct tree_how *how)
 {
@@ -281,11 +270,11 @@ int tree_serve(const struct tree_how *how)
 	int status = tree_open(&t, how);
 
 	if (status == EXIT_DONE) {
+		const struct fuse_lowlevel_ops ops = how->change ? ops_to_write() : tree_ops;
 		struct server_how server = how->server;
-
 		const bool timer = how->change && how->commit_every && !how->discard && tree_timer_start(&t);
 
-		server.ops = how->change ? &tree_write_ops : &tree_ops;
+		server.ops = &ops;
 		server.userdata = &t;
 		server.threads = MIN_OF(pool_threads() * 2, 16u);
 		status = server_run(&server);

@@ -210,7 +210,6 @@ struct client *change_client(struct change *c)
 	return c->machine.client;
 }
 
-
 struct guest_machine *change_machine(struct change *c)
 {
 	return &c->machine;
