@@ -8,6 +8,7 @@
 #include "domain.h"
 
 #include "alloc.h"
+#include "late.h"
 
 #include <dlfcn.h>
 
@@ -45,10 +46,7 @@ static void libvirt_end(struct libvirt *v)
 
 static int load(struct libvirt *v, struct dry_error *e)
 {
-	const struct {
-		const char *name;
-		void *fn; /* the address of a pointer to a function */
-	} symbols[] = {
+	const struct late_symbol symbols[] = {
 		{ "virConnectOpenReadOnly", &v->open_read_only },
 		{ "virConnectClose", &v->close },
 		{ "virDomainLookupByName", &v->by_name },
@@ -59,19 +57,15 @@ static int load(struct libvirt *v, struct dry_error *e)
 		{ "virGetLastErrorMessage", &v->message },
 		{ "virSetErrorFunc", &v->on_error },
 	};
+	const char *missing;
 
-	v->library = dlopen(LIBVIRT, RTLD_NOW | RTLD_LOCAL);
+	v->library = late_load(LIBVIRT, RTLD_LOCAL, symbols, ARRAY_LEN(symbols), &missing);
+	if (!v->library && missing)
+		return domain_fail(e, DRY_UNSUPPORTED, LIBVIRT " has no %s: it is too old", missing);
 	if (!v->library)
 		return domain_fail(e, DRY_UNSUPPORTED,
 				   "libvirt's client library (" LIBVIRT ") is not installed: name the disks with -a, or "
 				   "give a file of domain XML to -d");
-	for (size_t i = 0; i < ARRAY_LEN(symbols); i++) {
-		void *p = dlsym(v->library, symbols[i].name);
-
-		if (!p)
-			return domain_fail(e, DRY_UNSUPPORTED, LIBVIRT " has no %s: it is too old", symbols[i].name);
-		memcpy(symbols[i].fn, &p, sizeof p); /* as POSIX says that it is done */
-	}
 	return 0;
 }
 

@@ -5,6 +5,8 @@
 #ifndef DRYDOCK_LIBXML_H
 #define DRYDOCK_LIBXML_H
 
+#include "late.h"
+
 #include <libxml/parser.h>
 #include <libxml/tree.h>
 #include <libxml/xmlsave.h>
@@ -16,9 +18,8 @@
 		f(xmlXPathNewContext) f(xmlXPathFreeContext) f(xmlXPathEvalExpression) f(xmlXPathFreeObject)           \
 			f(xmlXPathCastNumberToString) f(xmlBufferCreate) f(xmlBufferFree) f(xmlBufferContent)          \
 				f(xmlSaveToBuffer) f(xmlSaveTree) f(xmlSaveClose)
-#define LIBXML_MEMBER(name) __typeof__(name) *name;
 struct libxml {
-	LIBXML_FUNCTIONS(LIBXML_MEMBER)
+	LIBXML_FUNCTIONS(LATE_MEMBER)
 };
 
 /* NULL and *why, a sentence without an end, when it is not there; from one thread, before there are others. */

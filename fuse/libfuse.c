@@ -1,32 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "libfuse.h"
 
+#include "alloc.h"
+
 #include <dlfcn.h>
-#include <stdbool.h>
-#include <string.h>
+#include <stdio.h>
 
 const struct libfuse *libfuse_load(const char **why)
 {
-	static struct libfuse f;
+	static struct libfuse lib;
 	static bool loaded;
-	void *library = loaded ? NULL : dlopen("libfuse3.so.3", RTLD_NOW | RTLD_LOCAL);
-	void *at;
+	static char lacks[100];
+#define SYMBOL(name) { #name, &lib.name },
+	const struct late_symbol symbols[] = { LIBFUSE_FUNCTIONS(SYMBOL) };
+	const char *missing;
 
 	if (loaded)
-		return &f;
-	if (!library) {
-		*why = dlerror();
-		return NULL;
-	}
-/* A pointer to a function and one to an object are the same to dlsym(), and not to the compiler. */
-#define LOOK_UP(name)                                                                                                  \
-	at = dlsym(library, #name);                                                                                    \
-	if (!at) {                                                                                                     \
-		*why = "libfuse3 has no " #name;                                                                       \
-		return NULL;                                                                                           \
-	}                                                                                                              \
-	memcpy(&f.name, &at, sizeof at);
-	LIBFUSE_FUNCTIONS(LOOK_UP)
-	loaded = true;
-	return &f;
+		return &lib;
+	loaded = late_load("libfuse3.so.3", RTLD_LOCAL, symbols, ARRAY_LEN(symbols), &missing) != NULL;
+	if (loaded)
+		return &lib;
+	*why = missing ? lacks : dlerror();
+	if (missing)
+		snprintf(lacks, sizeof lacks, "libfuse3 has no %s", missing);
+	return NULL;
 }

@@ -3,6 +3,8 @@
 #ifndef DRYDOCK_LIBFUSE_H
 #define DRYDOCK_LIBFUSE_H
 
+#include "late.h"
+
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
 
@@ -16,9 +18,8 @@
 						f(fuse_reply_data) f(fuse_reply_statfs) f(fuse_reply_xattr)            \
 							f(fuse_reply_lseek) f(fuse_reply_write) f(fuse_reply_create)   \
 								f(fuse_add_direntry) f(fuse_add_direntry_plus)
-#define LIBFUSE_MEMBER(name) __typeof__(name) *name;
 struct libfuse {
-	LIBFUSE_FUNCTIONS(LIBFUSE_MEMBER)
+	LIBFUSE_FUNCTIONS(LATE_MEMBER)
 };
 
 /* NULL and *why, a sentence without an end, when it is not there; from one thread, before there are others. */

@@ -10,6 +10,7 @@
 #include "alloc.h"
 #include "confine.h"
 #include "io.h"
+#include "late.h"
 #include "limits.h"
 #include "strbuf.h"
 
@@ -31,9 +32,8 @@
 	f(hivex_open) f(hivex_close) f(hivex_root) f(hivex_commit) f(hivex_node_get_child) f(hivex_node_add_child)     \
 		f(hivex_node_delete_child) f(hivex_node_values) f(hivex_value_key) f(hivex_value_value)                \
 			f(hivex_node_set_values) f(hivex_node_set_value)
-#define HIVEX_MEMBER(name) __typeof__(name) *name;
 struct hivex {
-	HIVEX_FUNCTIONS(HIVEX_MEMBER)
+	HIVEX_FUNCTIONS(LATE_MEMBER)
 };
 
 struct hive_writer {
@@ -48,18 +48,15 @@ struct hive_writer {
 
 static int hivex_load(struct hivex *x, struct err *e)
 {
-	void *library = dlopen("libhivex.so.0", RTLD_NOW | RTLD_LOCAL), *at;
+#define SYMBOL(name) { #name, &x->name },
+	const struct late_symbol symbols[] = { HIVEX_FUNCTIONS(SYMBOL) };
+	const char *missing;
 
-	if (!library)
-		return err_set(e, ERR_UNSUPPORTED, "registry hives are written by libhivex, which is not installed");
-/* A pointer to a function and one to an object are the same to dlsym(), and not to the compiler. */
-#define LOOK_UP(name)                                                                                                  \
-	at = dlsym(library, #name);                                                                                    \
-	if (!at)                                                                                                       \
-		return err_set(e, ERR_UNSUPPORTED, "this libhivex has no " #name);                                     \
-	memcpy(&x->name, &at, sizeof at);
-	HIVEX_FUNCTIONS(LOOK_UP)
-	return 0;
+	if (late_load("libhivex.so.0", RTLD_LOCAL, symbols, ARRAY_LEN(symbols), &missing))
+		return 0;
+	if (missing)
+		return err_set(e, ERR_UNSUPPORTED, "this libhivex has no %s", missing);
+	return err_set(e, ERR_UNSUPPORTED, "registry hives are written by libhivex, which is not installed");
 }
 
 /* ---- the changes as bytes: the two sides are one program ---- */

@@ -2,6 +2,7 @@
 #include "regex.h"
 
 #include "alloc.h"
+#include "late.h"
 #include "limits.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -36,10 +37,7 @@ struct regex {
 
 static bool load(struct pcre *p)
 {
-	const struct {
-		const char *name;
-		void *to;
-	} names[] = {
+	const struct late_symbol symbols[] = {
 		{ "pcre2_compile_8", &p->compile },
 		{ "pcre2_code_free_8", &p->code_free },
 		{ "pcre2_match_8", &p->match },
@@ -54,14 +52,9 @@ static bool load(struct pcre *p)
 		{ "pcre2_set_heap_limit_8", &p->heap_limit },
 	};
 
-	p->library = dlopen("libpcre2-8.so.0", RTLD_NOW | RTLD_LOCAL);
-	for (size_t i = 0; i < ARRAY_LEN(names) && p->library; i++) {
-		void *sym = dlsym(p->library, names[i].name);
+	const char *missing;
 
-		if (!sym)
-			return false;
-		memcpy(names[i].to, &sym, sizeof sym);
-	}
+	p->library = late_load("libpcre2-8.so.0", RTLD_LOCAL, symbols, ARRAY_LEN(symbols), &missing);
 	return p->library != NULL;
 }
 

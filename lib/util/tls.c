@@ -2,6 +2,7 @@
 #include "tls.h"
 
 #include "alloc.h"
+#include "late.h"
 #include "limits.h"
 
 #include <dlfcn.h>
@@ -30,32 +31,22 @@
 	f(SSL_set1_host) f(SSL_accept) f(SSL_connect) f(SSL_read) f(SSL_write) f(SSL_get_error) \
 	f(SSL_get1_peer_certificate) f(SSL_get_verify_result) f(SSL_set_accept_state) \
 	f(SSL_set_connect_state)
-#define LIBSSL_MEMBER(name) __typeof__(name) *name;
 struct libssl {
-	LIBSSL_FUNCTIONS(LIBSSL_MEMBER)
+	LIBSSL_FUNCTIONS(LATE_MEMBER)
 };
-
-/* A function, where there is one of that name; a pointer to a function and one to an object are the same to dlsym() alone. */
-static bool look_up(void *library, const char *name, void *out)
-{
-	void *at = dlsym(library, name);
-
-	memcpy(out, &at, sizeof at);
-	return at != NULL;
-}
 
 static int libssl_load(struct libssl *s, struct err *e)
 {
-	/* For all, as callbacks find it so; and for ever, as it does something when the process ends. */
-	void *library = dlopen("libssl.so.3", RTLD_NOW | RTLD_GLOBAL);
+#define SYMBOL(name) { #name, &s->name },
+	const struct late_symbol symbols[] = { LIBSSL_FUNCTIONS(SYMBOL) };
+	const char *missing;
 
-	if (!library)
-		return err_set(e, ERR_UNSUPPORTED, "TLS: libssl.so.3 cannot be loaded");
-#define LOOK_UP(name)                                                                                                  \
-	if (!look_up(library, #name, &s->name))                                                                        \
-		return err_set(e, ERR_UNSUPPORTED, "TLS: libssl has no " #name);
-	LIBSSL_FUNCTIONS(LOOK_UP)
-	return 0;
+	/* For all, as callbacks find it so; and for ever, as it does something when the process ends. */
+	if (late_load("libssl.so.3", RTLD_GLOBAL, symbols, ARRAY_LEN(symbols), &missing))
+		return 0;
+	if (missing)
+		return err_set(e, ERR_UNSUPPORTED, "TLS: libssl has no %s", missing);
+	return err_set(e, ERR_UNSUPPORTED, "TLS: libssl.so.3 cannot be loaded");
 }
 
 /* What the library says was wrong with the last call, behind our words. */
@@ -196,8 +187,9 @@ static const struct tls_creds *creds_of(SSL *s)
 {
 	__typeof__(SSL_get_SSL_CTX) *ctx_of;
 	__typeof__(SSL_CTX_get_ex_data) *data_of;
+	const struct late_symbol symbols[] = { { "SSL_get_SSL_CTX", &ctx_of }, { "SSL_CTX_get_ex_data", &data_of } };
 
-	if (!look_up(RTLD_DEFAULT, "SSL_get_SSL_CTX", &ctx_of) || !look_up(RTLD_DEFAULT, "SSL_CTX_get_ex_data", &data_of))
+	if (late_find(RTLD_DEFAULT, symbols, ARRAY_LEN(symbols)))
 		return NULL;
 	return data_of(ctx_of(s), 0);
 }
