@@ -49,7 +49,8 @@ PKG_CFLAGS   := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS)
 
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wwrite-strings \
 	-Wno-missing-field-initializers
-CFLAGS   ?= -O2 -g
+# With sanitizers -O2 takes the compiler twice as long, and most of what runs then is their own work.
+CFLAGS   ?= $(if $(SAN),-O1 -g1,-O2 -g)
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDRYDOCK_VERSION='"$(VERSION)"' \
 	$(if $(filter 0,$(NTFS)),,-DDRYDOCK_NTFS) $(WARN) \
 	$(if $(WERROR),-Werror) -fvisibility=hidden -fPIC -pthread $(PKG_CFLAGS) $(CFLAGS) \

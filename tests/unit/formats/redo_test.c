@@ -174,7 +174,7 @@ static struct block *open_faulty(const char *path, const char *format)
 
 static int change_disks(size_t n, const char *format, bool *decided, struct err *err)
 {
-	struct block *b[2];
+	struct block *b[2] = { NULL, NULL };
 	struct redo *r;
 	int rc;
 
