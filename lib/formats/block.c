@@ -170,6 +170,32 @@ bool block_was_written(struct block *b)
 }
 
 /* Recursion goes down a tree that block_open() kept below LIMIT_BACKING_DEPTH. */
+bool block_is_unchanged(struct block *b)
+{
+	if (b->view || (b->drv->is_unchanged ? !b->drv->is_unchanged(b) : b->drv->is_protocol))
+		return false;
+	return (!b->file || block_is_unchanged(b->file)) && (!b->backing || block_is_unchanged(b->backing));
+}
+
+/* Likewise. */
+int block_refresh(struct block *b, struct err *e)
+{
+	int rc = b->file ? block_refresh(b->file, e) : 0;
+
+	if (rc == 0 && b->backing)
+		rc = block_refresh(b->backing, e);
+	if (rc < 0)
+		return rc;
+	if (b->view)
+		return err_set(e, ERR_UNSUPPORTED, "%s: a change of it was interrupted, and is not in it yet: it cannot be read anew",
+			       b->name);
+	if (b->drv->refresh)
+		return b->drv->refresh(b, e);
+	return b->drv->is_filter ? 0 : err_set(e, ERR_UNSUPPORTED, "%s: %s: what was read there cannot be read anew", b->name,
+					       b->drv->name);
+}
+
+/* Recursion goes down a tree that block_open() kept below LIMIT_BACKING_DEPTH. */
 static const char *nth_notice(const struct block *b, size_t *i)
 {
 	const char *found;

@@ -105,6 +105,10 @@ struct block_driver {
 	/* As block_same_size(), of this node and of children other than b->file and b->backing. */
 	int (*same_size)(struct block *b, struct err *e);
 	bool (*was_written)(struct block *b); /* as block_was_written(), of the same */
+	/* As block_is_unchanged(), of the same.  NULL: that depends on b->file and b->backing alone; of a protocol: never. */
+	bool (*is_unchanged)(struct block *b);
+	/* As block_refresh(), of the same, when b->file and b->backing were.  NULL: a filter keeps nothing, others cannot. */
+	int (*refresh)(struct block *b, struct err *e);
 	int (*check)(struct block *b, unsigned fix, struct check_report *r, struct err *e);
 	int (*snapshots)(struct block *b, struct block_snapshots *out, struct err *e);
 	int (*snapshot_load)(struct block *b, const char *id_or_name, struct err *e);

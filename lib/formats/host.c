@@ -40,6 +40,7 @@ struct host_state {
 	dev_t dev; /* what the file was when it was opened: a confined process may not ask again */
 	ino_t ino;
 	struct timespec mtime;
+	struct timespec looked; /* when that was looked at */
 	bool direct;
 	atomic_bool sync_failed; /* the kernel forgets a failed write-back once told; we do not */
 	bool has_lock;
@@ -172,6 +173,7 @@ static int host_adopt(struct block *b, int fd, const char *path, struct err *e)
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
 	s->mtime = st.st_mtim;
+	clock_gettime(CLOCK_REALTIME, &s->looked);
 	b->size = (uint64_t)st.st_size;
 	if (s->is_device && (rc = device_size(fd, &b->size)) != 0)
 		return err_sys(e, rc, "%s", path);
@@ -359,6 +361,37 @@ static bool host_was_written(struct block *b)
 	if (s->is_device || (b->flags & BLOCK_WRITE) || io_fstat(host_fd(b), &st) < 0)
 		return false;
 	return st.st_mtim.tv_sec != s->mtime.tv_sec || st.st_mtim.tv_nsec != s->mtime.tv_nsec || (uint64_t)st.st_size != b->size;
+}
+
+/* Two writes of one tick of the kernel's clock give a file the same time: one that was young when it was looked at tells nothing. */
+#define TICKS_NS 100000000
+
+static bool host_is_unchanged(struct block *b)
+{
+	const struct host_state *s = b->state;
+	const int64_t age = (s->looked.tv_sec - s->mtime.tv_sec) * 1000000000LL + (s->looked.tv_nsec - s->mtime.tv_nsec);
+
+	return !s->is_device && age > TICKS_NS && !host_was_written(b);
+}
+
+static int host_refresh(struct block *b, struct err *e)
+{
+	struct host_state *s = b->state;
+	uint64_t size;
+	struct stat st;
+	int rc;
+
+	clock_gettime(CLOCK_REALTIME, &s->looked);
+	if (io_fstat(host_fd(b), &st) < 0)
+		return err_sys(e, errno, "%s", b->name);
+	size = (uint64_t)st.st_size;
+	if (s->is_device && (rc = device_size(host_fd(b), &size)) != 0)
+		return err_sys(e, rc, "%s", b->name);
+	if (size > LIMIT_IMAGE_SIZE)
+		return err_set(e, ERR_LIMIT, "%s: %llu bytes", b->name, (unsigned long long)size);
+	s->mtime = st.st_mtim;
+	b->size = size;
+	return 0;
 }
 
 static void size_reaches(struct block *b, uint64_t end)
@@ -614,6 +647,7 @@ static bool host_same(const struct block *a, const struct block *b)
 	.pread = host_pread, .pwrite = host_pwrite, .pwrite_from = host_pwrite_from, .zero = host_zero,                \
 	.discard = host_discard, .extent = host_extent, .flush = host_flush, .truncate = host_truncate,                \
 	.allocated = host_allocated, .same_size = host_same_size, .was_written = host_was_written,                     \
+	.is_unchanged = host_is_unchanged, .refresh = host_refresh,                                                    \
 	.host_fd = host_fd, .host_id = host_id, .same_host = host_same
 
 const struct block_driver block_host = { .name = "file", HOST_OPS };

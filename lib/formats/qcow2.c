@@ -487,6 +487,51 @@ static int judge_header(struct block *b, struct err *e)
 	return rc < 0 ? rc : judge_tables(b, &h, e);
 }
 
+/* Does a header describe the image that was opened, whatever its tables and size are now? */
+static bool is_same_image(const struct qcow2_state *s, const struct qcow2_header *h)
+{
+	const uint64_t passing = QCOW2_INCOMPAT_DIRTY | QCOW2_INCOMPAT_CORRUPT;
+
+	return be32_get(h->magic) == QCOW2_MAGIC && be32_get(h->version) == s->version &&
+	       be32_get(h->cluster_bits) == s->cluster_bits && be64_get(h->backing_off) == s->backing_off &&
+	       be32_get(h->backing_len) == s->backing_len && be32_get(h->crypt_method) == s->crypt_method &&
+	       (s->version < 3 ||
+		(!((be64_get(h->incompat) ^ s->incompat) & ~passing) && be32_get(h->header_len) == s->header_len &&
+		 be32_get(h->refcount_order) == s->refcount_order));
+}
+
+/* Nothing of the disk can be read when it fails. */
+static int qcow2_refresh(struct block *b, struct err *e)
+{
+	struct qcow2_state *s = b->state;
+	struct qcow2_header h = { .compression = 0 };
+	const size_t n = s->version < 3 ? QCOW2_HEADER_V2 : QCOW2_HEADER_V3;
+	int rc = s->data_file ? block_refresh(s->data_file, e) : 0;
+
+	b->size = s->disk_size = 0;
+	free(take(s->l1));
+	s->l1_size = 0;
+	qcow2_cache_drop(&s->l2);
+	qcow2_cache_drop(&s->refs);
+	qcow2_zslots_free(s);
+	qcow2_snapshots_free(s);
+	if (rc == 0 && block_size(b->file) < n)
+		rc = err_set(e, ERR_CORRUPT, "too short for a qcow2 header");
+	if (rc == 0)
+		rc = block_pread(b->file, &h, n, 0, e);
+	if (rc < 0)
+		return rc;
+	if (!is_same_image(s, &h))
+		return err_set(e, ERR_UNSUPPORTED, "%s: it is another image now than when it was opened", b->name);
+	b->size = s->disk_size = be64_get(h.size);
+	rc = b->size > LIMIT_IMAGE_SIZE ? err_set(e, ERR_LIMIT, "disk of %" PRIu64 " bytes", b->size) : judge_tables(b, &h, e);
+	if (rc == 0)
+		rc = read_l1(b, e);
+	if (rc < 0)
+		b->size = s->disk_size = s->l1_size = 0;
+	return rc < 0 ? err_in(e, rc, "%s", b->name) : 0;
+}
+
 /* An image whose refcounts were being written late when its writer died: count again before anything is added. */
 static int settle_for_writing(struct block *b, struct err *e)
 {
@@ -663,6 +708,13 @@ static bool qcow2_was_written(struct block *b)
 	return s->data_file && block_was_written(s->data_file);
 }
 
+static bool qcow2_is_unchanged(struct block *b)
+{
+	const struct qcow2_state *s = b->state;
+
+	return !s->data_file || block_is_unchanged(s->data_file);
+}
+
 /* Version 1 has the same magic and is another format. */
 static int qcow2_probe(struct block *file, struct err *e)
 {
@@ -709,6 +761,8 @@ const struct block_driver block_qcow2 = {
 	.allocated = qcow2_allocated,
 	.same_size = qcow2_same_size,
 	.was_written = qcow2_was_written,
+	.is_unchanged = qcow2_is_unchanged,
+	.refresh = qcow2_refresh,
 	.check = qcow2_check,
 	.snapshots = qcow2_snapshots,
 	.snapshot_load = qcow2_snapshot_load,

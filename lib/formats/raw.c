@@ -48,6 +48,18 @@ static int raw_open(struct block *b, struct dict *opts, const struct block_env *
 	return 0;
 }
 
+static int raw_refresh(struct block *b, struct err *e)
+{
+	const struct raw_state *s = b->state;
+
+	if (s->windowed)
+		return 0; /* what the file has lost reads as zeros */
+	if (block_size(b->file) > LIMIT_IMAGE_SIZE)
+		return err_set(e, ERR_LIMIT, "size of %" PRIu64 " bytes", block_size(b->file));
+	b->size = round_up(block_size(b->file), RAW_SECTOR);
+	return 0;
+}
+
 static int raw_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err *e)
 {
 	const struct raw_state *s = b->state;
@@ -216,6 +228,7 @@ const struct block_driver block_raw = {
 	.name = "raw",
 	.state_size = sizeof(struct raw_state),
 	.open = raw_open,
+	.refresh = raw_refresh,
 	.pread = raw_pread,
 	.pwrite = raw_pwrite,
 	.pwrite_from = raw_pwrite_from,
