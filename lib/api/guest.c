@@ -484,6 +484,28 @@ int guest_rescan(struct dry_guest *g, struct err *e)
 	return guest_scan(g, e);
 }
 
+int dry_guest_refresh(struct dry_guest *g, struct dry_error *error)
+{
+	API_ERR(e, error);
+	bool same = !g->torn;
+	int rc = 0;
+
+	for (size_t i = 0; i < g->ndisks; i++) {
+		if (block_writable(g->disks[i]) || g->images[i])
+			return err_set(e, ERR_USAGE, "%s is not only read", block_name(g->disks[i]));
+		same = same && block_is_unchanged(g->disks[i]);
+	}
+	if (same)
+		return 0;
+	dry_guest_unmount(g);
+	scan_forget(g);
+	g->scanned = g->rooted = false;
+	for (size_t i = 0; rc == 0 && i < g->ndisks; i++)
+		rc = block_refresh(g->disks[i], e);
+	g->torn = rc < 0;
+	return rc < 0 ? rc : 1;
+}
+
 int dry_guest_volumes(struct dry_guest *g, const struct dry_volume **out, size_t *n, struct dry_error *error)
 {
 	API_ERR(e, error);

@@ -38,6 +38,7 @@ struct dry_guest {
 	struct engine *engine; /* NULL: our own readers alone */
 	struct dry_machines *machines; /* lent; NULL: none */
 	enum dry_engine policy;
+	bool torn; /* its images could not be read anew: nothing of them is known */
 	bool scanned;
 	struct volume_list vols;
 	struct contents contents; /* lent parts of vols */
