@@ -33,6 +33,10 @@ static int run(struct options *c, int argc, char **argv)
 		return cmd_usage("mount", "--discard and --commit-every are for files that are written to: -w without --blocks");
 	if (r->discard && r->commit_every)
 		return cmd_usage("mount", "--discard and --commit-every exclude each other");
+	if (r->live && (r->write || r->blocks || r->opts->engine == DRY_ENGINE_APPLIANCE))
+		return cmd_usage("mount", "--live is for files that are read by our own readers: not with -w, --blocks or --engine=appliance");
+	/* Whoever changes it has locked it. */
+	r->opts->image.force_share |= r->live;
 	if (r->blocks && r->opts->mounts.n)
 		return cmd_usage("mount", "with --blocks nothing is mounted: -m has no place there");
 	r->f = libfuse_load(&why);
@@ -66,6 +70,7 @@ int cmd_mount(int argc, char **argv)
 		OPT_LIST(0, "map-gids", "GUEST:HOST[:N]", &c.gids, "show these groups of the guest as those of the host"),
 		OPT_FLAG(0, "blocks", &c.run.blocks, "show disks, partitions, volumes and snapshots as files of their bytes"),
 		OPT_FLAG('w', "rw", &c.run.write, "for writing, by the appliance; kept as a whole when it is unmounted"),
+		OPT_FLAG(0, "live", &c.run.live, "others change the images: look anew each time, keep nothing"),
 		OPT_U64(0, "commit-every", "SECONDS", &c.run.commit_every, "with -w: keep what was written so far this often"),
 		OPT_FLAG(0, "discard", &c.run.discard, "with -w: throw away what was written when it is unmounted"),
 		OPT_FLAG(0, "foreground", &c.run.foreground, "end when the mount ends, not when it is there"),

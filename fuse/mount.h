@@ -152,6 +152,7 @@ struct tree_how {
 	struct dry_change *change; /* what is written goes here; NULL: nothing is.  It is not ended */
 	bool discard;		   /* and is never kept */
 	uint64_t commit_every;	   /* seconds after which what was written is kept; 0: at the end only */
+	bool live;		   /* others change the guest: nothing is kept */
 };
 int tree_serve(const struct tree_how *how);
 

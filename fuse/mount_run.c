@@ -92,7 +92,8 @@ static struct dry_change *change_begin(struct mount_run *r)
 /* The files of a guest that is changed: what was written is kept at the end, all of it or nothing. */
 static int serve_change(struct mount_run *r, const struct server_how *server)
 {
-	struct tree_how how = { r->opts, &r->set.guests[0], &r->mount, *server, change_begin(r), r->discard, r->commit_every };
+	struct tree_how how = { r->opts, &r->set.guests[0], &r->mount, *server, change_begin(r), r->discard, r->commit_every,
+				false };
 	struct dry_error e = { .code = DRY_OK };
 	int status;
 
@@ -137,11 +138,12 @@ static int serve(void *arg, int control)
 	int status;
 
 	server_prepare(&early, control);
-	if (r->blocks)
+	/* A machine would go on with what it has read. */
+	if (r->blocks || r->live)
 		r->opts->engine = DRY_ENGINE_DIRECT;
 	else if (r->write)
 		r->opts->needs_machine = true;
-	else
+	else if (!r->live)
 		r->set.handles = MIN_OF(pool_threads(), 4u);
 	status = guest_set_open(r->opts, &confine, &r->set, &fatal);
 	if (fatal || !r->set.guests[0].guest)
@@ -153,7 +155,7 @@ static int serve(void *arg, int control)
 	} else if (r->write) {
 		status = serve_change(r, &server);
 	} else if (guest_ready(r->opts, &r->set, 0)) {
-		const struct tree_how how = { r->opts, &r->set.guests[0], &r->mount, server, NULL, false, 0 };
+		const struct tree_how how = { r->opts, &r->set.guests[0], &r->mount, server, NULL, false, 0, r->live };
 
 		status = tree_serve(&how);
 	} else {

@@ -13,6 +13,7 @@ struct mount_run {
 	const char *mountpoint;
 	struct mount_opts mount;
 	bool blocks, write, foreground;
+	bool live;	      /* of files that are read: others change them */
 	bool discard;	      /* with write, of files: nothing is kept */
 	uint64_t commit_every; /* likewise: seconds, 0: only at the end */
 	bool guess_write;     /* also where raw was only guessed */

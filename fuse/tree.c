@@ -18,12 +18,15 @@ static struct tree *tree_of(fuse_req_t req)
 static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct tree *t = tree_of(req);
-	struct handle *h = tree_take(t);
+	struct handle *h = tree_take_fresh(t, req);
 	struct dry_node at;
 	struct fuse_entry_param ent;
 	struct dry_error e = { .code = DRY_OK };
-	int rc = dry_node_child(h->g, node_of(h, tree_node(t, parent)), name, &at, &e);
+	int rc;
 
+	if (!h)
+		return;
+	rc = dry_node_child(h->g, node_of(h, tree_node(t, parent)), name, &at, &e);
 	if (rc >= 0)
 		rc = tree_entry(t, h, at, true, &ent, &e);
 	tree_give(h);
@@ -62,12 +65,15 @@ static void get_attr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct tree *t = tree_of(req);
 
 	(void)fi;
-	if (t->change) {
-		struct handle *h = tree_take(t);
+	if (t->moving) {
+		struct handle *h = tree_take_fresh(t, req);
 		struct fuse_entry_param ent;
 		struct dry_error e = { .code = DRY_OK };
-		int rc = tree_entry(t, h, node_of(h, tree_node(t, ino)), false, &ent, &e);
+		int rc;
 
+		if (!h)
+			return;
+		rc = tree_entry(t, h, node_of(h, tree_node(t, ino)), false, &ent, &e);
 		tree_give(h);
 		if (rc < 0)
 			tree_fail(t, req, &e);
@@ -83,9 +89,12 @@ static void read_link(fuse_req_t req, fuse_ino_t ino)
 	struct tree *t = tree_of(req);
 	CLEANUP(free_ptr) char *target = NULL;
 	struct dry_error e = { .code = DRY_OK };
-	struct handle *h = tree_take(t);
-	int rc = dry_node_readlink(h->g, node_of(h, tree_node(t, ino)), &target, &e);
+	struct handle *h = tree_take_fresh(t, req);
+	int rc;
 
+	if (!h)
+		return;
+	rc = dry_node_readlink(h->g, node_of(h, tree_node(t, ino)), &target, &e);
 	tree_give(h);
 	if (rc < 0)
 		tree_fail(t, req, &e);
@@ -100,8 +109,13 @@ static void open_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct handle *h;
 
 	/* Where nothing changes, there is nothing to be done at opening, and the kernel need not ask again. */
-	if (!t->change) {
+	if (!t->moving) {
 		t->f->fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	if (!t->change) {
+		fi->direct_io = 1; /* each read looks anew */
+		t->f->fuse_reply_open(req, fi);
 		return;
 	}
 	h = tree_take(t);
@@ -123,9 +137,12 @@ static void stat_fs(fuse_req_t req, fuse_ino_t ino)
 	struct tree *t = tree_of(req);
 	struct dry_error e = { .code = DRY_OK };
 	struct dry_usage u;
-	struct handle *h = tree_take(t);
-	int rc = dry_guest_usage(h->g, t->volume[tree_node(t, ino)->fs], &u, &e);
+	struct handle *h = tree_take_fresh(t, req);
+	int rc;
 
+	if (!h)
+		return;
+	rc = dry_guest_usage(h->g, t->volume[tree_node(t, ino)->fs], &u, &e);
 	tree_give(h);
 	if (rc < 0) {
 		tree_fail(t, req, &e);
@@ -173,9 +190,12 @@ static void xattr_answer(fuse_req_t req, fuse_ino_t ino, const char *name, size_
 	struct tree *t = tree_of(req);
 	struct xattr_wanted w = { .name = name, .out = STRBUF_INIT };
 	struct dry_error e = { .code = DRY_OK };
-	struct handle *h = tree_take(t);
-	int rc = dry_node_xattrs(h->g, node_of(h, tree_node(t, ino)), xattr_look, &w, &e);
+	struct handle *h = tree_take_fresh(t, req);
+	int rc;
 
+	if (!h)
+		return;
+	rc = dry_node_xattrs(h->g, node_of(h, tree_node(t, ino)), xattr_look, &w, &e);
 	tree_give(h);
 	if (rc < 0)
 		tree_fail(t, req, &e);
@@ -210,9 +230,9 @@ static void list_xattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 static void init(void *userdata, struct fuse_conn_info *conn)
 {
 	const struct tree *t = userdata;
-	/* With a change, what is open must be known: it may lose its name. */
+	/* With a change, what is open must be known: it may lose its name.  What others change is looked at when it is opened. */
 	const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS |
-				(t->change ? 0 : FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_NO_OPEN_SUPPORT) |
+				(t->moving ? 0 : FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_NO_OPEN_SUPPORT) |
 				(t->how->mount->permissions ? FUSE_CAP_POSIX_ACL : 0);
 
 	conn->want |= conn->capable & wanted;

@@ -6,6 +6,9 @@
  * first that is free, so that who works alone has one that is warm.  Those behind the first are mounted when they are first
  * needed.  What does not change while it is mounted - attributes, where bytes lie on the host - is kept with the nodes, and is
  * answered without any.
+ *
+ * A guest that others change (--live) has one handle.  Each request looks whether the images were written to, and mounts anew what
+ * was mounted at first: then a node is what has its number now.
  */
 #ifndef DRYDOCK_TREE_H
 #define DRYDOCK_TREE_H
@@ -22,7 +25,7 @@
 struct handle {
 	pthread_mutex_t lock;
 	struct dry_guest *g;
-	enum { HANDLE_NEW, HANDLE_READY, HANDLE_DEAD } state;
+	enum { HANDLE_NEW, HANDLE_READY, HANDLE_DEAD, HANDLE_TORN } state;
 	void *fs[TREE_FS_MAX]; /* what nodes of its mounts have, in the order of mounting */
 };
 
@@ -41,6 +44,12 @@ struct node {
 	struct dry_node hidden_in;
 };
 
+/* What is mounted, of a guest that others change. */
+struct tree_mount {
+	char *volume, *path;
+	char options[40];
+};
+
 #define STRIPES 16u
 struct tree {
 	const struct tree_how *how;
@@ -49,6 +58,8 @@ struct tree {
 	unsigned nhandles;
 	unsigned nfs;
 	size_t volume[TREE_FS_MAX]; /* by mount: the volume's number */
+	struct tree_mount *mounts;  /* by mount; NULL: nobody else changes the guest */
+	bool moving;		    /* what is known now may be otherwise in a moment: there is a change, or others change it */
 	uint64_t root_dev;
 	pthread_mutex_t lock; /* of the table */
 	struct node **buckets;
@@ -74,7 +85,14 @@ int tree_open(struct tree *t, const struct tree_how *how);
 void tree_close(struct tree *t);
 /* A handle that nobody else uses until it is given back. */
 struct handle *tree_take(struct tree *t);
+/*
+ * The same for who looks at the guest, as its images are now.  NULL: they could not be looked at, or hold nothing whole at this
+ * moment, and the request was answered.
+ */
+struct handle *tree_take_fresh(struct tree *t, fuse_req_t req);
 void tree_give(struct handle *h);
+/* The number of the mount to which a node that a handle found belongs. */
+unsigned tree_fs_of(const struct tree *t, const struct handle *h, struct dry_node found);
 /* The node that the kernel calls so. */
 struct node *tree_node(struct tree *t, fuse_ino_t ino);
 /* What a node is to a handle. */

@@ -12,10 +12,12 @@
 
 struct listed {
 	size_t name; /* in names */
-	struct dry_node node; /* of the handle `by` */
+	unsigned fs;
+	uint64_t ino;
 };
 struct listing {
-	const struct handle *by;
+	const struct tree *t;
+	const struct handle *by; /* while it is filled */
 	struct strbuf names;
 	struct listed *items;
 	size_t n, cap;
@@ -47,63 +49,55 @@ static int listing_add(void *arg, const char *name, struct dry_node node, uint32
 		l->items = items;
 		l->cap = cap;
 	}
-	l->items[l->n++] = (struct listed){ l->names.len, node };
+	l->items[l->n++] = (struct listed){ l->names.len, tree_fs_of(l->t, l->by, node), node.ino };
 	strbuf_add(&l->names, name, strlen(name) + 1);
 	l->nomem = l->names.failed;
 	return l->nomem;
 }
 
-/* Lists it anew: 0, or < 0 with *e filled. */
-static int listing_fill(struct tree *t, struct listing *l, fuse_ino_t ino, struct dry_error *e)
+/* Lists it anew; false: that failed, and the request was answered. */
+static bool listing_fill(struct tree *t, struct listing *l, fuse_req_t req, fuse_ino_t ino)
 {
-	struct handle *h = tree_take(t);
+	struct dry_error e = { .code = DRY_OK };
+	struct handle *h = tree_take_fresh(t, req);
 	int rc;
 
+	if (!h)
+		return false;
 	l->n = 0;
 	strbuf_reset(&l->names);
 	l->by = h;
-	rc = dry_node_list(h->g, node_of(h, tree_node(t, ino)), listing_add, l, e);
+	rc = dry_node_list(h->g, node_of(h, tree_node(t, ino)), listing_add, l, &e);
 	tree_give(h);
 	if (rc >= 0 && l->nomem) {
-		*e = (struct dry_error){ .code = DRY_NOMEM, .msg = "out of memory" };
+		e = (struct dry_error){ .code = DRY_NOMEM, .msg = "out of memory" };
 		rc = -DRY_NOMEM;
 	}
-	return rc < 0 ? rc : 0;
+	if (rc < 0)
+		tree_fail(t, req, &e);
+	return rc >= 0;
 }
 
 void tree_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct tree *t = libfuse_load(NULL)->fuse_req_userdata(req);
 	struct listing *l = alloc_zero(sizeof *l);
-	struct dry_error e = { .code = DRY_OK };
 
 	if (!l) {
 		t->f->fuse_reply_err(req, ENOMEM);
 		return;
 	}
+	l->t = t;
 	l->names = (struct strbuf)STRBUF_INIT;
-	if (listing_fill(t, l, ino, &e) < 0) {
-		tree_fail(t, req, &e);
+	if (!listing_fill(t, l, req, ino)) {
 		listing_free(l);
 		return;
 	}
 	fi->fh = (uint64_t)(uintptr_t)l;
-	fi->keep_cache = !t->change;
-	fi->cache_readdir = !t->change;
+	fi->keep_cache = !t->moving;
+	fi->cache_readdir = !t->moving;
 	if (t->f->fuse_reply_open(req, fi) != 0)
 		listing_free(l); /* nobody will close it */
-}
-
-/* The same file to another handle. */
-static struct dry_node node_for(const struct tree *t, const struct listing *l, const struct handle *h, struct dry_node n)
-{
-	unsigned fs = 0;
-
-	if (h == l->by)
-		return n;
-	while (fs + 1 < t->nfs && l->by->fs[fs] != n.fs)
-		fs++;
-	return (struct dry_node){ h->fs[fs], n.ino };
 }
 
 /* One entry behind the others: how long it is, or 0 when there was no room; the kernel then does not know it. */
@@ -115,7 +109,7 @@ static size_t put(struct tree *t, struct handle *h, fuse_req_t req, const struct
 	struct dry_error e;
 	size_t need;
 
-	if (tree_entry(t, h, node_for(t, l, h, l->items[i].node), plus, &ent, &e) < 0) {
+	if (tree_entry(t, h, (struct dry_node){ h->fs[l->items[i].fs], l->items[i].ino }, plus, &ent, &e) < 0) {
 		/* It is there, and what it is cannot be read: a look at it alone will tell why. */
 		ent = (struct fuse_entry_param){ .attr.st_ino = 1 };
 	}
@@ -131,7 +125,6 @@ static void answer(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struc
 {
 	struct tree *t = libfuse_load(NULL)->fuse_req_userdata(req);
 	struct listing *l = (struct listing *)(uintptr_t)fi->fh;
-	struct dry_error e = { .code = DRY_OK };
 	char *buf = size <= BUFFER_SIZE ? buffers_take(t->buffers) : NULL;
 	struct handle *h;
 	size_t len = 0, need;
@@ -141,13 +134,16 @@ static void answer(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struc
 		return;
 	}
 	/* From the beginning again: what came and went since is to be seen. */
-	if (off == 0 && l->told && t->change && listing_fill(t, l, ino, &e) < 0) {
-		tree_fail(t, req, &e);
+	if (off == 0 && l->told && t->moving && !listing_fill(t, l, req, ino)) {
 		buffers_give(t->buffers, buf);
 		return;
 	}
 	l->told = true;
-	h = tree_take(t);
+	h = tree_take_fresh(t, req);
+	if (!h) {
+		buffers_give(t->buffers, buf);
+		return;
+	}
 	for (size_t at = off < 0 ? 0 : (size_t)off; at < l->n + 2; at++) {
 		if (at < 2) {
 			const struct fuse_entry_param dot = { .attr = tree_node(t, ino)->st };

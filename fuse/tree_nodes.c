@@ -5,7 +5,10 @@
 #include "alloc.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 /* ---- handles ---- */
 
@@ -87,17 +90,116 @@ struct dry_node node_of(const struct handle *h, const struct node *n)
 	return (struct dry_node){ h->fs[n->fs], n->ino };
 }
 
+/* ---- a guest that others change ---- */
+
+/* Notes what is mounted. */
+static int mounts_keep(struct tree *t, struct dry_error *e)
+{
+	struct handle *h = &t->handles[0];
+	struct dry_mount m;
+
+	t->mounts = alloc_array(t->nfs, sizeof *t->mounts);
+	for (unsigned i = 0; t->mounts && i < t->nfs && dry_guest_mount_at(h->g, i, &m); i++) {
+		struct tree_mount *k = &t->mounts[i];
+
+		k->volume = alloc_strdup(m.volume);
+		k->path = alloc_strdup(m.path);
+		if (m.subvolume)
+			snprintf(k->options, sizeof k->options, "subvolid=%" PRIu64, m.subvolume);
+		if (k->volume && k->path)
+			continue;
+		*e = (struct dry_error){ .code = DRY_NOMEM, .msg = "out of memory" };
+		return -DRY_NOMEM;
+	}
+	if (t->mounts)
+		return 0;
+	*e = (struct dry_error){ .code = DRY_NOMEM, .msg = "out of memory" };
+	return -DRY_NOMEM;
+}
+
+static void mounts_free(struct tree *t)
+{
+	for (unsigned i = 0; t->mounts && i < t->nfs; i++) {
+		free(t->mounts[i].volume);
+		free(t->mounts[i].path);
+	}
+	free(t->mounts);
+}
+
+static int mount_again(struct tree *t, struct handle *h, struct dry_error *e)
+{
+	int rc = 0;
+
+	dry_guest_unmount(h->g);
+	for (unsigned i = 0; i < t->nfs && rc >= 0; i++)
+		rc = dry_guest_mount(h->g, t->mounts[i].volume, t->mounts[i].options, t->mounts[i].path, e);
+	for (unsigned i = 0; i < t->nfs && rc >= 0; i++) {
+		struct dry_mount m;
+		struct dry_node at;
+
+		rc = dry_guest_lookup(h->g, t->mounts[i].path, true, &at, e);
+		if (rc < 0 || !dry_guest_mount_at(h->g, i, &m))
+			break;
+		h->fs[i] = at.fs;
+		t->volume[i] = m.volume_index;
+		if (i == 0)
+			t->root.ino = at.ino;
+	}
+	return rc;
+}
+
+/* Shows what is in the images now. */
+static int look_again(struct tree *t, struct handle *h, struct dry_error *e)
+{
+	int rc = dry_guest_refresh(h->g, e);
+
+	if (rc == 0 && h->state == HANDLE_READY)
+		return 0;
+	if (rc >= 0)
+		rc = mount_again(t, h, e);
+	h->state = rc < 0 ? HANDLE_TORN : HANDLE_READY;
+	return rc;
+}
+
+/* A writer is between two writes for milliseconds. */
+#define LOOKS 5
+#define LOOKS_APART_NS 20000000
+
+struct handle *tree_take_fresh(struct tree *t, fuse_req_t req)
+{
+	struct handle *h = tree_take(t);
+	struct dry_error e = { .code = DRY_OK };
+	int rc = t->mounts ? look_again(t, h, &e) : 0;
+
+	for (int i = 1; rc < 0 && i < LOOKS; i++) {
+		nanosleep(&(struct timespec){ .tv_nsec = LOOKS_APART_NS }, NULL);
+		rc = look_again(t, h, &e);
+	}
+	if (rc >= 0)
+		return h;
+	tree_give(h);
+	if (t->how->opts->verbose)
+		guest_say(t->how->ref, "%s", e.msg);
+	t->f->fuse_reply_err(req, EIO);
+	return NULL;
+}
+
 /* ---- attributes ---- */
+
+/* What nobody can change may be kept as long as the kernel likes, and what others change not at all. */
+static double timeout(const struct tree *t)
+{
+	return t->mounts ? 0 : t->change ? 1.0 : 365.0 * 86400;
+}
 
 double tree_attr_timeout(const struct tree *t)
 {
-	/* What nobody can change may be kept as long as the kernel likes. */
-	return t->how->mount->attr_timeout >= 0 ? t->how->mount->attr_timeout : t->change ? 1.0 : 365.0 * 86400;
+	return t->how->mount->attr_timeout >= 0 ? t->how->mount->attr_timeout : timeout(t);
 }
 
 static double entry_timeout(const struct tree *t)
 {
-	return t->how->mount->entry_timeout >= 0 ? t->how->mount->entry_timeout : t->change ? 1.0 : 365.0 * 86400;
+	return t->how->mount->entry_timeout >= 0 ? t->how->mount->entry_timeout : timeout(t);
 }
 
 static struct timespec time_of(struct dry_time t)
@@ -166,50 +268,6 @@ static void table_grow(struct tree *t)
 	t->nbuckets *= 2;
 }
 
-/* With the table's lock; NULL when memory is out. */
-static struct node *table_get(struct tree *t, unsigned fs, uint64_t ino, const struct stat *st)
-{
-	struct node **slot = &t->buckets[bucket_of(t->nbuckets, fs, ino)], *n;
-
-	if (t->root.fs == fs && t->root.ino == ino)
-		return &t->root;
-	for (n = *slot; n; n = n->next)
-		if (n->fs == fs && n->ino == ino)
-			return n;
-	n = alloc_zero(sizeof *n);
-	if (!n)
-		return NULL;
-	*n = (struct node){ .next = *slot, .fs = fs, .ino = ino, .st = *st };
-	*slot = n;
-	if (++t->nnodes > t->nbuckets)
-		table_grow(t);
-	return n;
-}
-
-static unsigned fs_of(const struct tree *t, const struct handle *h, struct dry_node found)
-{
-	unsigned fs = 0;
-
-	/* It is one of them: the tree consists of what is mounted. */
-	while (fs + 1 < t->nfs && h->fs[fs] != found.fs)
-		fs++;
-	return fs;
-}
-
-struct node *tree_find(struct tree *t, const struct handle *h, struct dry_node found)
-{
-	const unsigned fs = fs_of(t, h, found);
-	struct node *n;
-
-	if (t->root.fs == fs && t->root.ino == found.ino)
-		return &t->root;
-	pthread_mutex_lock(&t->lock);
-	for (n = t->buckets[bucket_of(t->nbuckets, fs, found.ino)]; n && (n->fs != fs || n->ino != found.ino); n = n->next)
-		;
-	pthread_mutex_unlock(&t->lock);
-	return n;
-}
-
 /* With the table's lock. */
 static void table_remove(struct tree *t, struct node *n)
 {
@@ -222,6 +280,59 @@ static void table_remove(struct tree *t, struct node *n)
 	*slot = n->next;
 	n->detached = true;
 	t->nnodes--;
+}
+
+/* With the table's lock; NULL when memory is out. */
+static struct node *table_get(struct tree *t, unsigned fs, uint64_t ino, const struct stat *st)
+{
+	struct node **slot = &t->buckets[bucket_of(t->nbuckets, fs, ino)], *n;
+
+	if (t->root.fs == fs && t->root.ino == ino)
+		return &t->root;
+	for (n = *slot; n && (n->fs != fs || n->ino != ino); n = n->next)
+		;
+	if (n && (n->st.st_mode ^ st->st_mode) & S_IFMT) {
+		/* The number was given to another file, by somebody else. */
+		table_remove(t, n);
+		n = NULL;
+	}
+	if (n) {
+		if (t->moving)
+			n->st = *st;
+		return n;
+	}
+	n = alloc_zero(sizeof *n);
+	if (!n)
+		return NULL;
+	*n = (struct node){ .next = *slot, .fs = fs, .ino = ino, .st = *st };
+	*slot = n;
+	if (++t->nnodes > t->nbuckets)
+		table_grow(t);
+	return n;
+}
+
+unsigned tree_fs_of(const struct tree *t, const struct handle *h, struct dry_node found)
+{
+	unsigned fs = 0;
+
+	/* It is one of them: the tree consists of what is mounted. */
+	while (fs + 1 < t->nfs && h->fs[fs] != found.fs)
+		fs++;
+	return fs;
+}
+
+struct node *tree_find(struct tree *t, const struct handle *h, struct dry_node found)
+{
+	const unsigned fs = tree_fs_of(t, h, found);
+	struct node *n;
+
+	if (t->root.fs == fs && t->root.ino == found.ino)
+		return &t->root;
+	pthread_mutex_lock(&t->lock);
+	for (n = t->buckets[bucket_of(t->nbuckets, fs, found.ino)]; n && (n->fs != fs || n->ino != found.ino); n = n->next)
+		;
+	pthread_mutex_unlock(&t->lock);
+	return n;
 }
 
 void tree_detach(struct tree *t, struct node *n)
@@ -247,7 +358,7 @@ int tree_entry(struct tree *t, struct handle *h, struct dry_node found, bool cou
 	if (!count)
 		return 0;
 	pthread_mutex_lock(&t->lock);
-	n = table_get(t, fs_of(t, h, found), found.ino, &out->attr);
+	n = table_get(t, tree_fs_of(t, h, found), found.ino, &out->attr);
 	if (n)
 		n->lookups++;
 	pthread_mutex_unlock(&t->lock);
@@ -298,7 +409,7 @@ int tree_open(struct tree *t, const struct tree_how *how)
 	struct dry_node root;
 	struct dry_stat st;
 
-	*t = (struct tree){ .how = how, .f = how->server.f, .change = how->change, .nbuckets = 1024 };
+	*t = (struct tree){ .how = how, .f = how->server.f, .change = how->change, .moving = how->change || how->live, .nbuckets = 1024 };
 	pthread_mutex_init(&t->lock, NULL);
 	for (size_t i = 0; i < STRIPES; i++)
 		pthread_mutex_init(&t->stripes[i], NULL);
@@ -319,8 +430,11 @@ int tree_open(struct tree *t, const struct tree_how *how)
 	t->root_dev = st.dev;
 	t->root = (struct node){ .fs = 0, .ino = root.ino, .lookups = 1 };
 	stat_show(t, &st, &t->root.st);
-	if (how->change || !handles_are_cheap(first->g))
+	if (how->change || how->live || !handles_are_cheap(first->g))
 		t->nhandles = 1;
+	/* What cannot be looked at anew is better told now. */
+	if (how->live && (mounts_keep(t, &e) < 0 || look_again(t, first, &e) < 0))
+		return guest_fail(ref, &e);
 	return EXIT_DONE;
 }
 
@@ -335,6 +449,7 @@ void tree_close(struct tree *t)
 		}
 	}
 	window_unref(t->root.window);
+	mounts_free(t);
 	free(t->buckets);
 	buffers_free(t->buffers);
 }

@@ -126,8 +126,10 @@ void tree_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct
 	struct handle *h;
 
 	(void)fi;
-	if (t->change) {
-		read_by_guest(t, req, tree_take(t), n, size, off);
+	if (t->moving) {
+		h = tree_take_fresh(t, req);
+		if (h)
+			read_by_guest(t, req, h, n, size, off);
 		return;
 	}
 	if (off >= end) {
@@ -169,8 +171,10 @@ void tree_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fu
 	int rc = 0;
 
 	(void)fi;
-	h = tree_take(t);
-	if (t->change && dry_node_stat(h->g, node_of(h, n), &st, &e) >= 0)
+	h = tree_take_fresh(t, req);
+	if (!h)
+		return;
+	if (t->moving && dry_node_stat(h->g, node_of(h, n), &st, &e) >= 0)
 		size = st.size;
 	if ((whence != SEEK_DATA && whence != SEEK_HOLE) || off < 0 || at >= size) {
 		tree_give(h);

@@ -382,3 +382,86 @@ of_each()
 	cmp m/disk.raw disk.img
 	drydock unmount m
 }
+
+@test "--live: what others write is seen at once, and what is half written is an error and no more" {
+	requires_fuse
+	requires mke2fs debugfs qemu-img
+	mkdir t
+	echo one >t/f
+	mke2fs -q -t ext4 -d t live.img 16M
+	drydock mount --live live.img m
+	[ "$(cat m/f)" = one ]
+	run ! cat m/g
+	exec 9<m
+	random_file big 3M 5
+	debugfs -w -R "write big g" live.img >/dev/null 2>&1
+	cmp m/g big
+	debugfs -w -R "rm f" live.img >/dev/null 2>&1
+	run ! cat m/f
+	# Its number goes to a link.
+	debugfs -w -R "symlink f g" live.img >/dev/null 2>&1
+	[ "$(readlink m/f)" = g ]
+	cmp m/f big
+	exec 9<&-
+	# Somebody is in the middle of something.
+	cp live.img whole
+	head -c 4096 /dev/zero | tr '\0' '\377' | dd of=live.img conv=notrunc status=none
+	run ! ls m/g
+	[[ $output == *"Input/output error"* ]]
+	: >live.img
+	run ! ls m/g
+	cat whole >live.img
+	cmp m/g big
+	drydock unmount m
+	fails_with 2 '--live is for files that are read' drydock mount --live -w live.img m
+	fails_with 2 '--live is for files that are read' drydock mount --live --blocks live.img m
+}
+
+@test "--live: a qcow2 image whose tables change, beside a writer that never rests" {
+	requires_fuse
+	requires mke2fs qemu-img
+	mkdir a b
+	random_file a/f 2M 1
+	random_file b/f 3M 2
+	random_file b/g 1M 3
+	mke2fs -q -t ext4 -d a a.img 16M
+	mke2fs -q -t ext4 -d b b.img 16M
+	cp a.img raw.img
+	qemu-img convert -O qcow2 a.img live.qcow2
+	drydock mount --live live.qcow2 m
+	cmp m/f a/f
+	qemu-img convert -n -O qcow2 b.img live.qcow2
+	cmp m/f b/f
+	cmp m/g b/g
+	qemu-img snapshot -c one live.qcow2
+	qemu-img convert -n -O qcow2 a.img live.qcow2
+	cmp m/f a/f
+	run ! ls m/g
+	qemu-img snapshot -a one live.qcow2
+	cmp m/g b/g
+	# Another image of the same name's file is none that was asked for.
+	qemu-img create -q -f qcow2 -o cluster_size=4k other.qcow2 16M
+	cp live.qcow2 kept
+	cat other.qcow2 >live.qcow2
+	run ! ls m/g
+	cat kept >live.qcow2
+	cmp m/g b/g
+	(while [ ! -e stop ]; do
+		cat a.img >raw.img
+		cat b.img >raw.img
+	done) &
+	writer=$!
+	mkdir k
+	# It may begin in a moment in which there is nothing to be mounted.
+	until drydock mount --live -f raw raw.img k 2>/dev/null; do :; done
+	for i in {1..60}; do
+		ls -lR k >/dev/null 2>&1 || true
+		cat k/f k/g >/dev/null 2>&1 || true
+	done
+	touch stop
+	wait $writer
+	cmp k/f b/f
+	cmp k/g b/g
+	drydock unmount k
+	drydock unmount m
+}
