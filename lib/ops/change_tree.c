@@ -194,13 +194,6 @@ static int run_output(void *arg, int stream, const void *bytes, size_t len, stru
 	return r->how->output ? r->how->output(r->how->arg, stream, bytes, len, e) : 0;
 }
 
-static int run_input(void *arg, void *buf, size_t len, size_t *got, struct err *e)
-{
-	const struct run_call *r = arg;
-
-	return r->how->input(r->how->arg, buf, len, got, e);
-}
-
 static bool run_stop(void *arg)
 {
 	const struct run_call *r = arg;
@@ -219,7 +212,6 @@ static int op_run(struct tree *t, const struct tree_run *how, int *status, struc
 		.max_output = c->max_output,
 		.network = c->network,
 		.output = run_output,
-		.input = how->input ? run_input : NULL,
 		.stop = run_stop,
 		.arg = &call,
 	};

@@ -225,22 +225,17 @@ static int status_judge(int status, const struct output *o, struct err *e)
 	return err_set(e, ERR_SYSTEM, "it ended with status %d%s", WEXITSTATUS(status), q.s);
 }
 
-static int program_do(struct customize_job *job, const struct tree_run *run, const struct output *o, struct err *e)
-{
-	int status = 0, rc;
-
-	if (!job->tree->os->type || strcmp(job->tree->os->type, "windows") == 0)
-		return err_set(e, ERR_UNSUPPORTED, "programs of this guest cannot be run here");
-	rc = job->tree->ops->run(job->tree, run, &status, e);
-	return rc < 0 ? rc : status_judge(status, o, e);
-}
-
 static int program_run(struct customize_job *job, const char *const *argv, struct err *e)
 {
 	struct output o = { .job = job, .last = STRBUF_INIT };
 	const struct tree_run run = { .argv = argv, .output = said, .arg = &o };
-	int rc = program_do(job, &run, &o, e);
+	int status = 0, rc;
 
+	if (!job->tree->os->type || strcmp(job->tree->os->type, "windows") == 0)
+		return err_set(e, ERR_UNSUPPORTED, "programs of this guest cannot be run here");
+	rc = job->tree->ops->run(job->tree, &run, &status, e);
+	if (rc == 0)
+		rc = status_judge(status, &o, e);
 	strbuf_free(&o.last);
 	return rc;
 }
@@ -254,42 +249,21 @@ int run_command(struct customize_job *job, const struct customize_item *item, st
 
 /* Where a script lies while it runs. */
 #define SCRIPT "/.drydock-run"
-#define SCRIPT_TAKE "umask 077 && cat >" SCRIPT " && chmod 700 " SCRIPT " && exec "
 
-/* A script as what a program reads. */
-struct reader {
-	struct output out;
-	const struct customize_item *item;
-	size_t at;
-};
-
-static int script_read(void *arg, void *buf, size_t len, size_t *got, struct err *e)
-{
-	struct reader *r = arg;
-
-	(void)e;
-	*got = MIN_OF(len, r->item->len - r->at);
-	memcpy(buf, r->item->bytes + r->at, *got);
-	r->at += *got;
-	return 0;
-}
-
-/* The guest's shell makes the file: one that we had open for writing could not be run. */
 int run_script(struct customize_job *job, const struct customize_item *item, struct err *e)
 {
 	/* One without "#!" is run by a shell, as a shell would do. */
 	bool named = item->len >= 2 && (memcmp(item->bytes, "#!", 2) == 0 || memcmp(item->bytes, "\177E", 2) == 0);
-	const char *const argv[] = { "/bin/sh", "-c",
-				     named ? SCRIPT_TAKE SCRIPT " </dev/null" : SCRIPT_TAKE "/bin/sh " SCRIPT " </dev/null", NULL };
-	struct reader r = { .out = { .job = job, .last = STRBUF_INIT }, .item = item };
-	const struct tree_run run = { .argv = argv, .input = script_read, .output = said, .arg = &r };
+	const char *const argv[] = { "/bin/sh", "-c", named ? SCRIPT : "/bin/sh " SCRIPT, NULL };
+	const struct tree_owner owner = { .mode = 0700 };
 	struct err why = ERR_INIT;
 	int rc = tree_drop(job->tree, SCRIPT, e), dropped;
 
 	if (rc == 0)
-		rc = program_do(job, &run, &r.out, e);
+		rc = job->tree->ops->write(job->tree, SCRIPT, item->bytes, item->len, &owner, e);
+	if (rc == 0)
+		rc = program_run(job, argv, e);
 	dropped = tree_drop(job->tree, SCRIPT, &why);
-	strbuf_free(&r.out.last);
 	return rc < 0 || dropped == 0 ? rc : err_set(e, why.code, "%s", why.msg);
 }
 

@@ -19,8 +19,6 @@ struct tree_owner {
 struct tree_run {
 	const char *const *argv; /* ends at NULL */
 	const char *const *env;	 /* ends at NULL; NULL: the usual */
-	/* What it reads: *got 0 at the end; NULL: nothing. */
-	int (*input)(void *arg, void *buf, size_t len, size_t *got, struct err *e);
 	/* What it says, on stream 1 or 2; NULL: forgotten. */
 	int (*output)(void *arg, int stream, const void *bytes, size_t len, struct err *e);
 	void *arg;

@@ -65,8 +65,8 @@ unchanged()
 	printf 'echo "script in $(cat /etc/hostname)"\n' >script
 	drydock customize -f raw --hostname=new --user=ann:staff --password=ann:password:secret --ssh-inject='ann:string:ssh-x AAAA me' \
 		--run=script --timezone=Europe/Berlin --write='/etc/motd:hi' --append-line=/etc/motd:there --edit='/etc/motd:s/hi/HI/' \
-		--firstboot-command='echo booted' --upload=script:/bin/up --chmod=0700:/bin/up g.img >out
-	grep -qx 'script in new' out
+		--firstboot-command='echo booted' --upload=script:/bin/up --chmod=0700:/bin/up --run-command='/bin/up </dev/null' g.img >out
+	[ "$(grep -cx 'script in new' out)" = 2 ]
 	[ "$(drydock cat -f raw g.img:/etc/motd)" = $'HI\nthere' ]
 	drydock cat -f raw g.img:/etc/shadow | grep -q '^ann:\$6\$'
 	[ "$(drydock cat -f raw g.img:/home/ann/.ssh/authorized_keys)" = 'ssh-x AAAA me' ]

@@ -181,6 +181,8 @@ uint64_t node_of_entry(struct agent *a, uint64_t dir, const char *name, uint64_t
 int node_proc_path(struct agent *a, uint64_t node, char path[64]);
 /* A name is gone, or is elsewhere: what was open by it is closed. */
 void nodes_moved(struct agent *a);
+/* Something may be run: what was open for writing is closed, as the kernel runs no such file. */
+void nodes_written(struct agent *a);
 
 /* files.c */
 int ask_stat(struct agent *a, struct question *q);

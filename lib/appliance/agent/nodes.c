@@ -85,6 +85,17 @@ void nodes_moved(struct agent *a)
 	slots_close(&a->nodes, 0);
 }
 
+void nodes_written(struct agent *a)
+{
+	struct agent_nodes *n = &a->nodes;
+
+	for (size_t i = 0; i < AGENT_FDS; i++)
+		if (n->fds[i].node && n->fds[i].how == OPEN_WRITE) {
+			close(n->fds[i].fd);
+			n->fds[i].node = 0;
+		}
+}
+
 static int open_flags(enum agent_open how)
 {
 	const int common = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;

@@ -289,6 +289,7 @@ int ask_run(struct agent *a, struct question *q)
 		return ENOMEM;
 	*r = (struct agent_run){ .tag = q->tag, .control = -1, .in = -1, .out = { -1, -1 }, .progress = -1, .terminal = terminal,
 				 .shared = p.shared, .end_ms = deadline(ms), .output_left = output };
+	nodes_written(a);
 	rc = start(a, r, &p, rows, cols);
 	if (rc) {
 		run_free(r);

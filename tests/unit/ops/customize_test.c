@@ -107,7 +107,7 @@ START_TEST(programs_are_run_in_the_guest_and_their_failure_is_told)
 	ck_assert_int_eq(system("echo 'echo hi' >script"), 0);
 	ok(DID("run-command echo a", "run script", "install vim"));
 	ck_assert_ptr_nonnull(strstr(h.ran.s, "/bin/sh -c echo a\n"));
-	ck_assert_ptr_nonnull(strstr(h.ran.s, "exec /bin/sh /.drydock-run </dev/null\n/bin/sh -c set -e\n"));
+	ck_assert_ptr_nonnull(strstr(h.ran.s, "/bin/sh -c /bin/sh /.drydock-run\n/bin/sh -c set -e\n"));
 	h.status = 100 << 8;
 	h.says = "first\nE: Unable to locate\n";
 	fails(DID("install vim"), ERR_SYSTEM);
