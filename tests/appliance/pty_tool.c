@@ -8,10 +8,10 @@
  *	< TEXT		wait until the program has said TEXT since the last such line
  *	> TEXT		type TEXT; \r, \e, \\ and \xHH stand for what they do in C
  *	size ROWS COLS	the terminal's size
+ *	wait SECONDS	how long each wait from here on may take; a minute if nothing is said
  *	stopped		wait until the program has stopped, then let it go on
  *	end		wait until the program has ended
- * What the program says is printed.  The exit status is the program's, or 99 with a sentence when the play went wrong.  Each wait
- * ends after a minute.
+ * What the program says is printed.  The exit status is the program's, or 99 with a sentence when the play went wrong.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 60000, STEP_MS = 50 };
+enum { STEP_MS = 50 };
 
 static int tty;
 static pid_t pid;
@@ -33,6 +33,7 @@ static char said[1 << 20];
 static size_t nsaid, seen;
 static int status = -1; /* of the program, once it has ended */
 static int hung_up;
+static int wait_ms = 60000;
 
 static void fail(const char *what, const char *line)
 {
@@ -71,7 +72,7 @@ static void look_for_end(int options)
 
 static void expect(const char *text)
 {
-	for (int ms = 0; ms < WAIT_MS; ms += STEP_MS) {
+	for (int ms = 0; ms < wait_ms; ms += STEP_MS) {
 		char *at = memmem(said + seen, nsaid - seen, text, strlen(text));
 
 		if (at) {
@@ -79,7 +80,7 @@ static void expect(const char *text)
 			return;
 		}
 		look_for_end(0);
-		if (hung_up || (status >= 0 && ms > WAIT_MS / 10))
+		if (hung_up || (status >= 0 && ms > wait_ms / 10))
 			break;
 		listen_on(STEP_MS);
 	}
@@ -108,7 +109,7 @@ static void type(const char *text)
 
 static void await_stop(void)
 {
-	for (int ms = 0; ms < WAIT_MS; ms += STEP_MS) {
+	for (int ms = 0; ms < wait_ms; ms += STEP_MS) {
 		int st;
 
 		listen_on(STEP_MS);
@@ -124,7 +125,7 @@ static void await_stop(void)
 
 static void await_end(void)
 {
-	for (int ms = 0; ms < WAIT_MS && status < 0; ms += STEP_MS) {
+	for (int ms = 0; ms < wait_ms && status < 0; ms += STEP_MS) {
 		listen_on(STEP_MS);
 		look_for_end(0);
 	}
@@ -158,6 +159,8 @@ int main(int argc, char **argv)
 			type(line + 2);
 		} else if (sscanf(line, "size %hu %hu", &w.ws_row, &w.ws_col) == 2) {
 			ioctl(tty, TIOCSWINSZ, &w);
+		} else if (sscanf(line, "wait %d", &wait_ms) == 1) {
+			wait_ms *= 1000;
 		} else if (strcmp(line, "stopped") == 0) {
 			await_stop();
 		} else if (strcmp(line, "end") == 0) {

@@ -18,7 +18,7 @@
 #   compare NAME OFFSET RAW GUEST-ARGUMENTS...   the kernel's view of the filesystem at OFFSET of RAW against ours;
 #                               MOUNT_OPTS are further options of the mount; LIST_EDIT is a sed script for both listings,
 #                               where both cannot be equal; its reason stands where it is set
-#   debian_tree DIR             a real Debian 12, kept in ${DRYDOCK_TEST_CACHE:-~/.cache/drydock-tests}; false with
+#   debian_tree DIR             a real Debian 12 with systemd, kept in ${DRYDOCK_TEST_CACHE:-~/.cache/drydock-tests}; false with
 #                               $reason when it cannot be had
 #   finish                      the plan, and the exit status
 set -u
@@ -160,22 +160,25 @@ compare()
 	umount mnt
 }
 
+# Tests that run side by side make it once.
 debian_tarball()
 {
 	local making
 
-	tarball=$DRYDOCK_TEST_CACHE/debian12-minbase.tar
+	tarball=$DRYDOCK_TEST_CACHE/debian12-systemd.tar
 	making=$DRYDOCK_TEST_CACHE/making-$$.tar # mmdebstrap makes a folder of a name that does not end in .tar
-	[ ! -f "$tarball" ] || [ ! -s "$tarball" ] || return 0
-	command -v mmdebstrap >/dev/null || { reason="mmdebstrap is not installed"; return 1; }
 	mkdir -p "$DRYDOCK_TEST_CACHE" || { reason="$DRYDOCK_TEST_CACHE cannot be made"; return 1; }
-	timeout 600 mmdebstrap --quiet --variant=minbase bookworm "$making" >mmdebstrap.log 2>&1 || {
-		rm -rf "$making"
-		reason="mmdebstrap finds no packages: $(grep -m1 '^E:' mmdebstrap.log)"
-		return 1
-	}
-	rm -rf "$tarball"
-	mv "$making" "$tarball"
+	exec 8>"$DRYDOCK_TEST_CACHE/lock" && flock 8
+	if [ ! -s "$tarball" ]; then
+		command -v mmdebstrap >/dev/null || { reason="mmdebstrap is not installed"; return 1; }
+		timeout 600 mmdebstrap --quiet --variant=minbase --include=systemd-sysv bookworm "$making" >mmdebstrap.log 2>&1 8>&- || {
+			rm -rf "$making"
+			reason="mmdebstrap finds no packages: $(grep -m1 '^E:' mmdebstrap.log)"
+			return 1
+		}
+		mv "$making" "$tarball"
+	fi
+	exec 8>&-
 }
 
 debian_tree()
