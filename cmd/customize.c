@@ -4,6 +4,8 @@
 
 #include "alloc.h"
 #include "change_words.h"
+#include "guest_put.h"
+#include "io.h"
 #include "limits.h"
 #include "out.h"
 #include "strbuf.h"
@@ -62,10 +64,57 @@ static void on_say(void *arg, const char *line)
 		z->say(z->arg, q.s);
 }
 
+/* ---- archives ---- */
+
+struct archive {
+	int fd;
+	uint64_t off;
+};
+
+static int archive_read(void *arg, void *buf, size_t len, size_t *got, struct err *e)
+{
+	struct archive *a = arg;
+	int why = io_pread(a->fd, buf, len, a->off, got);
+
+	a->off += why ? 0 : *got;
+	return why ? err_sys(e, why, "the archive") : 0;
+}
+
+static void untar_freep(struct untar **u)
+{
+	untar_free(*u);
+}
+
+static int on_unpack(void *arg, struct dry_change *c, int fd, const char *folder, struct dry_error *e)
+{
+	CLEANUP(untar_freep) struct untar *u = NULL;
+	CLEANUP(guest_put_free) struct guest_put p = {
+		.c = c,
+		.g = dry_change_guest(c),
+		.base = folder,
+		.owners = true,
+		.xattrs = true,
+		.parent = STRBUF_INIT,
+		.label = STRBUF_INIT,
+		.path = STRBUF_INIT,
+	};
+	struct archive a = { fd, 0 };
+	struct err why = ERR_INIT;
+
+	(void)arg;
+	if (untar_new(archive_read, &a, &u, &why) < 0) {
+		*e = (struct dry_error){ .code = (enum dry_code)why.code, .sys_errno = why.sys_errno };
+		snprintf(e->msg, sizeof e->msg, "%s", why.msg);
+		return -(int)e->code;
+	}
+	return guest_put_archive(&p, u, e);
+}
+
 struct dry_customize_how customize_how(struct customize_job *z)
 {
 	return (struct dry_customize_how){ .say = on_say, .output = on_output, .arg = z, .max_ms = z->seconds * 1000,
-					   .max_output = z->max_output, .network = z->network, .writer = z->writer };
+					   .max_output = z->max_output, .network = z->network, .writer = z->writer,
+					   .unpack = on_unpack };
 }
 
 int customize_do(struct customize_job *z, struct dry_change *c, struct dry_error *e)

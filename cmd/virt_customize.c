@@ -63,10 +63,10 @@ static const char usage[] =
 	"  -V, --version             print the version\n"
 	"      --help                print this help\n\n"
 	"Operations, which \"drydock customize --help\" explains:\n"
-	"  --append-line --chmod --commands-from-file --copy --copy-in --delete --edit --firstboot --firstboot-command\n"
+	"  --append-line --chmod --chown --commands-from-file --copy --copy-in --delete --edit --firstboot --firstboot-command\n"
 	"  --firstboot-install --hostname --install --link --mkdir --move --no-logfile --password --password-crypto\n"
-	"  --root-password --run --run-command --scrub --selinux-relabel --ssh-inject --timezone --touch --truncate\n"
-	"  --truncate-recursive --uninstall --update --upload --write\n";
+	"  --root-password --run --run-command --scrub --selinux-relabel --ssh-inject --tar-in --timezone --touch\n"
+	"  --truncate --truncate-recursive --uninstall --update --upload --write\n";
 
 /* ---- what the two tools share ---- */
 

@@ -1581,6 +1581,8 @@ struct dry_customize_how {
 	uint64_t max_ms, max_output; /* of each program, as in struct dry_run_how; 0: an hour, 64 MiB */
 	bool network; /* of programs, as in struct dry_run_how */
 	struct dry_hive_writer *writer; /* for Windows; NULL: then its registry cannot be changed */
+	/* Unpacks an archive of the host, read from its beginning, in a folder; NULL: there is no "tar-in". */
+	int (*unpack)(void *arg, struct dry_change *c, int fd, const char *folder, struct dry_error *e);
 };
 DRY_API int dry_customize_run(struct dry_change *c, const struct dry_customize *z, const struct dry_customize_how *how,
 			      struct dry_error *e);

@@ -162,6 +162,7 @@ const char *dry_customize_host_path(const struct dry_customize *z, size_t i)
 
 struct call {
 	const struct dry_customize_how *how;
+	struct dry_change *c;
 	struct dry_guest *g;
 	struct tree *t;
 };
@@ -181,6 +182,16 @@ static int call_output(void *arg, int stream, const void *bytes, size_t len, str
 	if (c->how->output && c->how->output(c->how->arg, stream, bytes, len))
 		return err_set(e, ERR_CANCELED, "stopped");
 	return 0;
+}
+
+static int call_unpack(void *arg, int fd, const char *folder, struct err *e)
+{
+	const struct call *c = arg;
+	struct dry_error why = { .code = DRY_OK };
+
+	if (!c->how->unpack)
+		return err_set(e, ERR_UNSUPPORTED, "archives cannot be unpacked here");
+	return c->how->unpack(c->how->arg, c->c, fd, folder, &why) < 0 ? err_set(e, (enum err_code)why.code, "%s", why.msg) : 0;
 }
 
 static int call_registry(void *arg, const struct reg_edits *edits, struct err *e)
@@ -220,9 +231,9 @@ int dry_customize_run(struct dry_change *c, const struct dry_customize *z, const
 {
 	API_ERR(e, error);
 	struct change_tree t;
-	struct call call = { how, dry_change_guest(c), &t.tree };
-	struct customize_job job = { .tree = &t.tree, .say = call_say, .output = call_output, .registry = call_registry,
-				     .arg = &call };
+	struct call call = { how, c, dry_change_guest(c), &t.tree };
+	struct customize_job job = { .tree = &t.tree, .say = call_say, .output = call_output, .unpack = call_unpack,
+				     .registry = call_registry, .arg = &call };
 	int rc = tree_ready(c, &t, how, e);
 
 	return rc < 0 ? rc : customize_run(&z->z, &job, e);
@@ -266,9 +277,10 @@ int dry_sysprep_run(struct dry_change *c, const struct dry_sysprep_how *how, str
 {
 	API_ERR(e, error);
 	struct change_tree t;
-	struct call call = { &how->how, dry_change_guest(c), &t.tree };
+	struct call call = { &how->how, c, dry_change_guest(c), &t.tree };
 	struct sysprep_job job = {
-		.customize = { .tree = &t.tree, .say = call_say, .output = call_output, .registry = call_registry, .arg = &call },
+		.customize = { .tree = &t.tree, .say = call_say, .output = call_output, .unpack = call_unpack,
+			       .registry = call_registry, .arg = &call },
 		.ops = how->customize ? &how->customize->z : NULL,
 		.keep = how->keep_accounts,
 		.remove = how->remove_accounts,

@@ -61,6 +61,8 @@ struct customize_job {
 	/* What is done, and what programs say (stream 1 or 2); NULL: nobody wants to know. */
 	void (*say)(void *arg, const char *line);
 	int (*output)(void *arg, int stream, const void *bytes, size_t len, struct err *e);
+	/* Unpacks an archive of the host, which is open, in a folder that is there; NULL: there is nobody who could. */
+	int (*unpack)(void *arg, int fd, const char *folder, struct err *e);
 	/* Makes the changes to the registry of a Windows; NULL: there is nobody who could. */
 	int (*registry)(void *arg, const struct reg_edits *edits, struct err *e);
 	void *arg;
@@ -83,7 +85,8 @@ CUSTOMIZE_TAKE(path) CUSTOMIZE_TAKE(two_paths) CUSTOMIZE_TAKE(upload) CUSTOMIZE_
 CUSTOMIZE_TAKE(chown) CUSTOMIZE_TAKE(edit) CUSTOMIZE_TAKE(link)
 CUSTOMIZE_RUN(append_line) CUSTOMIZE_RUN(chmod) CUSTOMIZE_RUN(chown) CUSTOMIZE_RUN(copy) CUSTOMIZE_RUN(copy_in)
 CUSTOMIZE_RUN(delete) CUSTOMIZE_RUN(edit) CUSTOMIZE_RUN(link) CUSTOMIZE_RUN(mkdir) CUSTOMIZE_RUN(move) CUSTOMIZE_RUN(scrub)
-CUSTOMIZE_RUN(touch) CUSTOMIZE_RUN(truncate) CUSTOMIZE_RUN(truncate_recursive) CUSTOMIZE_RUN(upload) CUSTOMIZE_RUN(write)
+CUSTOMIZE_RUN(tar_in) CUSTOMIZE_RUN(touch) CUSTOMIZE_RUN(truncate) CUSTOMIZE_RUN(truncate_recursive)
+CUSTOMIZE_RUN(upload) CUSTOMIZE_RUN(write)
 
 CUSTOMIZE_TAKE(script) CUSTOMIZE_TAKE(password) CUSTOMIZE_TAKE(root_password) CUSTOMIZE_TAKE(ssh_inject) CUSTOMIZE_TAKE(user)
 CUSTOMIZE_TAKE(packages) CUSTOMIZE_TAKE(command) CUSTOMIZE_TAKE(word)

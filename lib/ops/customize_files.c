@@ -151,6 +151,18 @@ int run_upload(struct customize_job *job, const struct customize_item *item, str
 	return file_fill(job->tree, item->fd, to, &owner, e);
 }
 
+int run_tar_in(struct customize_job *job, const struct customize_item *item, struct err *e)
+{
+	int rc;
+
+	if (!tree_is_dir(job->tree, item->b))
+		return err_set(e, ERR_NOT_FOUND, "the guest has no folder \"%s\"", item->b);
+	if (!job->unpack)
+		return err_set(e, ERR_UNSUPPORTED, "archives cannot be unpacked here");
+	rc = job->unpack(job->arg, item->fd, item->b, e);
+	return rc < 0 ? err_in(e, rc, "%s", item->a) : 0;
+}
+
 /* ---- trees of the host ---- */
 
 static int host_copy(struct tree *t, int dir, const char *name, const char *to, unsigned depth, struct err *e);

@@ -63,16 +63,25 @@ unchanged()
 @test "customize does all operations, in their order, or none" {
 	guest
 	printf 'echo "script in $(cat /etc/hostname)"\n' >script
+	mkdir -p in/sub
+	echo packed >in/sub/file
+	ln in/sub/file in/hard
+	tar -C in -czf in.tgz .
 	drydock customize -f raw --hostname=new --user=ann:staff --password=ann:password:secret --ssh-inject='ann:string:ssh-x AAAA me' \
 		--run=script --timezone=Europe/Berlin --write='/etc/motd:hi' --append-line=/etc/motd:there --edit='/etc/motd:s/hi/HI/' \
-		--firstboot-command='echo booted' --upload=script:/bin/up --chmod=0700:/bin/up --run-command='/bin/up </dev/null' g.img >out
+		--firstboot-command='echo booted' --tar-in=in.tgz:/home/ann --upload=script:/bin/up --chmod=0700:/bin/up --run-command='/bin/up </dev/null' g.img >out
 	[ "$(grep -cx 'script in new' out)" = 2 ]
 	[ "$(drydock cat -f raw g.img:/etc/motd)" = $'HI\nthere' ]
 	drydock cat -f raw g.img:/etc/shadow | grep -q '^ann:\$6\$'
 	[ "$(drydock cat -f raw g.img:/home/ann/.ssh/authorized_keys)" = 'ssh-x AAAA me' ]
 	drydock cat -f raw g.img:/usr/lib/drydock/firstboot/0001-echo-booted | grep -qx 'echo booted'
+	[ "$(drydock cat -f raw g.img:/home/ann/sub/file g.img:/home/ann/hard)" = $'packed\npacked' ]
 	e2fsck -fn g.img >/dev/null
 	sha256sum g.img >sum
+	tar -C in/sub -cPf out.tar ../hard
+	fails_with 1 'tar-in: out.tar: ../hard' drydock customize -q -f raw --write=/etc/x:y --tar-in=out.tar:/home g.img
+	fails_with 1 'tar-in: the guest has no folder "/none"' drydock customize -q -f raw --tar-in=in.tgz:/none g.img
+	fails_with 1 'tar-in: script: ' drydock customize -q -f raw --tar-in=script:/home g.img
 	fails_with 1 'run-command: it ended with status 3: late' \
 		drydock customize -q -f raw --write=/etc/x:y --run-command='echo late; exit 3' g.img
 	fails_with 1 'the guest has no user "eve"' drydock customize -q -f raw --write=/etc/x:y --password=eve:random g.img

@@ -80,6 +80,8 @@ START_TEST(files_of_the_host_are_taken)
 	ck_assert_str_eq(host_link(&h, "/tmp/tree/l"), "sub");
 	fails(DID("upload no:/etc"), ERR_SYSTEM);
 	fails(DID("copy-in tree:/no"), ERR_NOT_FOUND);
+	fails(DID("tar-in up:/no"), ERR_NOT_FOUND);
+	fails(DID("tar-in up:/etc"), ERR_UNSUPPORTED); /* there is nobody who could */
 	host_tree_free(&h);
 }
 END_TEST
