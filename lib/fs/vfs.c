@@ -545,14 +545,28 @@ static int walk_children(struct walk_ctx *c, struct vfs_node dir, unsigned depth
 }
 
 /* name: where the last component begins in c->path. */
+static int entry_stat(struct walk_ctx *c, struct vfs_node *n, size_t name, unsigned depth, struct fs_stat *st, struct err *e)
+{
+	int rc = fs_stat(n->fs, n->ino, st, e);
+
+	/* Where files are known by a name, it may have been another one than this, which has been taken away since. */
+	if (rc == -ERR_NOT_FOUND && depth && c->stack[depth - 1].fs == n->fs) {
+		rc = fs_lookup(n->fs, c->stack[depth - 1].ino, c->path.s + name, &n->ino, e);
+		if (rc == 0)
+			rc = fs_stat(n->fs, n->ino, st, e);
+	}
+	return rc;
+}
+
 static int walk_entry(struct walk_ctx *c, struct vfs_node n, size_t name, unsigned depth, struct err *e)
 {
-	struct vfs_entry ent = { .depth = depth, .node = n };
+	struct vfs_entry ent = { .depth = depth };
 	bool covered;
-	int rc = fs_stat(n.fs, n.ino, &ent.st, e);
+	int rc = entry_stat(c, &n, name, depth, &ent.st, e);
 
 	if (rc < 0)
 		return walk_failed(c, e, rc);
+	ent.node = n;
 	ent.path = c->path.s;
 	ent.rel = depth ? c->path.s + c->rel : "";
 	ent.name = depth ? c->path.s + name : "";
