@@ -555,27 +555,41 @@ int guest_put_stream(struct dry_change *c, const char *path, const struct dry_ow
 	return rc;
 }
 
+struct xattr_copy {
+	struct dry_change *c;
+	struct dry_node to;
+	struct dry_error *e;
+	int rc;
+};
+
 static int copy_xattr(void *arg, const char *name, const void *value, size_t len)
 {
-	struct guest_put *p = arg;
-	struct dry_error e;
+	struct xattr_copy *x = arg;
 
-	return set_xattr(p, p->parent_node, name, value, len, &e) < 0 ? (int)e.code : 0;
+	x->rc = dry_change_setxattr(x->c, x->to, name, value, len, 0, x->e);
+	/* What a filesystem does not have is no failure: it is a place without it. */
+	if (x->rc < 0 && is_errno(x->e, ENOTSUP))
+		x->rc = 0;
+	return x->rc < 0;
 }
 
-/* The content of one node as another's. */
-static int copy_content(struct dry_change *c, struct dry_node from, struct dry_node to, uint64_t size, struct dry_error *e)
+int guest_put_xattrs(struct dry_change *c, struct dry_node from, struct dry_node to, struct dry_error *e)
 {
-	CLEANUP(free_ptr) void *buf = alloc_bytes(CHUNK);
-	uint64_t off = 0;
+	struct xattr_copy x = { .c = c, .to = to, .e = e };
+	int rc = dry_node_xattrs(dry_change_guest(c), from, copy_xattr, &x, e);
+
+	return x.rc < 0 ? x.rc : rc < 0 ? rc : 0;
+}
+
+static int copy_run(struct dry_change *c, struct dry_node from, struct dry_node to, void *buf, uint64_t off, uint64_t end,
+		    struct dry_error *e)
+{
 	int rc = 0;
 
-	if (!buf)
-		return nomem(e);
-	while (rc >= 0 && off < size) { /* ends: each round copies something, or it is the end */
+	while (rc >= 0 && off < end) { /* ends: each round copies something, or it is the end */
 		size_t got;
 
-		rc = dry_node_read(dry_change_guest(c), from, buf, CHUNK, off, &got, e);
+		rc = dry_node_read(dry_change_guest(c), from, buf, (size_t)MIN_OF(CHUNK, end - off), off, &got, e);
 		if (rc < 0 || !got)
 			break;
 		rc = dry_change_write(c, to, buf, got, off, e);
@@ -584,31 +598,48 @@ static int copy_content(struct dry_change *c, struct dry_node from, struct dry_n
 	return rc;
 }
 
+int guest_put_content(struct dry_change *c, struct dry_node from, struct dry_node to, uint64_t size, struct dry_error *e)
+{
+	CLEANUP(free_ptr) void *buf = alloc_bytes(CHUNK);
+	uint64_t len;
+	bool hole = false;
+	int rc = 0;
+
+	if (!buf)
+		return nomem(e);
+	for (uint64_t off = 0; rc >= 0 && off < size; off += len) { /* ends: no run is empty */
+		rc = dry_node_extent(dry_change_guest(c), from, off, &len, &hole, e);
+		if (rc >= 0 && !hole)
+			rc = copy_run(c, from, to, buf, off, off + len, e);
+	}
+	return rc >= 0 && hole ? dry_change_truncate(c, to, size, e) : rc;
+}
+
 int guest_put_copy(struct dry_change *c, const char *from, const char *to, struct dry_error *e)
 {
-	struct guest_put p = { .c = c, .g = dry_change_guest(c) };
-	struct dry_node source = { NULL, 0 }, dir = { NULL, 0 };
+	struct dry_guest *g = dry_change_guest(c);
+	struct dry_node source = { NULL, 0 }, dir = { NULL, 0 }, made = { NULL, 0 };
 	struct dry_stat st = { .size = 0 };
 	char name[DRY_NAME_SIZE];
-	int rc = dry_guest_lookup(p.g, from, true, &source, e);
+	int rc = dry_guest_lookup(g, from, true, &source, e);
 
 	if (rc >= 0)
-		rc = dry_node_stat(p.g, source, &st, e);
+		rc = dry_node_stat(g, source, &st, e);
 	if (rc >= 0)
 		rc = dry_change_parent(c, to, &dir, name, e);
 	if (rc >= 0) {
 		const struct dry_owner owner = { st.mode & 07777, st.uid, st.gid };
 
-		rc = dry_change_create(c, dir, name, &owner, &p.parent_node, e);
+		rc = dry_change_create(c, dir, name, &owner, &made, e);
 		if (rc < 0 && is_errno(e, EEXIST)) {
 			rc = dry_change_unlink(c, dir, name, e);
 			if (rc >= 0)
-				rc = dry_change_create(c, dir, name, &owner, &p.parent_node, e);
+				rc = dry_change_create(c, dir, name, &owner, &made, e);
 		}
 	}
 	if (rc >= 0)
-		rc = copy_content(c, source, p.parent_node, st.size, e);
+		rc = guest_put_content(c, source, made, st.size, e);
 	if (rc >= 0)
-		rc = dry_node_xattrs(p.g, source, copy_xattr, &p, e);
-	return rc < 0 ? rc : dry_change_utimens(c, p.parent_node, &st.atime, &st.mtime, e);
+		rc = guest_put_xattrs(c, source, made, e);
+	return rc < 0 ? rc : dry_change_utimens(c, made, &st.atime, &st.mtime, e);
 }

@@ -53,6 +53,10 @@ void guest_put_free(struct guest_put *p); /* for CLEANUP */
 int guest_put_stream(struct dry_change *c, const char *path, const struct dry_owner *owner,
 		     int (*next)(void *arg, void *buf, size_t len, size_t *got, struct dry_error *e), void *arg,
 		     uint64_t *bytes, struct dry_error *e);
+/* The content of one regular file as that of another, which is empty; holes stay holes. */
+int guest_put_content(struct dry_change *c, struct dry_node from, struct dry_node to, uint64_t size, struct dry_error *e);
+/* The extended attributes of one as another's, but what its filesystem does not have. */
+int guest_put_xattrs(struct dry_change *c, struct dry_node from, struct dry_node to, struct dry_error *e);
 /* A copy of a regular file beside it, with its mode, owner, times and attributes, under a name that need not be free. */
 int guest_put_copy(struct dry_change *c, const char *from, const char *to, struct dry_error *e);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* mv.c - drydock mv: new names for files of a guest. */
+#include "alloc.h"
 #include "change_words.h"
+#include "guest_move.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +23,17 @@ static bool is_folder(struct change_job *job, const char *path, struct dry_node 
 	       S_ISDIR(st.mode);
 }
 
+/* Where a name would have to cross from one filesystem to another. */
+static int move_across(struct change_job *job, const struct mv *c, const char *path, const char *target, const char *name)
+{
+	CLEANUP(free_ptr) char *to = name ? alloc_printf("%s/%s", target, name) : alloc_strdup(target);
+	struct dry_error e = { .code = DRY_OK };
+
+	if (!to)
+		return cmd_warn("out of memory"), EXIT_FAILED;
+	return guest_move(job->c, path, to, c->no_clobber, &e) < 0 ? change_fail(job, &e) : 0;
+}
+
 /* into: the folder that it goes to; NULL: `target` is its new path. */
 static int move_one(struct change_job *job, const struct mv *c, const char *path, const struct dry_node *into, const char *target)
 {
@@ -37,11 +50,8 @@ static int move_one(struct change_job *job, const struct mv *c, const char *path
 	if (rc < 0)
 		return change_fail(job, &e);
 	rc = dry_change_rename(job->c, dir, name, newdir, into ? name : newname, flags, &e);
-	if (rc == -DRY_SYSTEM && e.sys_errno == EXDEV) {
-		guest_say(job->ref, "%s and %s are in two filesystems of the guest: what is moved there has to be copied", path,
-			  target);
-		return EXIT_FAILED;
-	}
+	if (rc == -DRY_SYSTEM && e.sys_errno == EXDEV)
+		return move_across(job, c, path, target, into ? name : NULL);
 	/* What stands in the way has the new name. */
 	if (rc < 0 && (e.sys_errno == EEXIST || e.sys_errno == ENOTEMPTY || e.sys_errno == EISDIR || e.sys_errno == ENOTDIR))
 		path = target;

@@ -188,7 +188,25 @@ in_machine()
 	END
 	echo changed | drydock write --format=raw lvm.img:/etc/file
 	drydock mkdir --format=raw lvm.img:/boot/new lvm.img:/etc/new
-	fails_with 1 'are in two filesystems of the guest' drydock mv --format=raw lvm.img:/etc/file lvm.img:/boot
+	mkdir -p tree/sub
+	echo one >tree/sub/one
+	ln tree/sub/one tree/two
+	ln -s sub/one tree/link
+	truncate -s 100M tree/holes
+	chmod 4711 tree/two
+	find tree -exec touch -h -d '2001-02-03 04:05:06 UTC' {} +
+	drydock cp -R --setuid --format=raw tree lvm.img:/etc
+	drydock tar lvm.img:/etc/tree | tar --full-time -tvf - >before
+	before=$(sha256sum <lvm.img)
+	fails_with 1 '/boot/new: File exists' drydock mv --format=raw --no-clobber -T lvm.img:/etc/tree lvm.img:/boot/new
+	fails_with 1 '/boot/new: Is a directory' drydock mv --format=raw -T lvm.img:/etc/file lvm.img:/boot/new
+	[ "$(sha256sum <lvm.img)" = "$before" ]
+	drydock mv --format=raw lvm.img:/etc/tree lvm.img:/etc/file lvm.img:/boot
+	drydock tar lvm.img:/boot/tree | tar --full-time -tvf - | diff before -
+	[ "$(drydock cat lvm.img:/boot/file)" = changed ]
+	drydock ls -l lvm.img:/boot/tree | grep -q 'two'
+	run ! drydock ls lvm.img:/etc/tree
+	drydock mv --format=raw lvm.img:/boot/file lvm.img:/etc
 	fails_with 1 '/boot: Device or resource busy' drydock rm -r --format=raw lvm.img:/boot
 	[ "$(drydock cat lvm.img:/etc/file)" = changed ]
 	drydock ls lvm.img:/boot/new
