@@ -103,6 +103,56 @@ unchanged()
 	unchanged
 }
 
+# What is planted: files that belong to one machine, or are secret, by the operation that takes each away.
+@test "a guest that was prepared has none of the secrets that were planted, under either name" {
+	guest
+	while read -r f; do
+		mkdir -p "t/${f%/*}"
+		echo "PLANTED in $f" >"t/$f"
+	done <<-'EOF'
+		etc/ssh/ssh_host_ed25519_key
+		root/.ssh/id_ed25519
+		home/ann/.ssh/authorized_keys
+		root/.bash_history
+		home/ann/.bash_history
+		etc/machine-id
+		etc/krb5.keytab
+		etc/NetworkManager/system-connections/office.nmconnection
+		etc/udev/rules.d/70-persistent-net.rules
+		etc/shadow-
+		etc/passwd~
+		var/lib/dhcp/dhclient.eth0.leases
+		var/lib/dhclient/dhclient.leases
+		var/log/auth.log
+		var/log/secure-20240101
+		var/log/journal/0123/system.journal
+		var/log/wtmp
+		var/spool/mail/ann
+		var/spool/cron/crontabs/ann
+		var/lib/samba/private/secrets.tdb
+		var/lib/sss/db/cache_x.ldb
+		var/cache/apt/archives/secret.deb
+		etc/pki/consumer/key.pem
+		tmp/left
+		var/tmp/.left
+	EOF
+	printf 'HWADDR=52:54:00:12:34:56\nONBOOT=yes\n' | sed 's/=52/=PLANTED 52/' >ifcfg
+	mkdir -p t/etc/sysconfig/network-scripts
+	cp ifcfg t/etc/sysconfig/network-scripts/ifcfg-eth0
+	rm g.img
+	mke2fs -q -t ext4 -d t g.img 32M
+	cp g.img p.img
+	drydock sysprep -q -f raw g.img
+	"$BUILD/compat/virt-sysprep" -q -a p.img
+	for image in g.img p.img; do
+		drydock tar -f raw "$image:/" >all.tar
+		! grep -a PLANTED all.tar
+		[ "$(drydock cat -f raw "$image:/etc/sysconfig/network-scripts/ifcfg-eth0")" = ONBOOT=yes ]
+		run -0 drydock sysprep --check -f raw "$image"
+		e2fsck -fn "$image" >/dev/null
+	done
+}
+
 @test "under the peers' names" {
 	guest
 	PATH=$BUILD/compat:$PATH
@@ -140,6 +190,11 @@ unchanged()
 	[ "$(drydock registry get -f raw w.img 'HKLM\SYSTEM\ControlSet001\Services\new' Start)" = 3 ]
 	[ "$(drydock registry get -f raw w.img 'HKLM\SOFTWARE\Acme' n)" = v ]
 	fails_with 1 'no value "a"' drydock registry get -f raw w.img 'HKU\Ann\Software\X' a
+	if command -v hivexregedit; then
+		drydock cp -f raw w.img:/Windows/System32/config/SOFTWARE software
+		hivexregedit --export --prefix 'HKEY_LOCAL_MACHINE\SOFTWARE' software '\Acme' >out
+		grep -qix '"n"=hex(1):76,00,00,00' out
+	fi
 	sha256sum w.img >sum
 	printf '[HKLM\\SOFTWARE\\Acme]\n"n"="w"\n[HKLM\\NOSUCH\\x]\n' >bad.reg
 	fails_with 1 'no hive for the key' drydock registry merge -f raw w.img bad.reg
@@ -158,7 +213,9 @@ unchanged()
 	dd if=g.img of=two.img bs=1M seek=1 conv=notrunc status=none
 	dd if=g.img of=two.img bs=1M seek=33 conv=notrunc status=none
 	sha256sum two.img >sum
-	fails_with 1 '' drydock customize -q -f raw --hostname=x two.img
+	fails_with 1 'two.img: ' drydock customize -q -f raw --hostname=x two.img
+	[ "$(wc -l <<<"$stderr")" = 1 ]
+	fails_with 1 'virt-customize: multi-boot' "$BUILD/compat/virt-customize" -q -a two.img --hostname x
 	unchanged
 }
 
