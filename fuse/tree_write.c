@@ -366,34 +366,24 @@ void tree_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, of
 		t->f->fuse_reply_write(req, size);
 }
 
+/* The kernel lets no other modes through. */
 void tree_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t length, struct fuse_file_info *fi)
 {
 	struct tree *t = tree_of(req);
-	struct handle *h = tree_take(t);
-	const struct dry_node n = node_of(h, tree_node(t, ino));
+	struct handle *h;
 	struct dry_error e = { .code = DRY_OK };
-	struct dry_stat st;
-	int rc = dry_node_stat(h->g, n, &st, &e);
-	bool known = true;
+	const unsigned how = (mode & FALLOC_FL_PUNCH_HOLE ? DRY_ALLOCATE_PUNCH : 0) |
+			     (mode & FALLOC_FL_KEEP_SIZE ? DRY_ALLOCATE_KEEP_SIZE : 0) |
+			     (mode & FALLOC_FL_ZERO_RANGE ? DRY_ALLOCATE_ZERO : 0);
 
 	(void)fi;
-	if (rc < 0) {
-		/* told below */
-	} else if (mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)) {
-		rc = dry_change_allocate(t->change, n, (uint64_t)off, (uint64_t)length, true, &e);
-	} else if (mode == FALLOC_FL_KEEP_SIZE && (uint64_t)(off + length) > st.size) {
-		known = false; /* room behind the end */
-	} else if ((mode & ~FALLOC_FL_KEEP_SIZE) == 0) {
-		rc = dry_change_allocate(t->change, n, (uint64_t)off, (uint64_t)length, false, &e);
-	} else {
-		known = false;
-	}
-	if (!known) {
-		tree_give(h);
+	if (mode & ~(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE)) {
 		t->f->fuse_reply_err(req, EOPNOTSUPP);
 		return;
 	}
-	done(t, h, req, rc, &e);
+	h = tree_take(t);
+	done(t, h, req,
+	     dry_change_allocate(t->change, node_of(h, tree_node(t, ino)), (uint64_t)off, (uint64_t)length, how, &e), &e);
 }
 
 void tree_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)

@@ -1442,8 +1442,13 @@ DRY_API int dry_change_truncate(struct dry_change *c, struct dry_node node, uint
 /* All or error; several MiB in one call are as fast as the machine's channel is. */
 DRY_API int dry_change_write(struct dry_change *c, struct dry_node node, const void *buf, size_t len, uint64_t off,
 			     struct dry_error *e);
-/* Room for the bytes, and the file is as long; with punch they become a hole instead, and its size stays. */
-DRY_API int dry_change_allocate(struct dry_change *c, struct dry_node node, uint64_t off, uint64_t len, bool punch,
+enum {
+	DRY_ALLOCATE_PUNCH = 1u << 0,	  /* the bytes become a hole; the size stays */
+	DRY_ALLOCATE_KEEP_SIZE = 1u << 1, /* room behind the end is not part of the file */
+	DRY_ALLOCATE_ZERO = 1u << 2,	  /* the bytes become zeros that have room */
+};
+/* Room for the bytes, and the file is as long, unless how says otherwise.  What the guest's filesystem has not is EOPNOTSUPP. */
+DRY_API int dry_change_allocate(struct dry_change *c, struct dry_node node, uint64_t off, uint64_t len, unsigned how,
 				struct dry_error *e);
 enum {
 	DRY_XATTR_CREATE = 1u << 0,  /* EEXIST where it is there */

@@ -18,6 +18,9 @@
 _Static_assert(DRY_NAME_SIZE == FS_NAME_MAX + 1, "a public name has room for any");
 _Static_assert((int)DRY_RENAME_NOREPLACE == (int)CLIENT_RENAME_NOREPLACE &&
 		       (int)DRY_RENAME_EXCHANGE == (int)CLIENT_RENAME_EXCHANGE &&
+		       (int)DRY_ALLOCATE_PUNCH == (int)CLIENT_ALLOCATE_PUNCH &&
+		       (int)DRY_ALLOCATE_KEEP_SIZE == (int)CLIENT_ALLOCATE_KEEP_SIZE &&
+		       (int)DRY_ALLOCATE_ZERO == (int)CLIENT_ALLOCATE_ZERO &&
 		       (int)DRY_XATTR_CREATE == (int)CLIENT_XATTR_CREATE && (int)DRY_XATTR_REPLACE == (int)CLIENT_XATTR_REPLACE,
 	       "public and internal flags are one list");
 
@@ -311,14 +314,14 @@ int dry_change_write(struct dry_change *c, struct dry_node node, const void *buf
 	return rc < 0 ? rc : client_pwrite(change_client(c->change), ino, buf, len, off, e);
 }
 
-int dry_change_allocate(struct dry_change *c, struct dry_node node, uint64_t off, uint64_t len, bool punch,
+int dry_change_allocate(struct dry_change *c, struct dry_node node, uint64_t off, uint64_t len, unsigned how,
 			struct dry_error *error)
 {
 	API_ERR(e, error);
 	uint64_t ino;
 	int rc = place(c, node, &ino, e);
 
-	return rc < 0 ? rc : client_fallocate(change_client(c->change), ino, off, len, punch, e);
+	return rc < 0 ? rc : client_fallocate(change_client(c->change), ino, off, len, how, e);
 }
 
 int dry_change_setxattr(struct dry_change *c, struct dry_node node, const char *name, const void *value, size_t len,

@@ -116,8 +116,13 @@ int client_utimens(struct client *c, uint64_t node, const struct fs_time *atime,
 		   struct err *e);
 int client_truncate(struct client *c, uint64_t node, uint64_t size, struct err *e);
 int client_pwrite(struct client *c, uint64_t node, const void *buf, size_t len, uint64_t off, struct err *e);
-/* Room for the bytes; with `punch` they become a hole instead. */
-int client_fallocate(struct client *c, uint64_t node, uint64_t off, uint64_t len, bool punch, struct err *e);
+enum {
+	CLIENT_ALLOCATE_PUNCH = 1u << 0,     /* the bytes become a hole; the size stays */
+	CLIENT_ALLOCATE_KEEP_SIZE = 1u << 1, /* room behind the end is not part of the file */
+	CLIENT_ALLOCATE_ZERO = 1u << 2,	     /* the bytes become zeros that have room */
+};
+/* Room for the bytes, and the file is as long, unless how says otherwise. */
+int client_fallocate(struct client *c, uint64_t node, uint64_t off, uint64_t len, unsigned how, struct err *e);
 enum {
 	CLIENT_XATTR_CREATE = 1u << 0,	/* one that is there is EEXIST */
 	CLIENT_XATTR_REPLACE = 1u << 1, /* one that is not there is ENODATA */

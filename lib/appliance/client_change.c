@@ -107,6 +107,9 @@ int client_rmdir(struct client *c, uint64_t dir, const char *name, struct err *e
 _Static_assert((int)CLIENT_RENAME_NOREPLACE == (int)PROTO_RENAME_NOREPLACE &&
 		       (int)CLIENT_RENAME_EXCHANGE == (int)PROTO_RENAME_EXCHANGE &&
 		       (int)CLIENT_XATTR_CREATE == (int)PROTO_XATTR_CREATE &&
+		       (int)CLIENT_ALLOCATE_PUNCH == (int)PROTO_ALLOCATE_PUNCH &&
+		       (int)CLIENT_ALLOCATE_KEEP_SIZE == (int)PROTO_ALLOCATE_KEEP_SIZE &&
+		       (int)CLIENT_ALLOCATE_ZERO == (int)PROTO_ALLOCATE_ZERO &&
 		       (int)CLIENT_XATTR_REPLACE == (int)PROTO_XATTR_REPLACE,
 	      "flags are told as they are");
 
@@ -261,14 +264,14 @@ int client_pwrite(struct client *c, uint64_t node, const void *buf, size_t len, 
 	return rc;
 }
 
-int client_fallocate(struct client *c, uint64_t node, uint64_t off, uint64_t len, bool punch, struct err *e)
+int client_fallocate(struct client *c, uint64_t node, uint64_t off, uint64_t len, unsigned how, struct err *e)
 {
 	struct proto_out *o = client_begin(c);
 
 	proto_put_u64(o, node);
 	proto_put_u64(o, off);
 	proto_put_u64(o, len);
-	proto_put_u8(o, punch);
+	proto_put_u8(o, (uint8_t)how);
 	return tell(c, PROTO_FALLOCATE, e);
 }
 

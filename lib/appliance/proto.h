@@ -29,7 +29,7 @@
 #include <stdint.h>
 
 #define PROTO_MAGIC 0x6b636f6479726421ULL
-#define PROTO_VERSION 2
+#define PROTO_VERSION 3
 #define PROTO_HEAD 12
 
 enum proto_type {
@@ -68,7 +68,7 @@ enum proto_type {
 	PROTO_UTIMENS,	 /* u64 node, twice {u8 set, u64 seconds, u32 nanoseconds} -> - */
 	PROTO_TRUNCATE,	 /* u64 node, u64 size -> - */
 	PROTO_PWRITE,	 /* u64 node, u64 offset, rest: bytes -> - */
-	PROTO_FALLOCATE, /* u64 node, u64 offset, u64 length, u8 punch -> - */
+	PROTO_FALLOCATE, /* u64 node, u64 offset, u64 length, u8 PROTO_ALLOCATE_* -> - */
 	PROTO_SETXATTR,	 /* u64 node, str name, u8 PROTO_XATTR_*, rest: value -> - */
 	PROTO_REMOVEXATTR, /* u64 node, str name -> - */
 	PROTO_FSYNC,	 /* u64 node -> - */
@@ -110,6 +110,11 @@ enum {
 enum {
 	PROTO_RENAME_NOREPLACE = 1u << 0,
 	PROTO_RENAME_EXCHANGE = 1u << 1,
+};
+enum {
+	PROTO_ALLOCATE_PUNCH = 1u << 0,
+	PROTO_ALLOCATE_KEEP_SIZE = 1u << 1,
+	PROTO_ALLOCATE_ZERO = 1u << 2,
 };
 enum {
 	PROTO_XATTR_CREATE = 1u << 0,

@@ -144,7 +144,7 @@ static int punch(struct tool *t, uint64_t off, uint64_t len, const char *path, s
 	struct dry_node n;
 	int rc = node_of(t, path, &n, e);
 
-	return rc == 0 ? dry_change_allocate(t->c, n, off, len, true, e) : rc;
+	return rc == 0 ? dry_change_allocate(t->c, n, off, len, DRY_ALLOCATE_PUNCH, e) : rc;
 }
 
 /* The next word, cut out of the line; the rest of it when it is the last one. */

@@ -319,11 +319,15 @@ int ask_fallocate(struct agent *a, struct question *q)
 	int fd = -1;
 	int rc = get_file(a, &q->in, &fd);
 	uint64_t off = proto_get_u64(&q->in), len = proto_get_u64(&q->in);
-	bool punch = proto_get_u8(&q->in);
+	const unsigned how = proto_get_u8(&q->in);
+	const int mode = (how & PROTO_ALLOCATE_PUNCH ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE : 0) |
+			 (how & PROTO_ALLOCATE_KEEP_SIZE ? FALLOC_FL_KEEP_SIZE : 0) |
+			 (how & PROTO_ALLOCATE_ZERO ? FALLOC_FL_ZERO_RANGE : 0);
 
-	if (!proto_done(&q->in) || off > INT64_MAX || len > INT64_MAX - off)
+	if (!proto_done(&q->in) || off > INT64_MAX || len > INT64_MAX - off ||
+	    how & ~(PROTO_ALLOCATE_PUNCH | PROTO_ALLOCATE_KEEP_SIZE | PROTO_ALLOCATE_ZERO))
 		return EPROTO;
-	if (rc == 0 && fallocate(fd, punch ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE : 0, (off_t)off, (off_t)len) < 0)
+	if (rc == 0 && fallocate(fd, mode, (off_t)off, (off_t)len) < 0)
 		rc = errno;
 	return done(a, q, rc);
 }

@@ -120,7 +120,7 @@ START_TEST(writes_bytes_and_facts)
 	ck_assert_mem_eq(want, got, len);
 	ok(client_truncate(a.c, node, 3 << 20, &e));
 	ok(client_truncate(a.c, node, 16 << 20, &e));
-	ok(client_fallocate(a.c, node, 0, 1 << 20, true, &e));
+	ok(client_fallocate(a.c, node, 0, 1 << 20, CLIENT_ALLOCATE_PUNCH, &e));
 	ok(client_extent(a.c, node, 0, &run, &hole, &e));
 	ck_assert_uint_eq(run, 1 << 20);
 	ck_assert(hole);
