@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # mount.bats - what is written through a mount: as a filesystem of the host would do it; in the image when it is unmounted, or when a
-# checkpoint says so, and else not at all.  DRYDOCK_KILLS (3) is how often a mount is killed at a random moment.
+# checkpoint says so, and else not at all.  DRYDOCK_KILLS (3) is how often a mount is killed at a random moment, DRYDOCK_STEPS (200) how
+# many random calls a file and four processes get, from DRYDOCK_SEED on.
 load ../cli/helpers
 load guests
 
@@ -62,14 +63,20 @@ tree_in()
 	tool=$BUILD/appliance-tests/posix_tool
 	drydock mount -w g.qcow2 m
 	mkdir m/s
-	"$tool" fsx model/f 5 200
-	"$tool" fsx m/f 5 200
+	# The tool itself is right about a filesystem of the host.
+	"$tool" fsx model/f 5 200 >f.expected
+	cmp model/f f.expected
+	"$tool" fsx m/f "${DRYDOCK_SEED:-5}" "${DRYDOCK_STEPS:-200}" >f.expected
 	mkdir model/s model/n
 	"$tool" stress m/s model/s 11 800
 	same <(tree_of m/s) <(tree_of model/s)
+	mkdir m/many model/many
+	"$tool" many m/many model/many "${DRYDOCK_SEED:-7}" "$((${DRYDOCK_STEPS:-200} / 2))" 4
 	drydock unmount m
 	is_clean g.qcow2
 	same <(tree_in g.qcow2 /s) <(tree_of model/s)
+	for i in 0 1 2 3; do same <(tree_in g.qcow2 "/many/p$i") <(tree_of "model/many/p$i"); done
+	drydock cat g.qcow2:/f | cmp - f.expected
 }
 
 @test "users may do what their rights are" {

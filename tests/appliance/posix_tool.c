@@ -2,11 +2,15 @@
 /*
  * posix_tool.c - does a filesystem what another one does, that of the host?
  *
- * usage: posix fsx FILE SEED N             N random reads, writes, cuts, holes and mappings of a file against a copy in memory
+ * usage: posix fsx FILE SEED N             N random reads, writes, cuts, holes, rooms and mappings of a file against a copy in
+ *                                          memory; also with O_APPEND and O_DIRECT
  *        posix stress DIR MODEL SEED N     N random calls, each in DIR and in MODEL, empty folders of two filesystems
  *        posix users DIR MODEL SEED N      the same as several users: who may do what, and what becomes of modes; for root
+ *        posix many DIR MODEL SEED N P     P processes: each does N such calls in folders of its own, and N more in a folder of DIR
+ *                                          that all share, where nothing but their answers' sense is judged
  *
- * What two calls answer must be the same, and so the facts of both files afterwards.  The exit status is 0, or 1 with a sentence.
+ * What two calls answer must be the same, and so the facts of both files afterwards.  The exit status is 0, or 1 with a sentence,
+ * which names the seed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,10 +25,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-static uint64_t state;
+static uint64_t state, seed;
 
 static uint32_t draw(uint32_t below)
 {
@@ -39,83 +44,164 @@ __attribute__((format(printf, 1, 2), noreturn)) static void wrong(const char *fm
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	fprintf(stderr, " (seed %llu)\n", (unsigned long long)seed);
 	exit(1);
 }
 
 /* ---- one file ---- */
 
 #define FSX_SIZE (256u << 10)
+#define DIRECT_ALIGN 4096u
 
-static unsigned char model[FSX_SIZE], got[FSX_SIZE];
+static unsigned char model[FSX_SIZE];
+static _Alignas(DIRECT_ALIGN) unsigned char got[FSX_SIZE];
 static size_t model_size;
 
-static void fsx_step(int fd, unsigned step)
+/* The model is so long, with zeros where there was nothing. */
+static void model_reach(size_t end)
+{
+	if (end > model_size) {
+		memset(model + model_size, 0, end - model_size);
+		model_size = end;
+	}
+}
+
+static void fsx_write(int fd, unsigned step, size_t off, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		got[i] = (unsigned char)draw(256);
+	if (pwrite(fd, got, n, (off_t)off) != (ssize_t)n)
+		wrong("step %u: pwrite: %s", step, strerror(errno));
+	model_reach(off);
+	memcpy(model + off, got, n);
+	if (off + n > model_size)
+		model_size = off + n;
+}
+
+/* By another descriptor, that appends. */
+static void fsx_append(const char *path, unsigned step, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_APPEND);
+
+	if (fd < 0)
+		wrong("step %u: open to append: %s", step, strerror(errno));
+	if (n > FSX_SIZE - model_size)
+		n = FSX_SIZE - model_size;
+	for (size_t i = 0; i < n; i++)
+		got[i] = (unsigned char)draw(256);
+	if (write(fd, got, n) != (ssize_t)n || close(fd) != 0)
+		wrong("step %u: appending: %s", step, strerror(errno));
+	memcpy(model + model_size, got, n);
+	model_size += n;
+}
+
+/* Past the kernel's memory, where it lets us. */
+static void fsx_direct(const char *path, unsigned step, size_t off, size_t n, bool writes)
+{
+	int fd = open(path, O_RDWR | O_DIRECT);
+
+	off -= off % DIRECT_ALIGN;
+	n += DIRECT_ALIGN - n % DIRECT_ALIGN;
+	if (n > FSX_SIZE - off)
+		n = FSX_SIZE - off;
+	if (fd < 0)
+		return;
+	if (writes) {
+		fsx_write(fd, step, off, n);
+	} else {
+		const size_t there = off >= model_size ? 0 : n < model_size - off ? n : model_size - off;
+		const ssize_t r = pread(fd, got, n, (off_t)off);
+
+		if (r != (ssize_t)there || memcmp(got, model + off, there) != 0)
+			wrong("step %u: what is read past the cache differs, %zd of %zu bytes", step, r, there);
+	}
+	close(fd);
+}
+
+static void fsx_allocate(int fd, unsigned step, size_t off, size_t n)
+{
+	static const int modes[] = { 0,
+				     FALLOC_FL_KEEP_SIZE,
+				     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				     FALLOC_FL_ZERO_RANGE,
+				     FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE };
+	const int mode = modes[draw(sizeof modes / sizeof *modes)];
+
+	if (fallocate(fd, mode, (off_t)off, (off_t)n) != 0) {
+		if (errno == EOPNOTSUPP) /* not every filesystem has it */
+			return;
+		wrong("step %u: fallocate %d: %s", step, mode, strerror(errno));
+	}
+	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) && off < model_size)
+		memset(model + off, 0, off + n < model_size ? n : model_size - off);
+	if (!(mode & FALLOC_FL_KEEP_SIZE))
+		model_reach(off + n);
+}
+
+static void fsx_map(int fd, unsigned step, size_t off)
+{
+	unsigned char *p;
+
+	if (!model_size)
+		return;
+	p = mmap(NULL, model_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		wrong("step %u: mmap: %s", step, strerror(errno));
+	if (memcmp(p, model, model_size) != 0)
+		wrong("step %u: what is mapped differs", step);
+	for (size_t i = off % model_size, k = 0; i < model_size && k < 5000; i++, k++)
+		p[i] = model[i] = (unsigned char)draw(256);
+	if (draw(2) && msync(p, model_size, MS_SYNC) != 0)
+		wrong("step %u: msync: %s", step, strerror(errno));
+	munmap(p, model_size);
+}
+
+static void fsx_step(int fd, const char *path, unsigned step)
 {
 	const size_t off = draw(FSX_SIZE), len = 1 + draw(32 << 10), room = FSX_SIZE - off;
 	const size_t n = len < room ? len : room;
+	size_t from = 0, there;
 	struct stat st;
 	ssize_t r;
 
-	switch (draw(7)) {
+	switch (draw(10)) {
 	case 0:
 	case 1:
-		for (size_t i = 0; i < n; i++)
-			got[i] = (unsigned char)draw(256);
-		if (pwrite(fd, got, n, (off_t)off) != (ssize_t)n)
-			wrong("step %u: pwrite: %s", step, strerror(errno));
-		if (off > model_size)
-			memset(model + model_size, 0, off - model_size);
-		memcpy(model + off, got, n);
-		if (off + n > model_size)
-			model_size = off + n;
+		fsx_write(fd, step, off, n);
 		break;
 	case 2:
 		if (ftruncate(fd, (off_t)off) != 0)
 			wrong("step %u: ftruncate: %s", step, strerror(errno));
-		if (off > model_size)
-			memset(model + model_size, 0, off - model_size);
+		model_reach(off);
 		model_size = off;
 		break;
 	case 3:
-		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)n) != 0)
-			wrong("step %u: punching: %s", step, strerror(errno));
-		if (off < model_size)
-			memset(model + off, 0, off + n < model_size ? n : model_size - off);
-		break;
 	case 4:
-		if (fallocate(fd, 0, (off_t)off, (off_t)n) != 0)
-			wrong("step %u: fallocate: %s", step, strerror(errno));
-		if (off + n > model_size) {
-			memset(model + model_size, 0, off + n - model_size);
-			model_size = off + n;
-		}
+		fsx_allocate(fd, step, off, n);
 		break;
-	case 5: { /* by a mapping: read and write */
-		unsigned char *p;
-
-		if (!model_size)
-			break;
-		p = mmap(NULL, model_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-		if (p == MAP_FAILED)
-			wrong("step %u: mmap: %s", step, strerror(errno));
-		if (memcmp(p, model, model_size) != 0)
-			wrong("step %u: what is mapped differs", step);
-		for (size_t i = off % model_size, k = 0; i < model_size && k < 5000; i++, k++)
-			p[i] = model[i] = (unsigned char)draw(256);
-		if (msync(p, model_size, MS_SYNC) != 0)
-			wrong("step %u: msync: %s", step, strerror(errno));
-		munmap(p, model_size);
+	case 5:
+		fsx_map(fd, step, off);
 		break;
-	}
+	case 6:
+		fsx_append(path, step, n);
+		break;
+	case 7:
+		fsx_direct(path, step, off, n, draw(2));
+		break;
 	default:
 		break;
 	}
-	r = pread(fd, got, FSX_SIZE, 0);
+	/* A part, and now and then all of it. */
+	if (draw(16))
+		from = draw(FSX_SIZE);
+	there = from < model_size ? model_size - from : 0;
+	if (from && there > n)
+		there = n;
+	r = pread(fd, got, from ? n : FSX_SIZE, (off_t)from);
 	if (fstat(fd, &st) != 0 || (size_t)st.st_size != model_size)
 		wrong("step %u: the size is %lld, not %zu", step, (long long)st.st_size, model_size);
-	if (r != (ssize_t)model_size || memcmp(got, model, model_size) != 0)
-		wrong("step %u: what is read differs, %zd of %zu bytes", step, r, model_size);
+	if (r != (ssize_t)there || memcmp(got, model + from, there) != 0)
+		wrong("step %u: what is read at %zu differs, %zd of %zu bytes", step, from, r, there);
 }
 
 static int fsx(const char *path, unsigned n)
@@ -125,13 +211,18 @@ static int fsx(const char *path, unsigned n)
 	if (fd < 0)
 		wrong("%s: %s", path, strerror(errno));
 	for (unsigned i = 0; i < n; i++) {
-		fsx_step(fd, i);
+		fsx_step(fd, path, i);
 		if (draw(20) == 0) {
 			if (close(fd) != 0 || (fd = open(path, O_RDWR)) < 0)
 				wrong("step %u: again: %s", i, strerror(errno));
 		}
 	}
-	return fsync(fd) == 0 && close(fd) == 0 ? 0 : 1;
+	/* For who wants to compare it later. */
+	if (fsync(fd) != 0 || close(fd) != 0)
+		wrong("closing: %s", strerror(errno));
+	if (fwrite(model, 1, model_size, stdout) != model_size)
+		wrong("what it should be cannot be written");
+	return 0;
 }
 
 /* ---- two folders ---- */
@@ -240,7 +331,8 @@ static void compare(unsigned step, const char *path)
 		return;
 	if (st[0].st_mode != st[1].st_mode)
 		wrong("step %u: the mode of %s is %o, in the model %o", step, path, st[0].st_mode, st[1].st_mode);
-	if (st[0].st_nlink != st[1].st_nlink)
+	/* Where folders have no links of their entries, they have one. */
+	if (st[0].st_nlink != st[1].st_nlink && !(S_ISDIR(st[0].st_mode) && (st[0].st_nlink == 1 || st[1].st_nlink == 1)))
 		wrong("step %u: links of %s: %u, in the model %u", step, path, (unsigned)st[0].st_nlink, (unsigned)st[1].st_nlink);
 	if (!S_ISDIR(st[0].st_mode) && st[0].st_size != st[1].st_size)
 		wrong("step %u: the size of %s is %lld, in the model %lld", step, path, (long long)st[0].st_size,
@@ -285,15 +377,82 @@ static int stress(unsigned n)
 	return 0;
 }
 
+/* ---- several processes ---- */
+
+/* Where all act at once, any answer will do that such calls have; a filesystem that is broken has others. */
+static void crowd(int dir, unsigned n)
+{
+	static const int known[] = { ENOENT, EEXIST, ENOTDIR, EISDIR,  ENOTEMPTY, EINVAL, ENXIO,  ENODATA,
+				     ELOOP,  EPERM,  EACCES,  EMLINK, EBUSY,	 ESTALE, EOPNOTSUPP };
+
+	for (unsigned i = 0; i < n; i++) {
+		const unsigned what = draw(18);
+		const uint32_t x = draw(1u << 20), y = draw(1u << 20);
+		char a[20], b[20];
+		bool fine;
+		int rc;
+
+		name(a);
+		name(b);
+		rc = act(dir, what, a, b, x, y);
+		fine = rc >= 0;
+		for (size_t k = 0; k < sizeof known / sizeof *known && !fine; k++)
+			fine = rc == -known[k];
+		if (!fine)
+			wrong("step %u: call %u of %s, %s: %s", i, what, a, b, strerror(-rc));
+	}
+}
+
+static int in_folder(int dir, const char *what)
+{
+	int fd;
+
+	if (mkdirat(dir, what, 0777) != 0 && errno != EEXIST)
+		wrong("%s: %s", what, strerror(errno));
+	fd = openat(dir, what, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		wrong("%s: %s", what, strerror(errno));
+	return fd;
+}
+
+static int many(unsigned n, unsigned processes)
+{
+	const int shared = in_folder(dirs[0], "shared");
+	int status, worst = 0;
+
+	umask(0);
+	for (unsigned p = 0; p < processes; p++) {
+		const pid_t pid = fork();
+		char own[20];
+
+		if (pid < 0)
+			wrong("a process: %s", strerror(errno));
+		if (pid)
+			continue;
+		seed += p;
+		state = seed;
+		snprintf(own, sizeof own, "p%u", p);
+		for (int i = 0; i < 2; i++)
+			dirs[i] = in_folder(dirs[i], own);
+		stress(n);
+		crowd(shared, n);
+		_exit(0);
+	}
+	while (wait(&status) > 0)
+		if (status)
+			worst = 1;
+	return worst;
+}
+
 int main(int argc, char **argv)
 {
-	const bool one = argc == 5 && strcmp(argv[1], "fsx") == 0;
+	const bool one = argc == 5 && strcmp(argv[1], "fsx") == 0, several = argc == 7 && strcmp(argv[1], "many") == 0;
 
-	if (!one && (argc != 6 || (strcmp(argv[1], "stress") != 0 && strcmp(argv[1], "users") != 0))) {
-		fprintf(stderr, "usage: posix fsx FILE SEED N | stress|users DIR MODEL SEED N\n");
+	if (!one && !several && (argc != 6 || (strcmp(argv[1], "stress") != 0 && strcmp(argv[1], "users") != 0))) {
+		fprintf(stderr, "usage: posix fsx FILE SEED N | stress|users DIR MODEL SEED N | many DIR MODEL SEED N PROCESSES\n");
 		return 2;
 	}
-	state = strtoull(argv[argc - 2], NULL, 0);
+	state = seed = strtoull(argv[one ? 3 : 4], NULL, 0);
 	if (one)
 		return fsx(argv[2], (unsigned)strtoul(argv[4], NULL, 0));
 	users = strcmp(argv[1], "users") == 0;
@@ -302,5 +461,7 @@ int main(int argc, char **argv)
 		if (dirs[i] < 0)
 			wrong("%s: %s", argv[2 + i], strerror(errno));
 	}
+	if (several)
+		return many((unsigned)strtoul(argv[5], NULL, 0), (unsigned)strtoul(argv[6], NULL, 0));
 	return stress((unsigned)strtoul(argv[5], NULL, 0));
 }
