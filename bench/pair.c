@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -127,6 +128,8 @@ int main(int argc, char **argv)
 	}
 	command[0] = argv[optind + 1];
 	command[1] = argv[optind + 2];
+	/* What a command leaves behind, as a mount does, is ours still. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (int i = -1; i < rounds; i++) {
 		for (int turn = 0; turn < 2; turn++) {
 			int which = (i + turn) & 1;
