@@ -2,7 +2,8 @@
 /*
  * luks_disk.c - a volume as pieces one behind the other: the payload of version 1, the segments of version 2.
  *
- * Reading decrypts in the caller's buffer; only what is less than a sector, at both ends, goes by way of another.
+ * Reading decrypts in the caller's buffer; only what is less than a sector, at both ends, goes by way of another.  Writing
+ * encrypts in a buffer of its own; a sector of which only a part is written is read before, and nobody writes meanwhile.
  */
 #include "luks_disk.h"
 
@@ -16,6 +17,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <pthread.h>
 
 struct piece {
 	uint64_t start, len; /* in what is shown */
@@ -349,7 +351,62 @@ int luks_disk_pread(const struct luks_disk *d, void *buf, size_t len, uint64_t o
 
 struct luks_data {
 	struct luks_disk *disk;
+	pthread_rwlock_t lock; /* who writes a part of a sector keeps other writers out */
+	bool lock_made;
 };
+
+enum { BOUNCE = 256 * 1024 };
+
+/* off and len lie in the piece. */
+static int piece_write(const struct luks_disk *d, const struct piece *p, const uint8_t *from, size_t len, uint64_t off,
+		       uint8_t *bounce, struct err *e)
+{
+	const size_t size = p->spec.sector ? p->spec.sector : CRYPT_SECTOR;
+	int rc = 0;
+
+	while (rc == 0 && len) {
+		const size_t in = (size_t)(off % size);
+		size_t n = MIN_OF(len, size - in), whole = size;
+
+		if (n == size) {
+			n = whole = MIN_OF(len - len % size, (size_t)BOUNCE);
+			rc = crypt_sectors(p->crypt, true, bounce, from, n, p->iv_off + off, e);
+		} else {
+			rc = sectors_read(d, p, bounce, size, off - in, e);
+			if (rc == 0) {
+				memcpy(bounce + in, from, n);
+				rc = crypt_sectors(p->crypt, true, bounce, bounce, size, p->iv_off + off - in, e);
+			}
+		}
+		if (rc == 0)
+			rc = block_pwrite(d->data, bounce, whole, p->off + off - in, e);
+		from += n;
+		off += n;
+		len -= n;
+	}
+	return rc;
+}
+
+/* Of one piece, as luks_disk_block() has seen to. */
+static int luks_data_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
+{
+	struct luks_data *s = b->state;
+	const struct piece *p = s->disk->pieces;
+	const size_t size = p->spec.sector ? p->spec.sector : CRYPT_SECTOR;
+	CLEANUP(free_ptr) uint8_t *bounce = alloc_aligned(4096, MIN_OF(round_up(len, CRYPT_SECTOR_MAX), (uint64_t)BOUNCE));
+	int rc;
+
+	if (!bounce)
+		return err_nomem(e);
+	if (off % size || len % size)
+		pthread_rwlock_wrlock(&s->lock);
+	else
+		pthread_rwlock_rdlock(&s->lock);
+	rc = piece_write(s->disk, p, buf, len, off, bounce, e);
+	pthread_rwlock_unlock(&s->lock);
+	explicit_bzero(bounce, MIN_OF(round_up(len, CRYPT_SECTOR_MAX), (uint64_t)BOUNCE));
+	return rc;
+}
 
 static int luks_data_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err *e)
 {
@@ -360,26 +417,41 @@ static int luks_data_pread(struct block *b, void *buf, size_t len, uint64_t off,
 
 static void luks_data_close(struct block *b)
 {
-	luks_disk_free(((struct luks_data *)b->state)->disk);
+	struct luks_data *s = b->state;
+
+	if (s->lock_made)
+		pthread_rwlock_destroy(&s->lock);
+	luks_disk_free(s->disk);
 }
 
 static const struct block_driver luks_data_driver = {
 	.name = "luks-data",
 	.state_size = sizeof(struct luks_data),
 	.pread = luks_data_pread,
+	.pwrite = luks_data_pwrite,
 	.close = luks_data_close,
 };
 
 int luks_disk_block(struct luks_disk *d, struct block **out, struct err *e)
 {
+	struct luks_data *s;
 	struct block *b;
 	int rc = block_new_filter(&luks_data_driver, d->data, &b, e);
 
 	if (rc < 0)
 		return rc;
-	((struct luks_data *)b->state)->disk = d;
+	s = b->state;
+	if (pthread_rwlock_init(&s->lock, NULL) != 0) {
+		block_unref(b);
+		return err_nomem(e);
+	}
+	s->lock_made = true;
+	s->disk = d;
 	b->size = d->size;
-	b->flags &= ~(unsigned)(BLOCK_WRITE | BLOCK_RESIZE);
+	b->flags &= ~(unsigned)BLOCK_RESIZE;
+	/* Several, or one that is not encrypted, are what is left of other times. */
+	if (d->npieces != 1 || !d->pieces->encrypted || !d->pieces->crypt)
+		b->flags &= ~(unsigned)BLOCK_WRITE;
 	*out = b;
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * luks_disk.h - a LUKS volume of either version, read: from its header to a block that shows what it holds.
+ * luks_disk.h - a LUKS volume of either version, from its header to a block that shows what it holds.
  */
 #ifndef DRYDOCK_LUKS_DISK_H
 #define DRYDOCK_LUKS_DISK_H
@@ -35,7 +35,10 @@ int luks_disk_unlock(struct luks_disk *d, const void *pass, size_t len, struct e
 uint64_t luks_disk_work(const struct luks_disk *d);
 /* Of an unlocked one: [off, off + len) lies in its size.  May be called from many threads at once. */
 int luks_disk_pread(const struct luks_disk *d, void *buf, size_t len, uint64_t off, struct err *e);
-/* A node over the data that shows what an unlocked volume holds, read-only.  It owns d from now on, if it succeeds. */
+/*
+ * A node over the data that shows what an unlocked volume holds, and can be written to where the data can.  It owns d from now
+ * on, if it succeeds.
+ */
 int luks_disk_block(struct luks_disk *d, struct block **out, struct err *e);
 
 #endif
