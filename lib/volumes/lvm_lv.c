@@ -9,6 +9,7 @@
 #include "lvm.h"
 
 #include "alloc.h"
+#include "block_driver.h"
 #include "checked.h"
 #include "limits.h"
 #include "strbuf.h"
@@ -432,6 +433,16 @@ static int snapshot_make(struct build *b, struct lvm_lv *lv, uint32_t origin, ui
 	return lvm_snapshot_new(lv->name, under, changes, out, e);
 }
 
+/* Linux keeps what a snapshot shows before it writes to the origin, and writes to a snapshot's store what is written to it. */
+static bool has_snapshots(const struct lvm_vg *vg, uint32_t idx)
+{
+	for (uint32_t i = 0; i < vg->nlvs; i++)
+		for (uint32_t k = 0; k < vg->lvs[i].nsegments; k++)
+			if (vg->lvs[i].segments[k].type == LVM_SNAPSHOT && vg->lvs[i].segments[k].origin == idx)
+				return true;
+	return false;
+}
+
 int lvm_lv_content(struct lvm_vg *vg, uint32_t idx, struct volume_list *l, struct block **out, struct err *e)
 {
 	struct build b = { .vg = vg, .l = l };
@@ -455,6 +466,8 @@ int lvm_lv_content(struct lvm_vg *vg, uint32_t idx, struct volume_list *l, struc
 			return rc;
 		pvs_merge(&b, lv, &vg->lvs[lv->merging]);
 	}
+	if (has_snapshots(vg, idx))
+		own->flags &= ~(unsigned)BLOCK_WRITE;
 	*out = block_ref(own);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * lvm_map.c - a volume made of pieces after each other, each of them zeros, a part of another block, or stripes that take
- * turns over several.
+ * turns over several.  It can be written to where all that it is made of can.
  */
 #include "lvm.h"
 
@@ -91,6 +91,61 @@ static int map_pread(struct block *b, void *buf, size_t len, uint64_t off, struc
 	return 0;
 }
 
+static int map_pwrite(struct block *b, const void *buf, size_t len, uint64_t off, struct err *e)
+{
+	const char *p = buf;
+
+	while (len) {
+		struct place at = map_find(b->state, off, len);
+		int rc = block_pwrite(at.block, p, (size_t)at.len, at.off, e);
+
+		if (rc < 0)
+			return rc;
+		p += at.len;
+		off += at.len;
+		len -= (size_t)at.len;
+	}
+	return 0;
+}
+
+static int map_zero(struct block *b, uint64_t len, uint64_t off, unsigned how, struct err *e)
+{
+	while (len) {
+		struct place at = map_find(b->state, off, len);
+		int rc = block_zero(at.block, at.len, at.off, how, e);
+
+		if (rc < 0)
+			return rc;
+		off += at.len;
+		len -= at.len;
+	}
+	return 0;
+}
+
+static int map_flush(struct block *b, struct err *e)
+{
+	const struct map_state *s = b->state;
+	int rc = 0;
+
+	for (size_t i = 0; i < s->n && rc == 0; i++)
+		for (uint32_t k = 0; k < s->pieces[i].nstripes && rc == 0; k++)
+			rc = block_flush(s->pieces[i].stripes[k].block, e);
+	return rc;
+}
+
+/* Pieces that are zeros are no place for anything. */
+static bool map_takes_writes(const struct map_state *s)
+{
+	bool all = s->n > 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		all = all && s->pieces[i].nstripes > 0;
+		for (uint32_t k = 0; k < s->pieces[i].nstripes; k++)
+			all = all && block_writable(s->pieces[i].stripes[k].block);
+	}
+	return all;
+}
+
 static int map_extent(struct block *b, uint64_t len, uint64_t off, struct extent *out, struct err *e)
 {
 	struct place at = map_find(b->state, off, len);
@@ -113,6 +168,9 @@ static const struct block_driver map_driver = {
 	.state_size = sizeof(struct map_state),
 	.close = map_close,
 	.pread = map_pread,
+	.pwrite = map_pwrite,
+	.zero = map_zero,
+	.flush = map_flush,
 	.extent = map_extent,
 };
 
@@ -154,6 +212,8 @@ int lvm_map_new(const char *name, struct lvm_piece *pieces, size_t n, struct blo
 		size += pieces[i].len;
 	}
 	b->size = size;
+	if (map_takes_writes(s))
+		b->flags |= BLOCK_WRITE;
 	*out = take(b);
 	return 0;
 }
