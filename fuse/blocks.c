@@ -28,6 +28,7 @@ struct file {
 	char *name;
 	size_t folder;		 /* in which it is: its number, from 0; the root is in itself */
 	struct dry_image *image; /* NULL: a folder */
+	bool write;
 };
 
 enum { ROOT, PARTITIONS, VOLUMES, SNAPSHOTS, FOLDERS };
@@ -54,7 +55,7 @@ static void fail(struct blocks *b, fuse_req_t req, const struct dry_error *e)
 static void stat_file(const struct blocks *b, size_t i, struct stat *out)
 {
 	const struct file *f = &b->files[i];
-	const mode_t write = b->how->write && f->folder != SNAPSHOTS ? 0200 : 0;
+	const mode_t write = f->write ? 0200 : 0;
 
 	*out = (struct stat){
 		.st_ino = i + 1,
@@ -123,7 +124,11 @@ static void open_file(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct blocks *b = blocks_of(req);
 
-	(void)ino;
+	/* Root, too, is told before it writes. */
+	if ((fi->flags & O_ACCMODE) != O_RDONLY && !b->files[ino - 1].write) {
+		b->f->fuse_reply_err(req, EROFS);
+		return;
+	}
 	/* One disk is seen in several files: what is written to one is to be read from the other. */
 	fi->direct_io = b->how->write;
 	fi->keep_cache = !b->how->write;
@@ -305,7 +310,7 @@ static const struct fuse_lowlevel_ops blocks_ops = {
 /* ---- which files there are ---- */
 
 /* Takes over the image; name is changed where it is no name of a file, or one that is taken. */
-static int add(struct blocks *b, size_t folder, struct strbuf *name, struct dry_image *image, struct dry_error *e)
+static int add(struct blocks *b, size_t folder, struct strbuf *name, struct dry_image *image, bool write, struct dry_error *e)
 {
 	struct file *files = alloc_resize(b->files, b->n + 1, sizeof *files);
 	const size_t base = name->len;
@@ -329,7 +334,8 @@ static int add(struct blocks *b, size_t folder, struct strbuf *name, struct dry_
 			strbuf_printf(name, "-%zu", n);
 		}
 	}
-	files[b->n] = (struct file){ .name = name->failed ? NULL : strbuf_detach(name), .folder = folder, .image = image };
+	files[b->n] = (struct file){ .name = name->failed ? NULL : strbuf_detach(name), .folder = folder, .image = image,
+				     .write = b->how->write && write };
 	if (files[b->n].name) {
 		b->n++;
 		return 0;
@@ -357,7 +363,7 @@ static int add_disks(struct blocks *b, struct dry_guest *g, struct dry_error *e)
 		strbuf_puts(&name, i == 0 && !dry_guest_disk(g, 1, &(struct dry_disk){ 0 }) ? "disk" : without_dev(d.device));
 		rc = dry_guest_disk_image(g, i, &image, e);
 		if (rc >= 0)
-			rc = add(b, ROOT, &name, image, e);
+			rc = add(b, ROOT, &name, image, true, e);
 	}
 	return rc;
 }
@@ -378,7 +384,7 @@ static int add_volumes(struct blocks *b, struct dry_guest *g, struct dry_error *
 		strbuf_puts(&name, without_dev(v[i].name));
 		rc = dry_guest_volume_image(g, i, &image, e);
 		if (rc >= 0)
-			rc = add(b, v[i].number ? PARTITIONS : VOLUMES, &name, image, e);
+			rc = add(b, v[i].number ? PARTITIONS : VOLUMES, &name, image, v[i].writable, e);
 	}
 	return rc;
 }
@@ -397,7 +403,7 @@ static int add_snapshots(struct blocks *b, struct dry_error *e)
 		strbuf_puts(&name, set->guests[i].label);
 		rc = dry_guest_disk_image(set->guests[i].guest, 0, &image, e);
 		if (rc >= 0)
-			rc = add(b, SNAPSHOTS, &name, image, e);
+			rc = add(b, SNAPSHOTS, &name, image, false, e);
 	}
 	return rc;
 }
@@ -412,7 +418,7 @@ static int add_all(struct blocks *b, struct dry_error *e)
 		CLEANUP(strbuf_free) struct strbuf name = STRBUF_INIT;
 
 		strbuf_puts(&name, folders[i]);
-		rc = add(b, ROOT, &name, NULL, e);
+		rc = add(b, ROOT, &name, NULL, false, e);
 	}
 	if (rc >= 0)
 		rc = add_disks(b, g, e);

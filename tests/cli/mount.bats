@@ -465,3 +465,92 @@ of_each()
 	drydock unmount k
 	drydock unmount m
 }
+
+@test "--blocks -w: logical volumes and what an encrypted volume holds, but not what a snapshot depends on" {
+	requires_fuse
+	requires e2fsck sfdisk cryptsetup
+	sh "$BATS_TEST_DIRNAME/lvm_guest" "$BATS_TEST_DIRNAME/../broken/lib.sh"
+	drydock mount --blocks a.img b.img m
+	[ "$(stat -c %a m/volumes/vg-a-home.raw)" = 400 ]
+	[ "$(drydock cat -m /dev/sda m/volumes/vg-a-before.raw:/etc/hostname)" = name-old ]
+	[ "$(drydock cat -m /dev/sda m/volumes/vg-a-root.raw:/etc/hostname)" = name-now ]
+	drydock unmount m
+	drydock mount --blocks -w -f raw a.img b.img m
+	mke2fs -q -F -t ext2 -L written m/volumes/vg-a-home.raw
+	e2fsck -fn m/volumes/vg-a-home.raw
+	[ "$(stat -c %a m/volumes/vg-a-root.raw m/volumes/vg-a-before.raw | xargs)" = "400 400" ]
+	run ! dd if=/dev/zero of=m/volumes/vg-a-root.raw bs=512 count=1 conv=notrunc
+	[[ $output == *"Read-only"* ]]
+	drydock unmount m
+	drydock volumes -a a.img -a b.img | grep -q 'vg-a/home.* written'
+
+	truncate -s 24M disk.raw
+	printf 'start=2048\n' | sfdisk -q disk.raw
+	truncate -s 23M part
+	printf secret | cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --sector-size 4096 part -
+	dd if=part of=disk.raw bs=1M seek=1 conv=notrunc status=none
+	drydock mount --blocks -w -f raw --key all:key:secret disk.raw m
+	inside=(m/volumes/mapper-luks-*.raw)
+	mke2fs -q -F -t ext4 "${inside[0]}"
+	random_file bytes 300007 9
+	# At no sector's bound, and over what was read before.
+	dd if=bytes of="${inside[0]}" bs=100003 seek=20 conv=notrunc,fsync status=none
+	cmp -n 300007 -i 2000060:0 "${inside[0]}" bytes
+	cp "${inside[0]}" inside
+	run ! cmp -n 300007 -i "$((2000060)):0" m/partitions/sda1.raw bytes
+	drydock unmount m
+	drydock mount --blocks -f raw --key all:key:secret disk.raw m
+	inside=(m/volumes/mapper-luks-*.raw)
+	cmp "${inside[0]}" inside
+	drydock unmount m
+}
+
+@test "a domain is mounted, by its file and under the peer's name" {
+	requires_fuse
+	make_guest g.img
+	cat >web.xml <<-EOF
+		<domain type='test'><name>web</name><devices>
+		<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='$T/g.img'/><target dev='vda'/></disk>
+		</devices></domain>
+	EOF
+	drydock mount -d web.xml m 2>why || { ! grep -q 'is not installed' why || skip "libxml2 is not installed"; cat why; false; }
+	[ "$(cat m/boot/vmlinuz)" = kernel ]
+	drydock unmount m
+	"$COMPAT/guestmount" -d "$T/web.xml" -i --ro "$T/m"
+	[ "$(cat m/etc/hostname)" = guest ]
+	"$COMPAT/guestunmount" m
+}
+
+@test "guestunmount tries again until nobody uses it" {
+	requires_fuse
+	make_guest disk.img
+	drydock mount disk.img m
+	exec 9<m/etc/fstab
+	"$COMPAT/guestunmount" --retry=100 m 9<&- &
+	unmounts=$!
+	sleep 0.2
+	mountpoint -q m
+	exec 9<&-
+	wait $unmounts
+	run ! mountpoint -q m
+	until_gone
+	# One whose keeper was killed is cut off, and can be taken away.
+	drydock mount --pid-file="$T/pid" disk.img "$T/m"
+	kill -KILL "$(cat pid)"
+	until_gone
+	drydock unmount "$T/m"
+	run ! mountpoint -q "$T/m"
+}
+
+@test "fio reads what is there, many at once" {
+	requires_fuse
+	requires fio
+	odd_tree tree.fs
+	drydock mount tree.fs m
+	before=$(sha256sum <tree/deep/er/big)
+	fio --name=read --filename=m/deep/er/big --readonly --rw=randread --bs=4k --size=3M --numjobs=4 --ioengine=psync --minimal >/dev/null
+	fio --name=map --filename=m/deep/er/big --readonly --rw=randread --bs=4k --size=3M --ioengine=mmap --minimal >/dev/null
+	fio --name=direct --filename=m/deep/er/big --readonly --rw=read --bs=64k --size=3M --direct=1 --ioengine=psync --minimal >/dev/null
+	[ "$(sha256sum <m/deep/er/big)" = "$before" ]
+	drydock unmount m
+}
