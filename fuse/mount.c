@@ -34,7 +34,8 @@ static int run(struct options *c, int argc, char **argv)
 	if (r->discard && r->commit_every)
 		return cmd_usage("mount", "--discard and --commit-every exclude each other");
 	if (r->live && (r->write || r->blocks || r->opts->engine == DRY_ENGINE_APPLIANCE))
-		return cmd_usage("mount", "--live is for files that are read by our own readers: not with -w, --blocks or --engine=appliance");
+		return cmd_usage("mount", "--live is for files that are read by our own readers: not with -w, --blocks or "
+					  "--engine=appliance");
 	/* Whoever changes it has locked it. */
 	r->opts->image.force_share |= r->live;
 	if (r->blocks && r->opts->mounts.n)

@@ -409,7 +409,13 @@ int tree_open(struct tree *t, const struct tree_how *how)
 	struct dry_node root;
 	struct dry_stat st;
 
-	*t = (struct tree){ .how = how, .f = how->server.f, .change = how->change, .moving = how->change || how->live, .nbuckets = 1024 };
+	*t = (struct tree){
+		.how = how,
+		.f = how->server.f,
+		.change = how->change,
+		.moving = how->change || how->live,
+		.nbuckets = 1024,
+	};
 	pthread_mutex_init(&t->lock, NULL);
 	for (size_t i = 0; i < STRIPES; i++)
 		pthread_mutex_init(&t->stripes[i], NULL);

@@ -892,9 +892,9 @@ DRY_API int dry_guest_mount_root(struct dry_guest *g, size_t root, struct dry_er
 DRY_API void dry_guest_unmount(struct dry_guest *g);
 /*
  * Of a guest that is read with DRY_OPEN_FORCE_SHARE while somebody else writes to its images: 1, and what is in them now is seen
- * from here on; nothing is mounted any more, what was known of volumes is void.  0, and nothing has happened, when as far as their
- * times tell nobody has written to them since they were opened, or since the last such call.  An image that is half written may give
- * an error; a later call may succeed, and before one has nothing can be read.
+ * from here on; nothing is mounted any more, what was known of volumes is void.  0, and nothing has happened, when as far as
+ * their times tell nobody has written to them since they were opened, or since the last such call.  An image that is half
+ * written may give an error; a later call may succeed, and before one has nothing can be read.
  */
 DRY_API int dry_guest_refresh(struct dry_guest *g, struct dry_error *e);
 

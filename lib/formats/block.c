@@ -187,8 +187,8 @@ int block_refresh(struct block *b, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (b->view)
-		return err_set(e, ERR_UNSUPPORTED, "%s: a change of it was interrupted, and is not in it yet: it cannot be read anew",
-			       b->name);
+		return err_set(e, ERR_UNSUPPORTED,
+			       "%s: a change of it was interrupted, and is not in it yet: it cannot be read anew", b->name);
 	if (b->drv->refresh)
 		return b->drv->refresh(b, e);
 	return b->drv->is_filter ? 0 : err_set(e, ERR_UNSUPPORTED, "%s: %s: what was read there cannot be read anew", b->name,

@@ -115,14 +115,14 @@ int block_same_size(struct block *b, struct err *e);
  */
 bool block_was_written(struct block *b);
 /*
- * Has surely nobody written to any file of the chain since it was opened, or block_refresh() was last called?  Of what has no times,
- * as of a block device, nothing is sure.
+ * Has surely nobody written to any file of the chain since it was opened, or block_refresh() was last called?  Of what has no
+ * times, as of a block device, nothing is sure.
  */
 bool block_is_unchanged(struct block *b);
 /*
- * For who only reads, without locks, while somebody else writes: what is known of the images - sizes, tables - is forgotten and read
- * anew, with no I/O beside it.  After an error nothing may be read until another call has succeeded.  ERR_UNSUPPORTED: one of them
- * cannot be read anew, or is not the image that it was.
+ * For who only reads, without locks, while somebody else writes: what is known of the images - sizes, tables - is forgotten and
+ * read anew, with no I/O beside it.  After an error nothing may be read until another call has succeeded.  ERR_UNSUPPORTED: one
+ * of them cannot be read anew, or is not the image that it was.
  */
 int block_refresh(struct block *b, struct err *e);
 

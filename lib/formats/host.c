@@ -363,7 +363,7 @@ static bool host_was_written(struct block *b)
 	return st.st_mtim.tv_sec != s->mtime.tv_sec || st.st_mtim.tv_nsec != s->mtime.tv_nsec || (uint64_t)st.st_size != b->size;
 }
 
-/* Two writes of one tick of the kernel's clock give a file the same time: one that was young when it was looked at tells nothing. */
+/* Two writes in one tick of the kernel's clock leave one time: one that was young when it was looked at tells nothing. */
 #define TICKS_NS 100000000
 
 static bool host_is_unchanged(struct block *b)
