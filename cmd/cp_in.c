@@ -20,8 +20,24 @@ void cp_in_target(const struct change_opts *o, char *last, char **target)
 		*target = last;
 }
 
+/* How far it is: of files that were named the whole is known, of trees it is not. */
+struct copying {
+	struct progress bar;
+	uint64_t total; /* 0: not known */
+	bool tree, stopped;
+};
+
+static int on_bytes(void *arg, uint64_t bytes)
+{
+	struct copying *w = arg;
+	const struct dry_progress p = progress_watch(&w->bar);
+
+	w->stopped = p.run(p.arg, bytes, w->tree || bytes > w->total ? 0 : w->total) != 0;
+	return w->stopped;
+}
+
 /* What can be said before a machine is started. */
-static int judge(const struct cp_in *c, size_t n, char **sources)
+static int judge(const struct cp_in *c, size_t n, char **sources, struct copying *w)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct stat st;
@@ -39,6 +55,8 @@ static int judge(const struct cp_in *c, size_t n, char **sources)
 			cmd_warn("%s is a directory; -R copies it", sources[i]);
 			return EXIT_FAILED;
 		}
+		w->tree |= S_ISDIR(st.st_mode);
+		w->total += S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
 	}
 	return 0;
 }
@@ -89,7 +107,7 @@ static int copy_as(struct guest_put *p, struct host_side *h, const char *source,
 	return rc < 0 ? rc : guest_in_archive(p, h, e);
 }
 
-static int copy(const struct cp_in *c, struct change_job *job, struct host_side *h, size_t n, char **sources)
+static int copy(const struct cp_in *c, struct change_job *job, struct host_side *h, size_t n, char **sources, struct copying *w)
 {
 	const char *path = job->set.items[0].path;
 	const unsigned flags = (c->recursive ? 0 : HOST_TAR_FOLLOW) | (c->all_xattrs ? HOST_TAR_XATTRS : 0) |
@@ -107,22 +125,27 @@ static int copy(const struct cp_in *c, struct change_job *job, struct host_side 
 		.parent = STRBUF_INIT,
 		.label = STRBUF_INIT,
 		.path = STRBUF_INIT,
+		.watch = on_bytes,
+		.arg = w,
 	};
 	struct dry_error e = { .code = DRY_OK };
 	int rc = guest_in_folder(job->g, path, &e);
 
+	progress_begin(&w->bar, (enum progress_mode)c->change->progress);
 	if (rc >= 0 && strcmp(sources[0], "-") == 0) {
 		rc = copy_stream(job, h, path, rc > 0, &e);
 	} else if (rc > 0) {
 		rc = guest_in_trees(&p, h, (const char *const *)sources, n, flags, &e);
 	} else if (rc == 0 && n > 1) {
+		progress_end(&w->bar);
 		guest_say(job->ref, "%s is not a folder: several files cannot be copied to it", path);
 		return EXIT_FAILED;
 	} else if (rc == 0) {
 		rc = copy_as(&p, h, sources[0], path, flags, &e);
 	}
+	progress_end(&w->bar);
 	if (rc < 0)
-		return change_fail(job, &e);
+		return w->stopped ? EXIT_FAILED : change_fail(job, &e);
 	if (p.setuid_lost)
 		guest_say(job->ref,
 			  "%" PRIu64 " file%s lost a set-user-id or set-group-id bit or capabilities; --setuid keeps them",
@@ -135,7 +158,8 @@ int cp_in(const struct cp_in *c, size_t nsources, char **sources, char *target)
 	struct host_side *h = NULL;
 	struct dry_error e = { .code = DRY_OK };
 	struct change_job job;
-	int status = judge(c, nsources, sources);
+	struct copying w = { .total = 0 };
+	int status = judge(c, nsources, sources, &w);
 
 	if (status)
 		return status;
@@ -144,7 +168,7 @@ int cp_in(const struct cp_in *c, size_t nsources, char **sources, char *target)
 	status = change_begin("cp", c->change, 1, &target, NULL, &job);
 	if (!status && !job.set.items[0].path)
 		status = cmd_usage("cp", "name a place in the guest, as in %s:/etc", job.ref->label);
-	status = change_end(&job, status ? status : copy(c, &job, h, nsources, sources));
+	status = change_end(&job, status ? status : copy(c, &job, h, nsources, sources, &w));
 	host_side_stop(h);
-	return status;
+	return w.stopped ? progress_stopped() : status;
 }

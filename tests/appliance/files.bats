@@ -101,6 +101,9 @@ is_clean()
 	run -1 drydock cp f none g.qcow2:/etc
 	run -1 drydock cp f d/../f g.qcow2:/etc/hostname
 	[[ $output == *"several files cannot be copied to it" ]]
+	drydock cp -n --progress=json "$BATS_FILE_TMPDIR/g.qcow2" g.qcow2:/data/image 2>err >/dev/null
+	size=$(stat -c %s "$BATS_FILE_TMPDIR/g.qcow2")
+	grep -q "^{\"done\": [0-9]*, \"total\": $size" err
 	run -0 drydock cp -n f g.qcow2:/etc/other
 	[[ $output == *"/etc/other"*"would change" ]]
 	[ "$(sha256sum <g.qcow2)" = "$before" ]
