@@ -92,6 +92,8 @@ void virt_customize_say(void *arg, const char *line)
 void virt_customize_options(struct virt_customize *z, const struct option *mine)
 {
 	static const struct option more[] = {
+		{ "inject-blnsvr", 1, NULL, VIRT_CUSTOMIZE_SM },	   { "inject-qemu-ga", 1, NULL, VIRT_CUSTOMIZE_SM },
+		{ "inject-virtio-win", 1, NULL, VIRT_CUSTOMIZE_SM },
 		{ "no-selinux-relabel", 0, NULL, VIRT_CUSTOMIZE_RELABEL }, { "sm-attach", 1, NULL, VIRT_CUSTOMIZE_SM },
 		{ "sm-credentials", 1, NULL, VIRT_CUSTOMIZE_SM },	   { "sm-register", 0, NULL, VIRT_CUSTOMIZE_SM },
 		{ "sm-remove", 0, NULL, VIRT_CUSTOMIZE_SM },		   { "sm-unregister", 0, NULL, VIRT_CUSTOMIZE_SM },
@@ -122,6 +124,9 @@ int virt_customize_option(struct virt_customize *z, int c, const char *long_name
 		return opt_event_add(&z->events, op.name, op.arg ? optarg : NULL) ? VIRT_GO_ON : EXIT_FAILED;
 	switch (c) {
 	case VIRT_CUSTOMIZE_SM:
+		if (strncmp(long_name, "inject-", 7) == 0)
+			return virt_customize_fail(z, "drivers and agents are not put into Windows: --upload and --firstboot bring "
+						      "what it needs");
 		return virt_customize_fail(z, "subscription-manager is not driven by drydock: use --run-command");
 	case VIRT_CUSTOMIZE_RELABEL: /* of virt-sysprep, where it does nothing */
 		return VIRT_GO_ON;

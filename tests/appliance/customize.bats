@@ -162,6 +162,9 @@ unchanged()
 	virt-customize -n -a g.img --run-command 'touch /dry' --no-network >out
 	grep -q 'Running: touch /dry' out
 	fails_with 1 'virt-customize: error: hostname: "a..b" is no host name' virt-customize -q -a g.img --hostname a..b
+	fails_with 1 'drivers and agents are not put into Windows' virt-customize -a g.img --inject-qemu-ga osinfo
+	fails_with 1 'subscription-manager is not driven' virt-customize -a g.img --sm-remove
+	fails_with 1 'a password is selected by' virt-customize -q -a g.img --root-password secret
 	fails_with 1 'virt-sysprep: error: "x" is not a known operation' virt-sysprep -a g.img --enable x
 	unchanged
 	virt-sysprep -a g.img --enable ssh-hostkeys >out
