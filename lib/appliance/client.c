@@ -2,6 +2,7 @@
 /* client.c - frames to and from the agent, and the judging of them. */
 #include "client_internal.h"
 #include "alloc.h"
+#include "locked.h"
 #include "text.h"
 
 #include <errno.h>
@@ -492,6 +493,31 @@ void client_set_progress(struct client *c, void (*fn)(void *arg, unsigned step, 
 bool client_lost(const struct client *c)
 {
 	return c->lost;
+}
+
+int client_sleep(struct client *c, struct err *e)
+{
+	client_begin(c);
+	return client_tell(c, PROTO_SLEEP, e);
+}
+
+size_t client_wake_frame(uint8_t frame[CLIENT_WAKE_SIZE], unsigned ndisks)
+{
+	uint8_t seed[64];
+	struct proto_out o;
+	struct timespec now;
+
+	if (!random_bytes(seed, sizeof seed))
+		return 0;
+	clock_gettime(CLOCK_REALTIME, &now);
+	proto_begin(&o, frame, CLIENT_WAKE_SIZE);
+	proto_put_u64(&o, (uint64_t)now.tv_sec);
+	proto_put_u32(&o, (uint32_t)now.tv_nsec);
+	proto_put_u16(&o, (uint16_t)ndisks);
+	proto_put_u16(&o, sizeof seed);
+	proto_put_bytes(&o, seed, sizeof seed);
+	explicit_bzero(seed, sizeof seed);
+	return proto_end(&o, 1, PROTO_WAKE, 0);
 }
 
 int client_ping(struct client *c, struct err *e)

@@ -32,6 +32,17 @@ const char *client_kernel(const struct client *c);
 void client_set_patience(struct client *c, unsigned ms);
 /* Has the agent been lost? */
 bool client_lost(const struct client *c);
+/*
+ * A machine that is about to be saved: its agent lets go of its disks, and waits to be woken.  Nothing else may be asked of it
+ * then.
+ */
+int client_sleep(struct client *c, struct err *e);
+/*
+ * The frame that wakes it where it goes on: the time, so many disks (of those that it had, the first), and what its random
+ * numbers are to begin with.  Its length; 0: no random numbers are to be had.
+ */
+#define CLIENT_WAKE_SIZE 128
+size_t client_wake_frame(uint8_t frame[CLIENT_WAKE_SIZE], unsigned ndisks);
 /* Asks for an answer, nothing else. */
 int client_ping(struct client *c, struct err *e);
 

@@ -83,6 +83,9 @@ enum proto_type {
 	PROTO_SIGNAL,
 	PROTO_CANCEL,
 	PROTO_PROGRESS,
+	PROTO_SLEEP, /* -> -: nothing is mounted or runs, and disks are let go: the machine is about to be saved */
+	PROTO_WAKE,  /* u64 seconds, u32 nanoseconds, u16 disks, u16 length, so many bytes: what one that was asleep hears first; it
+		      * says PROTO_HELLO, in another machine than it fell asleep in */
 	PROTO_NTYPES,
 };
 

@@ -87,6 +87,7 @@ struct agent {
 	bool folders;  /* "folder:/PATH" is a device */
 	bool readonly; /* nothing is changed or run, and nothing more is mounted */
 	bool ending;
+	bool asleep; /* the machine may have been saved: it is to be woken */
 	bool tools; /* the image of tools is mounted */
 	uint8_t *request, *answer;
 	size_t have; /* bytes in `request` */
@@ -134,6 +135,10 @@ void agent_fail(struct agent *a, const struct question *q, int errnum);
 int agent_init(struct agent *a, int *channel);
 __attribute__((noreturn)) void agent_poweroff(void);
 void make_folder(const char *path);
+
+/* sleep.c */
+int ask_sleep(struct agent *a, struct question *q);
+int ask_wake(struct agent *a, struct question *q);
 
 /* network.c */
 /* Makes use of the network that the machine was given. */

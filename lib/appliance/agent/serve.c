@@ -138,6 +138,8 @@ static int (*const questions[PROTO_NTYPES])(struct agent *, struct question *) =
 	[PROTO_REMOVEXATTR] = ask_xattr,
 	[PROTO_FSYNC] = ask_fsync,
 	[PROTO_RUN] = ask_run,
+	[PROTO_SLEEP] = ask_sleep,
+	[PROTO_WAKE] = ask_wake,
 };
 
 int agent_take(struct agent *a, const struct proto_head *h, const uint8_t *body)

@@ -172,5 +172,32 @@ START_TEST(reads_one_after_the_other_and_at_random)
 }
 END_TEST
 
-TEST_MAIN("appliance/client", tells_its_kernel_and_answers, tells_a_file_s_facts, lists_a_folder_of_many_pages,
-	  reads_one_after_the_other_and_at_random)
+/* Sleeping is for a machine of its own that has done nothing yet, and waking for one that slept. */
+START_TEST(does_not_sleep_where_it_is_a_guest)
+{
+	uint8_t frame[CLIENT_WAKE_SIZE];
+	struct err e = ERR_INIT;
+	struct agent_child a;
+	size_t len = client_wake_frame(frame, 3);
+	struct client *c;
+	pid_t pid;
+	int fd;
+
+	agent_open(&a);
+	ck_assert_int_lt(client_sleep(a.c, &e), 0);
+	ck_assert_ptr_nonnull(strstr(e.msg, "this machine is not new"));
+	ok(client_ping(a.c, &e));
+	agent_close(&a);
+	ck_assert_uint_gt(len, 64);
+	fd = agent_start(&pid);
+	ck_assert_int_eq(send(fd, frame, len, 0), (ssize_t)len);
+	ok(client_new(fd, 10000, &c, &e));
+	/* The answer to what this client did not ask. */
+	ck_assert_int_lt(client_ping(c, &e), 0);
+	client_free(c);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+END_TEST
+
+TEST_MAIN("appliance/client", does_not_sleep_where_it_is_a_guest, tells_its_kernel_and_answers, tells_a_file_s_facts,
+	  lists_a_folder_of_many_pages, reads_one_after_the_other_and_at_random)
