@@ -189,11 +189,14 @@ int appliance_files_open(const char *folder, struct appliance_files *out, struct
 }
 
 /* Takes path, which may be NULL when memory is out. */
-static int try_folder(char *path, struct appliance_files *out, struct err *e)
+static int try_folder(char *path, bool installed, struct appliance_files *out, struct err *e)
 {
 	CLEANUP(free_ptr) char *folder = path;
+	int rc = folder ? open_folder(folder, false, out, e) : err_nomem(e);
 
-	return folder ? open_folder(folder, false, out, e) : err_nomem(e);
+	if (rc == 0)
+		out->installed = installed;
+	return rc;
 }
 
 int appliance_files_find(struct appliance_files *out, struct err *e)
@@ -209,13 +212,14 @@ int appliance_files_find(struct appliance_files *out, struct err *e)
 	*out = (struct appliance_files){ .uml.fd = -1 };
 	cache = appliance_cache_folder();
 	if (cache)
-		rc = try_folder(alloc_printf("%s/appliance", cache), out, &why);
+		rc = try_folder(alloc_printf("%s/appliance", cache), false, out, &why);
 	program = appliance_program_folder();
 	/* In the tree where it was built; where it was installed. */
 	if (rc < 0 && program)
-		rc = try_folder(alloc_printf("%s/appliance", program), out, rc == -ERR_NOT_FOUND ? &why : NULL);
+		rc = try_folder(alloc_printf("%s/appliance", program), true, out, rc == -ERR_NOT_FOUND ? &why : NULL);
 	if (rc < 0 && program)
-		rc = try_folder(alloc_printf("%s/../lib/drydock/appliance", program), out, why.code == ERR_NOT_FOUND ? &why : NULL);
+		rc = try_folder(alloc_printf("%s/../lib/drydock/appliance", program), true, out,
+				why.code == ERR_NOT_FOUND ? &why : NULL);
 	if (rc == 0)
 		return 0;
 	if (why.code == ERR_NOT_FOUND || why.code == ERR_NONE)

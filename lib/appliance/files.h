@@ -33,6 +33,7 @@ struct appliance_file {
 
 struct appliance_files {
 	char *folder;
+	bool installed; /* with the program, or beside it: nothing is added to it */
 	char key[65];
 	struct appliance_file uml, uml_initrd;	       /* both or none */
 	struct appliance_file vmlinux, vmlinux_initrd; /* both or none */

@@ -426,6 +426,8 @@
 #define LIMIT_ELF_HEADERS 1024
 /* Files of the image of tools, libraries with them: some 300. */
 #define LIMIT_TOOL_FILES 8192
+/* What QEMU writes of a saved machine besides its memory: some 100 KB with nine disks. */
+#define LIMIT_SAVED_STATE (16 * MiB)
 /* Text in an appliance's folder that tells what is in it. */
 #define LIMIT_APPLIANCE_INFO (1 * MiB)
 /* A package for Debian: the largest of kernels has some 70 MB, and its files 400 MB. */
