@@ -274,7 +274,7 @@ install: all
 	if [ -s $(BUILD)/appliance/key ]; then rm -rf $(LIBDIR)/drydock/appliance && \
 		$(INSTALL) -d $(LIBDIR)/drydock/appliance && \
 		for f in $(BUILD)/appliance/*; do \
-			case $$f in */uml) m=755;; *) m=644;; esac; \
+			case $$f in */saved*) continue;; */uml) m=755;; *) m=644;; esac; \
 			$(INSTALL) -m $$m $$f $(LIBDIR)/drydock/appliance || exit 1; done; fi
 	$(INSTALL) -m 755 $(BUILD)/libdrydock.so $(LIBDIR)/libdrydock.so.$(VERSION)
 	ln -sf libdrydock.so.$(VERSION) $(LIBDIR)/$(SONAME)

@@ -5,6 +5,7 @@
 #include "broker_ask.h"
 #include "kvm_probe.h"
 #include "room.h"
+#include "saver.h"
 #include "text.h"
 #include "vm.h"
 
@@ -50,6 +51,13 @@ static bool is_text(const char *s, size_t size, const char *marks)
 	return end;
 }
 
+static bool may_be_saved(const struct vm_request *r)
+{
+	return r->backend == APPLIANCE_TCG && r->board == VM_MICROVM && r->memory == APPLIANCE_MEMORY && r->smp == 1 &&
+	       !r->network && !r->verbose && !r->bare && !r->append[0] &&
+	       r->ndisks <= (r->saved == VM_GOES_ON ? SAVED_SLOTS : 0);
+}
+
 /* Who asks may have been taken over by a guest. */
 static int judge(const struct vm_request *r, const struct broker_how *how, struct err *e)
 {
@@ -62,6 +70,10 @@ static int judge(const struct vm_request *r, const struct broker_how *how, struc
 	if (!is_text(r->append, sizeof r->append, " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"))
 		return err_set(e, ERR_USAGE, "words for the kernel are of printable characters, and have less than %d",
 			       VM_APPEND_MAX);
+	/* By its monitor QEMU could be told to open files. */
+	if (r->saved > VM_GOES_ON || (r->saved == VM_BOOTS_TO_SAVE && !how->saves) ||
+	    (r->saved != VM_BOOTS && !may_be_saved(r)))
+		return err_set(e, ERR_USAGE, "no such machine is saved");
 	for (uint32_t i = 0; i < r->ndisks; i++)
 		if (!r->serials[i][0] || !is_text(r->serials[i], sizeof r->serials[i], "-_."))
 			return err_set(e, ERR_USAGE, "a disk's serial number is of letters, digits, '-', '_' and '.'");
@@ -100,6 +112,48 @@ static int start_guardian(const struct vm_request *req, struct vm_host *host, in
 	}
 	rc = vm_send(sock, &ok, sizeof ok, (int[]){ ours, guardian }, 2);
 	return rc ? err_sys(e, rc, "the command") : 0;
+}
+
+/* A process that boots a machine with no disk of anybody's, and saves it. */
+static int start_saver(const struct vm_request *req, const struct vm_host *host, int sock, struct err *e)
+{
+	struct vm_word word = { .what = VM_OK };
+	CLEANUP(close_fd) int ours = -1, its = -1, saver = -1;
+	struct err why = ERR_INIT;
+	pid_t broker = getpid(), pid;
+	int pair[2], rc;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, "a socket");
+	ours = pair[0];
+	its = pair[1];
+	pid = room_fork(0, &saver);
+	if (pid < 0)
+		return err_sys(e, errno, "a process");
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		(void)prctl(PR_SET_NAME, "drydock-saver", 0, 0, 0);
+		signal(SIGCHLD, SIG_DFL);
+		close(ours);
+		close(sock);
+		if (getppid() != broker)
+			_exit(1);
+		if (saver_save(host->files, req->programs, &why) < 0) {
+			word.what = VM_FAILED;
+			snprintf(word.text, sizeof word.text, "%.*s", VM_TEXT_MAX - 1, why.msg);
+		}
+		(void)vm_send(its, &word, sizeof word, NULL, 0);
+		_exit(0);
+	}
+	rc = vm_send(sock, &word, sizeof word, (int[]){ ours, saver }, 2);
+	return rc ? err_sys(e, rc, "the command") : 0;
+}
+
+static int give_up_saved(const struct vm_request *req, const struct vm_host *host, struct err *e)
+{
+	CLEANUP(free_ptr) char *path = host->files ? saved_path(host->files, req->programs) : NULL;
+
+	return path ? saved_give_up(path, e) : 0;
 }
 
 static int probe_once(struct kvm_probe *known, bool *asked, struct err *e)
@@ -173,6 +227,14 @@ __attribute__((noreturn)) static void broker_run(const struct broker_how *how, i
 		} else if (req.ask == VM_PROBE) {
 			word.what = VM_OK;
 			rc = probe_once(&kvm, &asked, &e);
+			if (!rc)
+				rc = vm_send(sock, &word, sizeof word, NULL, 0) ? err_set(&e, ERR_SYSTEM, "gone") : 0;
+		} else if (req.ask == VM_SAVE) {
+			rc = host.files ? start_saver(&req, &host, sock, &e)
+					: err_set(&e, ERR_NOT_FOUND, "there is no appliance");
+		} else if (req.ask == VM_DROP) {
+			word.what = VM_OK;
+			rc = give_up_saved(&req, &host, &e);
 			if (!rc)
 				rc = vm_send(sock, &word, sizeof word, NULL, 0) ? err_set(&e, ERR_SYSTEM, "gone") : 0;
 		} else {
@@ -295,7 +357,7 @@ int broker_ask(struct broker *b, const struct vm_request *req, struct broker_vm 
 	if (word.what != VM_OK)
 		return err_set(e, word.status > 0 && word.status <= ERR_CANCELED ? (enum err_code)word.status : ERR_SYSTEM,
 			       "%s", word.text);
-	if (req->ask != VM_START)
+	if (req->ask != VM_START && req->ask != VM_SAVE)
 		return 0;
 	if (n != 2)
 		return err_set(e, ERR_SYSTEM, "the process that starts virtual machines answered something else");

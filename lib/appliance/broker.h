@@ -29,6 +29,7 @@ struct broker;
 struct broker_how {
 	const struct appliance_files *files; /* lent until broker_free() */
 	bool network;			     /* a machine may have a network, if it is asked for */
+	bool saves;			     /* the process may have the memory and the monitor of a machine: it sees no guest */
 };
 
 /*

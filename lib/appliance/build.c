@@ -487,6 +487,11 @@ static int clean_entries(int at, bool all, unsigned *removed, struct err *e)
 		*removed += rc == 0;
 	}
 	closedir(d);
+	/* Machines of one that was installed are made again where they are missed. */
+	if (rc == 0)
+		rc = folder_remove(at, "saved", e);
+	if (rc == 0)
+		rc = folder_remove(at, "saved-programs", e);
 	return rc < 0 || !all ? rc : folder_remove(at, "appliance", e);
 }
 

@@ -36,11 +36,12 @@ struct guardian {
 	bool entered;
 	struct vm_wires wires;
 	struct vm_argv argv;
+	struct saved saved;
 };
 
-static void say_failed(int life, const struct err *e)
+static void say_failed(int life, enum vm_what what, const struct err *e)
 {
-	struct vm_word w = { .what = VM_FAILED };
+	struct vm_word w = { .what = what };
 
 	snprintf(w.text, sizeof w.text, "%.*s", VM_TEXT_MAX - 1, e->msg);
 	(void)vm_send(life, &w, sizeof w, NULL, 0);
@@ -56,6 +57,7 @@ static int enter(struct guardian *g, struct err *e)
 	if (g->host->spaces) {
 		rc = room_enter(&g->room, g->host->uid, g->host->gid, &why);
 		g->entered = rc == 0;
+		g->host->room = g->entered;
 	}
 	if (g->entered || !g->vmm->needs_room)
 		return 0;
@@ -76,6 +78,10 @@ static int send_wires(const struct guardian *g, struct err *e)
 	if (w->listening >= 0) {
 		fds[n++] = w->channel[1];
 		fds[n++] = w->listening;
+	}
+	if (g->req->saved == VM_BOOTS_TO_SAVE) {
+		fds[n++] = w->monitor[0];
+		fds[n++] = w->memory;
 	}
 	for (uint32_t i = 0; i < g->req->ndisks; i++)
 		fds[n++] = w->disks[i];
@@ -115,6 +121,10 @@ __attribute__((noreturn)) static void become_machine(const struct guardian *g)
 		keep_open(g->wires.disks_vm[i]);
 	if (g->wires.listening < 0)
 		keep_open(g->wires.channel[1]);
+	keep_open(g->wires.monitor[1]);
+	keep_open(g->wires.state);
+	if (!g->entered)
+		keep_open(g->wires.memory);
 	if (!rc) {
 		what = "Landlock";
 		rc = room_lock(&g->room, g->entered);
@@ -142,6 +152,7 @@ static void close_its_ends(struct vm_wires *w, uint32_t ndisks)
 	close_fd(&w->channel[0]);
 	close_fd(&w->channel[1]);
 	close_fd(&w->listening);
+	close_fd(&w->monitor[1]);
 	for (uint32_t i = 0; i < ndisks; i++) {
 		close_fd(&w->disks[i]);
 		close_fd(&w->disks_vm[i]);
@@ -165,6 +176,34 @@ static int find_files(const struct vm_request *req, struct vm_host *host, struct
 	return host->initrd ? 0 : err_sys(e, errno, "%s", initrd->path);
 }
 
+/* What the machine goes on from, while its file can still be seen. */
+static int open_saved(struct guardian *g, struct err *e)
+{
+	CLEANUP(free_ptr) char *path = saved_path(g->host->files, g->req->programs);
+	struct saved_of of;
+	int rc = path ? vmm_qemu_saved(g->req, g->host, &of, e) : err_set(e, ERR_NOT_FOUND, "no machine is saved");
+
+	if (rc == 0)
+		rc = saved_open(path, &of, &g->saved, e);
+	g->wires.state = g->saved.fd;
+	return rc;
+}
+
+/* The memory is filled while QEMU starts, which is then told to go on. */
+static int go_on(struct guardian *g, struct err *e)
+{
+	int rc = saved_load(&g->saved, g->wires.memory, e);
+
+	if (rc)
+		return rc;
+	/* The place in the file is the machine's, too. */
+	if (lseek(g->saved.fd, (off_t)g->saved.state_off, SEEK_SET) < 0)
+		return err_sys(e, errno, "the saved machine");
+	rc = vmm_qemu_go_on(&g->wires);
+	close_fd(&g->wires.memory);
+	return rc ? err_sys(e, rc, "the monitor of the machine") : 0;
+}
+
 static int start(struct guardian *g, pid_t *pid, struct err *e)
 {
 	/* All that the machine and its program print goes to the command, which judges it. */
@@ -172,6 +211,8 @@ static int start(struct guardian *g, pid_t *pid, struct err *e)
 
 	if (!rc)
 		rc = find_files(g->req, g->host, e);
+	if (!rc && g->req->saved == VM_GOES_ON)
+		rc = open_saved(g, e);
 	if (!rc)
 		rc = g->vmm->room(g->req, g->host, &g->room, e);
 	if (!rc)
@@ -180,7 +221,7 @@ static int start(struct guardian *g, pid_t *pid, struct err *e)
 	if (!rc && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		rc = err_sys(e, errno, "the guardian");
 	if (!rc)
-		rc = g->vmm->wire(g->req, &g->wires, e);
+		rc = g->vmm->wire(g->req, g->host, &g->wires, e);
 	if (rc)
 		return rc;
 	g->vmm->argv(g->req, g->host, &g->wires, &g->argv);
@@ -195,7 +236,7 @@ static int start(struct guardian *g, pid_t *pid, struct err *e)
 	if (*pid == 0)
 		become_machine(g);
 	close_its_ends(&g->wires, g->req->ndisks);
-	return 0;
+	return g->req->saved == VM_GOES_ON ? go_on(g, e) : 0;
 }
 
 /* Collects who has ended; true when the machine has. */
@@ -242,7 +283,7 @@ static void watch(int life, int signals, pid_t pid)
 
 void guardian_run(const struct vm_request *req, struct vm_host *host, int life)
 {
-	struct guardian g = { .req = req, .host = host, .life = life, .self = getpid() };
+	struct guardian g = { .req = req, .host = host, .life = life, .self = getpid(), .saved.fd = -1 };
 	struct err e = ERR_INIT;
 	sigset_t child;
 	pid_t pid = -1;
@@ -259,7 +300,11 @@ void guardian_run(const struct vm_request *req, struct vm_host *host, int life)
 	signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 	rc = signals < 0 ? err_sys(&e, errno, "its signals") : start(&g, &pid, &e);
 	if (rc) {
-		say_failed(life, &e);
+		bool unsaved = req->saved == VM_GOES_ON && (e.code == ERR_NOT_FOUND || e.code == ERR_CORRUPT);
+
+		say_failed(life, unsaved ? VM_UNSAVED : VM_FAILED, &e);
+		if (pid > 0)
+			kill(pid, SIGKILL);
 		_exit(1);
 	}
 	watch(life, signals, pid);

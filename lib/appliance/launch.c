@@ -155,6 +155,87 @@ static bool next_variant(struct vm_request *req, const struct machine *m)
 	return true;
 }
 
+/* ---- a machine that goes on from a saved one ---- */
+
+/* In a twentieth of the time of a start; who has not come by then will not. */
+#define GOES_ON_MS 15000
+
+static bool may_go_on(const struct vm_request *req)
+{
+	return req->backend == APPLIANCE_TCG && !req->network && !req->verbose && !req->append[0] &&
+	       req->memory == APPLIANCE_MEMORY && req->smp == 1 && req->ndisks <= SAVED_SLOTS;
+}
+
+static int go_on(struct broker *b, const struct appliance_how *how, struct vm_request *req, const struct machine_disk *disks,
+		 uint64_t end, struct appliance *a, bool *began, struct err *e)
+{
+	uint8_t word[CLIENT_WAKE_SIZE];
+	uint64_t soon = MIN_OF(end, machine_now_ms() + GOES_ON_MS);
+	int rc;
+
+	req->saved = VM_GOES_ON;
+	rc = machine_start(b, req, disks, how->log, how->log_arg, soon, &a->machine, e);
+	*began = rc == 0;
+	if (!rc) {
+		size_t len = client_wake_frame(word, req->ndisks);
+
+		rc = len ? machine_say(a->machine, word, len, e) : err_sys(e, errno, "random numbers");
+		explicit_bzero(word, sizeof word);
+	}
+	if (!rc)
+		rc = machine_wait(a->machine, soon, e);
+	if (!rc)
+		rc = client_new(machine_channel(a->machine), left_ms(soon), &a->client, e);
+	req->saved = VM_BOOTS;
+	if (rc)
+		machine_end(take(a->machine));
+	return rc;
+}
+
+/* Has the broker make one, and waits for it. */
+static int save(struct broker *b, const struct vm_request *like, uint64_t end, struct err *e)
+{
+	const struct vm_request req = { .ask = VM_SAVE, .programs = like->programs };
+	struct broker_vm saver = { -1, -1 };
+	struct vm_word w;
+	size_t n;
+	int rc = broker_ask(b, &req, &saver, e);
+
+	if (rc)
+		return rc;
+	if (!machine_wait_for(saver.life, end))
+		rc = err_set(e, ERR_SYSTEM, "it was not saved in time");
+	else if (vm_receive(saver.life, &w, sizeof w, NULL, 0, &n) != 0)
+		rc = err_set(e, ERR_SYSTEM, "the process that saves it was killed");
+	else if (w.what != VM_OK)
+		rc = err_set(e, ERR_UNSUPPORTED, "%.*s", (int)strnlen(w.text, sizeof w.text), w.text);
+	close_fd(&saver.life);
+	close_fd(&saver.guardian);
+	return rc;
+}
+
+/* Whatever fails here costs a start from nothing, and no more. */
+static int try_saved(struct broker *b, const struct appliance_how *how, struct vm_request *req, const struct machine_disk *disks,
+		     uint64_t end, struct appliance *a, struct err *e)
+{
+	const struct vm_request drop = { .ask = VM_DROP, .programs = req->programs };
+	bool began;
+	int rc = go_on(b, how, req, disks, end, a, &began, e);
+
+	if (rc == -ERR_NOT_FOUND) {
+		log_line(how, "appliance: %s; one is booted and saved", e->msg);
+		err_clear(e);
+		rc = save(b, req, end, e);
+		if (rc)
+			return rc;
+		rc = go_on(b, how, req, disks, end, a, &began, e);
+	}
+	/* One that was whole, and does not come up, will not the next time. */
+	if (rc && began && rc != -ERR_NOMEM)
+		(void)broker_ask(b, &drop, NULL, NULL);
+	return rc;
+}
+
 static int try_backend(struct broker *b, const struct appliance_how *how, enum appliance_backend backend,
 		       const struct machine_disk *disks, size_t n, struct appliance *a, struct err *e)
 {
@@ -167,6 +248,15 @@ static int try_backend(struct broker *b, const struct appliance_how *how, enum a
 	req.backend = backend;
 	if (backend == APPLIANCE_UML && how->network)
 		return err_set(e, ERR_UNSUPPORTED, "user-mode Linux has no network here");
+	if (may_go_on(&req)) {
+		rc = try_saved(b, how, &req, disks, end, a, e);
+		if (!rc)
+			return 0;
+		if (e->code == ERR_NOMEM)
+			return rc;
+		log_line(how, "appliance: %s: %s; it is started from nothing", backend_words[backend], e->msg);
+		err_clear(e);
+	}
 	/* Each turn is another variant, of which there are four. */
 	for (;;) {
 		bool again;

@@ -6,6 +6,10 @@
  * hardware (kvm_probe.h), user-mode Linux, QEMU without KVM.  One that does not come up in its time is ended and named in
  * the log.
  *
+ * QEMU without KVM goes on from a machine that has booted already and was saved (saver.h), where one of the usual shape is
+ * asked for: APPLIANCE_MEMORY, one processor, no network, no words for its kernel, at most eight disks.  The first start makes
+ * one.  Whatever is wrong with it, the start is then one from nothing.
+ *
  * Its disks are served by threads of this process: the machine is given no file of the host but its kernel and initramfs.
  */
 #ifndef DRYDOCK_LAUNCH_H

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,7 +32,7 @@ struct machine_served {
 
 struct machine {
 	struct broker_vm vm;
-	int console, channel;
+	int console, channel, monitor, memory;
 	struct vhost_console *port;
 	struct machine_served disks[VM_DISKS_MAX];
 	size_t ndisks;
@@ -57,7 +58,7 @@ uint64_t machine_now_ms(void)
 }
 
 /* false: the time has come. */
-static bool wait_for(struct pollfd *fds, nfds_t n, uint64_t end_ms)
+static bool wait_for_some(struct pollfd *fds, nfds_t n, uint64_t end_ms)
 {
 	for (;;) {
 		uint64_t now = machine_now_ms();
@@ -70,6 +71,11 @@ static bool wait_for(struct pollfd *fds, nfds_t n, uint64_t end_ms)
 		if (rc < 0 && errno != EINTR)
 			return false;
 	}
+}
+
+bool machine_wait_for(int fd, uint64_t end_ms)
+{
+	return wait_for_some(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, end_ms);
 }
 
 /* ---- the console ---- */
@@ -146,7 +152,9 @@ void machine_console(const struct machine *m, struct strbuf *out)
 
 static int failed(const struct vm_word *w, struct err *e)
 {
-	return err_set(e, ERR_UNSUPPORTED, "%.*s", (int)strnlen(w->text, sizeof w->text), w->text);
+	enum err_code code = w->what == VM_UNSAVED ? ERR_NOT_FOUND : ERR_UNSUPPORTED;
+
+	return err_set(e, code, "%.*s", (int)strnlen(w->text, sizeof w->text), w->text);
 }
 
 /* What the guardian made, once it has: the descriptors are the machine's. */
@@ -156,7 +164,7 @@ static int receive_wires(struct machine *m, uint64_t end_ms, int *fds, size_t *n
 	struct vm_word w;
 	int rc;
 
-	if (!wait_for(&p, 1, end_ms))
+	if (!wait_for_some(&p, 1, end_ms))
 		return err_set(e, ERR_SYSTEM, "the process that watches over it did not answer in time");
 	rc = vm_receive(m->vm.life, &w, sizeof w, fds, VM_FDS_MAX, n);
 	if (rc)
@@ -188,11 +196,11 @@ static int serve_disk(struct machine *m, bool uml, int fd, const struct machine_
 static int serve(struct machine *m, const struct vm_request *req, const struct machine_disk *disks, int *fds, size_t n,
 		 struct err *e)
 {
-	bool uml = req->backend == APPLIANCE_UML;
+	bool uml = req->backend == APPLIANCE_UML, saved = req->saved == VM_BOOTS_TO_SAVE;
 	size_t at = 0;
 	int rc = 0;
 
-	if (n != req->ndisks + (uml ? 4u : 2u))
+	if (n != req->ndisks + (uml || saved ? 4u : 2u))
 		rc = err_set(e, ERR_SYSTEM, "the process that watches over it sent something else");
 	if (!rc) {
 		m->console = fds[at++];
@@ -202,6 +210,10 @@ static int serve(struct machine *m, const struct vm_request *req, const struct m
 	if (!rc && uml) {
 		rc = vhost_console_serve(fds[at + 1], fds[at], "agent", &m->port, e);
 		at += 2;
+	}
+	if (!rc && saved) {
+		m->monitor = fds[at++];
+		m->memory = fds[at++];
 	}
 	for (uint32_t i = 0; !rc && i < req->ndisks; i++)
 		rc = serve_disk(m, uml, fds[at++], &disks[i], e);
@@ -221,7 +233,7 @@ int machine_start(struct broker *b, const struct vm_request *req, const struct m
 	if (!m)
 		return err_nomem(e);
 	m->vm = (struct broker_vm){ -1, -1 };
-	m->console = m->channel = -1;
+	m->console = m->channel = m->monitor = m->memory = -1;
 	m->log = log;
 	m->log_arg = log_arg;
 	pthread_mutex_init(&m->lock, NULL);
@@ -264,7 +276,7 @@ static int hung_up(struct machine *m, struct err *e)
 
 	if (m->port && vhost_console_error(m->port, e) != 0)
 		return -(int)e->code;
-	if (wait_for(&life, 1, machine_now_ms() + HANGUP_MS))
+	if (wait_for_some(&life, 1, machine_now_ms() + HANGUP_MS))
 		return ended(m, e);
 	return err_set(e, ERR_UNSUPPORTED, "its agent hung up");
 }
@@ -274,12 +286,28 @@ int machine_wait(struct machine *m, uint64_t end_ms, struct err *e)
 	struct pollfd fds[] = { { .fd = m->channel, .events = POLLIN }, { .fd = m->vm.life, .events = POLLIN } };
 	uint64_t began = machine_now_ms();
 
-	if (!wait_for(fds, ARRAY_LEN(fds), end_ms))
+	if (!wait_for_some(fds, ARRAY_LEN(fds), end_ms))
 		return err_set(e, ERR_UNSUPPORTED, "its agent did not answer in %u s",
 			       (unsigned)((end_ms - MIN_OF(began, end_ms) + 500) / 1000));
 	if (fds[1].revents)
 		return ended(m, e);
 	return fds[0].revents & POLLHUP ? hung_up(m, e) : 0;
+}
+
+int machine_say(struct machine *m, const void *bytes, size_t len, struct err *e)
+{
+	ssize_t n;
+
+	do
+		n = send(m->channel, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n == (ssize_t)len ? 0 : err_sys(e, n < 0 ? errno : EIO, "the channel to its agent");
+}
+
+int machine_monitor(const struct machine *m, int *memory)
+{
+	*memory = m->memory;
+	return m->monitor;
 }
 
 int machine_channel(struct machine *m)
@@ -303,7 +331,7 @@ bool machine_gone(const struct machine *m, unsigned ms)
 {
 	struct pollfd p = { .fd = m->vm.guardian, .events = POLLIN };
 
-	return m->vm.guardian < 0 || wait_for(&p, 1, machine_now_ms() + ms);
+	return m->vm.guardian < 0 || wait_for_some(&p, 1, machine_now_ms() + ms);
 }
 
 int machine_disk_error(const struct machine *m, struct err *e)
@@ -327,6 +355,8 @@ void machine_end(struct machine *m)
 	close_fd(&m->vm.life);
 	(void)machine_gone(m, KILL_MS);
 	close_fd(&m->channel);
+	close_fd(&m->monitor);
+	close_fd(&m->memory);
 	(void)vhost_console_stop(m->port, NULL);
 	for (size_t i = 0; i < m->ndisks; i++) {
 		(void)vhost_blk_stop(m->disks[i].vhost, NULL);

@@ -21,6 +21,8 @@ struct machine_disk {
 struct machine;
 
 uint64_t machine_now_ms(void); /* a clock that only goes on */
+/* Waits until fd can be read; false: the time has come. */
+bool machine_wait_for(int fd, uint64_t end_ms);
 
 /*
  * Has the broker start what is asked for, and serves its disks.  *out may be a machine that failed, too: it tells why, and
@@ -31,6 +33,10 @@ int machine_start(struct broker *b, const struct vm_request *req, const struct m
 		  struct err *e);
 /* Waits until its agent has said something, the machine has ended, or the time has come. */
 int machine_wait(struct machine *m, uint64_t end_ms, struct err *e);
+/* A first word to the agent, which is short and waits for it. */
+int machine_say(struct machine *m, const void *bytes, size_t len, struct err *e);
+/* Of one that is to be saved: QEMU's monitor and the file that is its memory, lent. */
+int machine_monitor(const struct machine *m, int *memory);
 /* The socket to the agent, which is the caller's from now on. */
 int machine_channel(struct machine *m);
 /* Has it ended by itself? */

@@ -11,6 +11,7 @@
 
 #include "files.h"
 #include "launch.h"
+#include "saved.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -23,6 +24,15 @@
 enum vm_ask {
 	VM_START,
 	VM_PROBE, /* does KVM run at the speed of the hardware here? */
+	VM_SAVE,  /* boot a machine, of which nothing counts but `programs`, and save it */
+	VM_DROP,  /* the machine that is saved does not work: give it up */
+};
+
+/* What a start of QEMU has to do with a saved machine (saved.h). */
+enum vm_saved {
+	VM_BOOTS,
+	VM_BOOTS_TO_SAVE, /* without disks; its memory and its monitor go to the command */
+	VM_GOES_ON,	  /* from the saved one */
 };
 
 /* QEMU's machines, in the order in which they are tried. */
@@ -37,6 +47,7 @@ struct vm_request {
 	uint32_t board;
 	uint32_t memory, smp, ndisks;
 	uint8_t network, raid6, verbose, programs;
+	uint8_t saved; /* enum vm_saved */
 	uint8_t bare;  /* this QEMU has no sandbox option */
 	uint8_t plain; /* this KVM does not take all that it says it has: fewer of the host's registers */
 	uint8_t writable[VM_DISKS_MAX]; /* what QEMU tells the machine; who serves the disk sees to it */
@@ -48,8 +59,9 @@ struct vm_request {
 enum vm_what {
 	VM_OK,
 	VM_FAILED, /* text says why; nothing else will come */
+	VM_UNSAVED, /* the same: there is no saved machine, or it is of something else, or damaged */
 	VM_SERVE,  /* with descriptors: the console's pipe, the channel (for user-mode Linux both ends, and the
-		    console's socket), one for each disk */
+		    console's socket; for one that is to be saved its monitor and its memory), one for each disk */
 	VM_ENDED,  /* the machine has ended: status as of waitpid() */
 };
 struct vm_word {
@@ -81,6 +93,7 @@ struct vm_host {
 	uid_t uid;
 	gid_t gid;
 	bool spaces;		 /* it has namespaces of its own, and is their first process */
+	bool room;		 /* and is in its room */
 };
 
 /*
@@ -105,6 +118,9 @@ struct vm_wires {
 	int channel[2];
 	int disks[VM_DISKS_MAX], disks_vm[VM_DISKS_MAX];
 	int listening;			 /* user-mode Linux: where its console connects to */
+	int monitor[2];			 /* QEMU's, of one that is saved or goes on */
+	int memory;			 /* of the same: the file that is its memory */
+	int state;			 /* of one that goes on: the file that it was saved in */
 };
 
 struct vmm {
@@ -113,7 +129,7 @@ struct vmm {
 	/* The program and what else of the host it needs to see. */
 	int (*room)(const struct vm_request *req, const struct vm_host *host, struct room *room, struct err *e);
 	/* In the room: makes the wires. */
-	int (*wire)(const struct vm_request *req, struct vm_wires *w, struct err *e);
+	int (*wire)(const struct vm_request *req, const struct vm_host *host, struct vm_wires *w, struct err *e);
 	void (*argv)(const struct vm_request *req, const struct vm_host *host, const struct vm_wires *w,
 		     struct vm_argv *argv);
 	/* In the process that becomes the machine, last; NULL: nothing.  0 or an errno. */
@@ -124,6 +140,12 @@ extern const struct vmm vmm_uml, vmm_qemu;
 
 /* The path of the host's QEMU, to be freed; ERR_NOT_FOUND. */
 int vmm_qemu_find(char **path, struct err *e);
+/* What a machine of these words has to have been saved as. */
+int vmm_qemu_saved(const struct vm_request *req, const struct vm_host *host, struct saved_of *of, struct err *e);
+/* Makes one that was started as VM_GOES_ON go on, once its memory is there.  0 or an errno. */
+int vmm_qemu_go_on(const struct vm_wires *w);
+/* The request of one that can be saved: without disks yet. */
+void vm_saved_request(struct vm_request *req, enum vm_saved saved, bool programs);
 /* This moment. */
 struct tsc_moment tsc_now(void);
 

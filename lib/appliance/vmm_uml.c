@@ -58,10 +58,11 @@ static int listen_at(const char *name, int *fd, struct err *e)
 	return 0;
 }
 
-static int uml_wire(const struct vm_request *req, struct vm_wires *w, struct err *e)
+static int uml_wire(const struct vm_request *req, const struct vm_host *host, struct vm_wires *w, struct err *e)
 {
 	int rc;
 
+	(void)host;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, w->channel) < 0)
 		return err_sys(e, errno, "a socket");
 	rc = listen_at("console", &w->listening, e);

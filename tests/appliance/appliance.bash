@@ -4,7 +4,8 @@
 # shellcheck disable=SC2034 # variables are for them
 #
 #   launch [OPTION...] FOLDER BACKEND   starts launch_tool in the background and waits until it says "ready" or "error";
-#                                       the line is in $ready; the tool's process is $tool
+#                                       the line is in $ready; the tool's process is $tool.  Processes are known by a word for
+#                                       the machine's kernel, or, where $unmarked is set, by $mark in the folder's name
 #   tell WORD...                        a line for it; its answer is in $answer
 #   done_with_it                        ends its input, and waits for it
 #   processes                           all processes of this test's launches: the tool, broker, guardian, machine
@@ -35,11 +36,13 @@ host_state()
 
 launch()
 {
+	local words=(--append "$mark")
+	[ -z "${unmarked-}" ] || words=()
 	rm -f in out
 	mkfifo in
 	: >out
 	# shellcheck disable=SC2086 # words around the tool
-	${around-} "$TOOL" --append "$mark" "$@" <in >out 2>log 3>&- &
+	${around-} "$TOOL" "${words[@]}" "$@" <in >out 2>log 3>&- &
 	tool=$!
 	exec 7>in
 	for _ in {1..2400}; do

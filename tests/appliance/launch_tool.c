@@ -3,7 +3,8 @@
  * launch_tool.c - launches an appliance and does as it is told, for tests that look at the host meanwhile.
  *
  * usage: launch_tool [options] FOLDER BACKEND
- *   --append WORDS --memory MIB --deadline SECONDS --disk FILE   as in struct appliance_how
+ *   --append WORDS --memory MIB --deadline SECONDS   as in struct appliance_how
+ *   --disk FILE        disk0, and so on: the same may be several
  *   --network          asked for; --allow-network: and settled with the broker
  *   --raw              no agent: bytes on the channel
  *   --plain, --q35     of struct vm_request, with --raw
@@ -35,7 +36,7 @@ struct tool {
 	struct appliance_how how;
 	bool raw, allow_network, confine;
 	struct vm_request req;
-	struct appliance_disk disk;
+	struct appliance_disk disks[APPLIANCE_DISKS_MAX];
 	size_t ndisks;
 	struct broker *broker;
 	struct appliance *appliance;
@@ -148,7 +149,7 @@ static void obey(struct tool *t, char *line)
 	fflush(stdout);
 }
 
-static void parse(struct tool *t, int argc, char **argv, const char **disk)
+static void parse(struct tool *t, int argc, char **argv, const char *disks[APPLIANCE_DISKS_MAX])
 {
 	static const struct option options[] = {
 		{ "append", 1, NULL, 'a' }, { "memory", 1, NULL, 'm' },	       { "deadline", 1, NULL, 't' },
@@ -163,7 +164,11 @@ static void parse(struct tool *t, int argc, char **argv, const char **disk)
 		case 'a': t->how.append = optarg; break;
 		case 'm': t->how.memory = (unsigned)atoi(optarg); break;
 		case 't': t->how.deadline = (unsigned)atoi(optarg); break;
-		case 'd': *disk = optarg; break;
+		case 'd':
+			if (t->ndisks == APPLIANCE_DISKS_MAX)
+				exit(2);
+			disks[t->ndisks++] = optarg;
+			break;
 		case 'n': t->how.network = true; break;
 		case 'N': t->allow_network = true; break;
 		case 'r': t->raw = true; break;
@@ -180,28 +185,27 @@ int main(int argc, char **argv)
 	struct tool t = { .channel = -1, .how.log = say };
 	CLEANUP(appliance_files_free) struct appliance_files files = { .uml.fd = -1 };
 	const struct block_open raw = { .format = "raw" };
-	const char *disk = NULL;
+	const char *disks[APPLIANCE_DISKS_MAX];
 	struct err e = ERR_INIT;
 	char line[200];
 	uint64_t began;
 	int rc;
 
-	parse(&t, argc, argv, &disk);
+	parse(&t, argc, argv, disks);
 	if (argc - optind != 2 || appliance_files_open(argv[optind], &files, &e) < 0 ||
 	    appliance_backend_parse(argv[optind + 1], &t.how.backend, &e) < 0)
 		return fail(&e);
-	if (disk) {
-		if (block_open(disk, &raw, &t.disk.block, &e) < 0)
+	for (size_t i = 0; i < t.ndisks; i++) {
+		if (block_open(disks[i], &raw, &t.disks[i].block, &e) < 0)
 			return fail(&e);
-		snprintf(t.disk.serial, sizeof t.disk.serial, "disk0");
-		t.ndisks = 1;
+		snprintf(t.disks[i].serial, sizeof t.disks[i].serial, "disk%u", (unsigned)i);
 	}
 	began = machine_now_ms();
 	rc = broker_start(&(const struct broker_how){ .files = &files, .network = t.allow_network }, &t.broker, &e);
 	if (!rc && t.confine)
 		rc = confine(&(const struct confine_how){ .want = CONFINE_BEST, .serve = true }, NULL, &e);
 	if (!rc)
-		rc = t.raw ? start_raw(&t, &e) : appliance_launch(t.broker, &t.how, &t.disk, t.ndisks, &t.appliance, &e);
+		rc = t.raw ? start_raw(&t, &e) : appliance_launch(t.broker, &t.how, t.disks, t.ndisks, &t.appliance, &e);
 	if (rc) {
 		fail(&e);
 	} else {
@@ -216,6 +220,7 @@ int main(int argc, char **argv)
 	if (t.channel >= 0)
 		close(t.channel);
 	broker_free(t.broker);
-	block_unref(t.disk.block);
+	for (size_t i = 0; i < t.ndisks; i++)
+		block_unref(t.disks[i].block);
 	return rc ? 1 : 0;
 }

@@ -3,6 +3,7 @@
 #include "launch.h"
 
 #include "alloc.h"
+#include "broker_ask.h"
 #include "kvm_probe.h"
 #include "landlock.h"
 #include "room.h"
@@ -189,6 +190,30 @@ START_TEST(what_makes_no_sense_is_an_error_of_use)
 }
 END_TEST
 
+/* By its monitor, QEMU opens files: who may be taken over by a guest does not get it. */
+START_TEST(a_machine_to_be_saved_is_for_who_saves)
+{
+	struct err e = ERR_INIT;
+	struct vm_request req;
+	struct broker_vm vm;
+	struct broker *b;
+
+	vm_saved_request(&req, VM_BOOTS_TO_SAVE, false);
+	ck_assert_int_eq(broker_start(&(const struct broker_how){ .network = true }, &b, &e), 0);
+	fails(broker_ask(b, &req, &vm, &e), ERR_USAGE);
+	ck_assert_str_eq(e.msg, "no such machine is saved");
+	err_clear(&e);
+	req.saved = VM_GOES_ON;
+	req.network = true;
+	fails(broker_ask(b, &req, &vm, &e), ERR_USAGE);
+	err_clear(&e);
+	req.network = false;
+	req.append[0] = 'x';
+	fails(broker_ask(b, &req, &vm, &e), ERR_USAGE);
+	broker_free(b);
+}
+END_TEST
+
 START_TEST(a_broker_that_is_gone_is_a_sentence)
 {
 	struct appliance *a = NULL;
@@ -292,5 +317,6 @@ END_TEST
 TEST_MAIN("launch", backends_have_words, a_message_takes_descriptors_along, as_many_descriptors_as_there_are_disks,
 	  a_message_of_another_length_is_refused_and_its_descriptors_closed, who_is_gone_is_told,
 	  without_files_each_backend_is_named, a_network_must_have_been_settled, what_makes_no_sense_is_an_error_of_use,
+	  a_machine_to_be_saved_is_for_who_saves,
 	  a_broker_that_is_gone_is_a_sentence, a_room_has_what_was_put_in_and_no_more, a_room_has_an_end,
 	  the_probe_says_one_thing)

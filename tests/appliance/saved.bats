@@ -1,0 +1,195 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# saved.bats - QEMU without KVM goes on from a machine that was saved; what is wrong with it costs a start from nothing.
+
+load appliance
+
+setup_file()
+{
+	make_appliance
+}
+
+# An appliance of the test's own, with the machine that tests before saved, and without one where it is to be new.
+own()
+{
+	[ -e "$appliance/vmlinux" ] || skip "no kernel for QEMU here"
+	command -v qemu-system-x86_64 >/dev/null || skip "no QEMU here"
+	mark=$BATS_TEST_TMPDIR/appliance.$BATS_TEST_NUMBER
+	export unmarked=1
+	# Links: they are the same files.
+	cp -al "$appliance" "$mark"
+	if [ "${1-}" = new ]; then
+		rm -f "$mark/saved"
+	elif [ ! -s "$mark/saved" ]; then
+		saves "$mark"
+		ln "$mark/saved" "$appliance/saved"
+	fi
+}
+
+# The first start with a folder.
+saves()
+{
+	launch "$1" tcg
+	[[ $ready == "ready tcg "* ]]
+	grep -q "one is booted and saved" log
+	[ -s "$1/saved" ]
+	done_with_it
+}
+
+goes_on()
+{
+	tr '\0' ' ' <"/proc/$(machine)/cmdline" | grep -q -- '-incoming'
+}
+
+@test "the first start saves a machine, and the next ones go on from it" {
+	own new
+	launch "$mark" tcg
+	[[ $ready == "ready tcg "* ]]
+	goes_on
+	tell ping
+	[ "$answer" = pong ]
+	tell close
+	[ "$answer" = gone ]
+	done_with_it
+	[ "$(stat -c %a "$mark/saved")" = 600 ]
+	ln -f "$mark/saved" "$appliance/saved"
+	before_it=$(sha256sum <"$mark/saved")
+	truncate -s 8M disk
+	launch --confine --disk disk "$mark" tcg
+	[[ $ready == "ready tcg "* ]]
+	goes_on
+	run grep saved log
+	[ "$status" = 1 ]
+	tell close
+	[ "$answer" = gone ]
+	done_with_it
+	# Nothing of it is written by who goes on from it.
+	[ "$(sha256sum <"$mark/saved")" = "$before_it" ]
+	[ "$(ls "$mark")" = "$(ls "$appliance")" ]
+	none_left
+}
+
+@test "with one disk or eight it has those, in their order, the time, and random numbers of its own" {
+	own
+	export DRYDOCK_APPLIANCE_DIR=$mark
+	for n in 1 8; do
+		args=()
+		for ((i = 0; i < n; i++)); do
+			truncate -s $((i + 1))M "disk$i"
+			args+=(-a "disk$i")
+		done
+		from=$(date +%s)
+		echo 'echo size $(cat /sys/block/vd?/size) serial $(cat /sys/block/vd?/serial) time $(date +%s)
+			cat /proc/sys/kernel/random/uuid; echo $(od -An -tx1 -N16 /dev/urandom)
+			[ -e /sys/bus/virtio/devices/virtio9 ]; echo places $?' |
+			"$DRYDOCK" rescue --appliance tcg "${args[@]}" >out 2>log
+		# The tools are the last disk.
+		want=$(for ((i = 1; i <= n; i++)); do printf '%d ' $((i * 2048)); done)
+		grep -q "^size ${want}[0-9]* serial $(printf 'disk%d' $(seq 0 $((n - 1))))tools time" out
+		now=$(sed -n 's/.* time //p' out)
+		((now >= from - 1 && now <= $(date +%s) + 1))
+		# Only one that was saved has places for more.
+		grep -q "places 0" out
+		sed -n 2,3p out >"random$n"
+		[ "$(wc -l <"random$n")" = 2 ]
+	done
+	run grep -Ff random1 random8
+	[ "$status" = 1 ]
+	none_left
+}
+
+@test "two that are the first make one machine, and both go on from it" {
+	own new
+	launch "$mark" tcg &
+	first=$!
+	mkdir other
+	(cd other && launch "$mark" tcg && [[ $ready == "ready tcg "* ]] && goes_on && done_with_it)
+	wait "$first"
+	[[ $(cat out) == "ready tcg "* ]]
+	processes | xargs -r kill
+	none_left
+	[ -s "$mark/saved" ]
+}
+
+@test "where namespaces are not to be had it goes on, too" {
+	own
+	unshare -Ur true 2>/dev/null || skip "no user namespaces here"
+	run -0 unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; echo ping | "$@" 2>log' sh "$TOOL" "$mark" tcg
+	[[ $output == "ready tcg "*$'\n'pong ]]
+	run grep "from nothing" log
+	[ "$status" = 1 ]
+	none_left
+}
+
+@test "another kernel or QEMU makes another machine" {
+	own
+	# A file of its own, with another time.
+	cp "$mark/vmlinux" new
+	mv new "$mark/vmlinux"
+	cp "$mark/saved" old
+	saves "$mark"
+	grep -q "the machine that is saved is another one" log
+	run cmp -s old "$mark/saved"
+	[ "$status" = 1 ]
+	none_left
+}
+
+@test "one that is damaged is made again" {
+	own
+	cp "$mark/saved" new
+	mv new "$mark/saved"
+	"$BUILD/appliance-tests/saved_tool" memory "$mark/saved"
+	saves "$mark"
+	grep -q "the saved machine is damaged" log
+	none_left
+}
+
+@test "one that does not come up is given up, and the start is one from nothing" {
+	own
+	cp "$mark/saved" new
+	mv new "$mark/saved"
+	"$BUILD/appliance-tests/saved_tool" state "$mark/saved"
+	launch "$mark" tcg
+	[[ $ready == "ready tcg "* ]]
+	grep -q "it is started from nothing" log
+	run goes_on
+	[ "$status" = 1 ]
+	done_with_it
+	[ ! -s "$mark/saved" ]
+	launch "$mark" tcg
+	[[ $ready == "ready tcg "* ]]
+	grep -q "saved machines do not work here, as was tried; it is started from nothing" log
+	done_with_it
+	none_left
+}
+
+@test "a machine of another shape starts from nothing: with nine disks" {
+	own
+	truncate -s 1M disk
+	nine=()
+	for _ in {1..9}; do nine+=(--disk disk); done
+	launch "${nine[@]}" "$mark" tcg
+	[[ $ready == "ready tcg "* ]]
+	run goes_on
+	[ "$status" = 1 ]
+	done_with_it
+	none_left
+}
+
+@test "killed while it saves, and while it goes on, it leaves nothing" {
+	own new
+	launch "$mark" tcg &
+	for _ in {1..600}; do
+		[ -z "$(pgrep -f "^[^ ]*qemu-system[^ ]* .*$mark")" ] || break
+		sleep 0.02
+	done
+	pgrep -f "^$TOOL .*$mark" | sort -n | head -1 | xargs kill -9
+	none_left
+	[ "$(ls -A "$mark")" = "$(ls -A -I saved "$appliance")" ]
+	ln "$appliance/saved" "$mark/saved"
+	launch "$mark" tcg
+	goes_on
+	kill -9 "$tool"
+	wait "$tool" || true
+	none_left
+}
