@@ -48,6 +48,9 @@ struct nbd_server {
 	struct tls_creds *tls; /* NULL: nothing is encrypted; else everything is */
 };
 
+/* What one call may bring besides what was waited for: some requests with the data of small writes. */
+#define NBD_IN ((size_t)(32 * KiB))
+
 enum nbd_style { NBD_SIMPLE, NBD_STRUCTURED, NBD_EXTENDED };
 
 struct nbd_client {
@@ -65,15 +68,16 @@ struct nbd_client {
 	bool handshake;	  /* with a deadline: */
 	struct timespec deadline;
 	/* Transmission. */
-	pthread_mutex_t reading; /* of the socket, what lies in `in`, and the three below */
+	pthread_mutex_t reading; /* of the socket, what lies in `in`, the three below, and patience */
 	bool ended;		 /* no further request is read */
 	unsigned nhelpers;
 	pthread_t helpers[NBD_THREADS_MAX];
 	atomic_uint waiting;	 /* threads that wait for a request */
 	atomic_bool dropped;	 /* the connection is dead or to be so */
 	pthread_mutex_t writing; /* whole replies only */
+	unsigned patience;	 /* so many requests are still done side by side, since one has taken long */
 	size_t in_at, in_len;
-	uint8_t in[4096];
+	uint8_t in[NBD_IN];
 };
 
 /* ---- the socket: 0, or -1 when the client is gone, or was too slow in the handshake ---- */

@@ -5,6 +5,10 @@
  * The threads of a client are alike: one reads the next request, with the data that comes with it, and leaves the socket to
  * another one before it does the work.  Replies are whole messages, in any order.  A thread has LIMIT_NBD_BUFFER bytes for
  * data, whatever the client asks for: what is larger goes in pieces.
+ *
+ * Small reads and writes are most often done in the page cache, in less time than another thread takes to wake up.  So the
+ * thread that has read one does it at once, and keeps the socket; replies go out together when no further request lies there.
+ * One that takes long, as it waited for a disk, shows that it does not pay: then the next ones are done side by side.
  */
 #include "nbd_internal.h"
 
@@ -13,26 +17,55 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 
 enum {
 	/* From here on it pays to ask for holes, which need not be sent. */
 	HOLES_FROM = 32 * KiB,
 	/* Zeroing and discarding go in such steps, so that the server can be stopped in between. */
 	STEP = 256 * MiB,
+	/* Up to here a read or write is small, */
+	QUICK = 16 * KiB,
+	/* so many replies are sent at once, */
+	QUEUE = 16,
+	/* and what has taken so long (in nanoseconds) was not quick; the next so many are then done side by side. */
+	LONG_NS = 300 * 1000,
+	PATIENCE = 64,
 };
+_Static_assert(QUEUE * QUICK <= LIMIT_NBD_BUFFER, "each reply in the queue has its part of the buffer");
 
 struct request {
 	unsigned flags, type;
 	be64 cookie;
 	uint64_t off, len;
+	bool quick;	  /* to be done by the thread that has read it, with the socket in hand */
 	bool done;	  /* a write whose data did not fit went to the disk while it was read */
 	unsigned error;	  /* an enum nbd_error */
 	const char *text; /* why, where we know better than the number; NULL: no words */
 };
 
+union reply_head {
+	struct nbd_simple_reply simple;
+	struct {
+		struct nbd_structured_reply head;
+		be64 off;
+	} structured;
+	struct {
+		struct nbd_extended_reply head;
+		be64 off;
+	} extended;
+};
+_Static_assert(sizeof(((union reply_head *)0)->structured) == sizeof(struct nbd_structured_reply) + sizeof(be64) &&
+		       sizeof(((union reply_head *)0)->extended) == sizeof(struct nbd_extended_reply) + sizeof(be64),
+	       "as they are sent");
+
 struct worker {
 	struct nbd_client *c;
 	uint8_t *buf;
+	/* Replies that wait to be sent; the data of each, at most QUICK bytes, is in its part of buf. */
+	unsigned nqueued;
+	struct iovec iov[2 * QUEUE];
+	union reply_head heads[QUEUE];
 };
 
 static unsigned fail(struct request *r, unsigned error, const char *text)
@@ -60,7 +93,7 @@ static void fail_block(struct nbd_client *c, struct request *r, const struct err
 
 /* ---- replies ---- */
 
-/* One message under the lock. */
+/* Whole messages, under the lock. */
 static void send_whole(struct nbd_client *c, struct iovec *iov, unsigned n)
 {
 	int rc;
@@ -83,27 +116,39 @@ static void send_simple(struct nbd_client *c, const struct request *r)
 	send_whole(c, &iov, 1);
 }
 
+/* The head of a chunk with so many bytes, in the client's style; how long it is. */
+static size_t chunk_head(const struct nbd_client *c, const struct request *r, unsigned type, bool last, uint64_t len,
+			 union reply_head *out)
+{
+	const unsigned flags = last ? NBD_REPLY_DONE : 0;
+
+	if (c->style == NBD_EXTENDED) {
+		struct nbd_extended_reply *x = &out->extended.head;
+
+		be32_put(&x->magic, NBD_EXTENDED_REPLY_MAGIC);
+		be16_put(&x->flags, (uint16_t)flags);
+		be16_put(&x->type, (uint16_t)type);
+		x->cookie = r->cookie;
+		be64_put(&x->off, r->off);
+		be64_put(&x->len, len);
+		return sizeof *x;
+	}
+	be32_put(&out->structured.head.magic, NBD_STRUCTURED_REPLY_MAGIC);
+	be16_put(&out->structured.head.flags, (uint16_t)flags);
+	be16_put(&out->structured.head.type, (uint16_t)type);
+	out->structured.head.cookie = r->cookie;
+	be32_put(&out->structured.head.len, (uint32_t)len);
+	return sizeof out->structured.head;
+}
+
 static void send_chunk(struct nbd_client *c, const struct request *r, unsigned type, bool last, const void *a, size_t alen,
 		       const void *b, size_t blen)
 {
-	struct nbd_structured_reply s;
-	struct nbd_extended_reply x;
-	struct iovec iov[3] = { { &s, sizeof s }, { (void *)(uintptr_t)a, alen }, { (void *)(uintptr_t)b, blen } };
+	union reply_head head;
+	struct iovec iov[3] = { { &head, chunk_head(c, r, type, last, alen + blen, &head) },
+				{ (void *)(uintptr_t)a, alen },
+				{ (void *)(uintptr_t)b, blen } };
 
-	be32_put(&s.magic, NBD_STRUCTURED_REPLY_MAGIC);
-	be16_put(&s.flags, last ? NBD_REPLY_DONE : 0);
-	be16_put(&s.type, (uint16_t)type);
-	s.cookie = r->cookie;
-	be32_put(&s.len, (uint32_t)(alen + blen));
-	if (c->style == NBD_EXTENDED) {
-		be32_put(&x.magic, NBD_EXTENDED_REPLY_MAGIC);
-		x.flags = s.flags;
-		x.type = s.type;
-		x.cookie = s.cookie;
-		be64_put(&x.off, r->off);
-		be64_put(&x.len, alen + blen);
-		iov[0] = (struct iovec){ &x, sizeof x };
-	}
 	send_whole(c, iov, 3);
 }
 
@@ -131,7 +176,7 @@ static void send_outcome(struct nbd_client *c, const struct request *r)
 		send_chunk(c, r, NBD_CHUNK_NONE, true, NULL, 0, NULL, 0);
 }
 
-/* ---- reading and judging requests ---- */
+/* ---- replies that go out together ---- */
 
 static bool buffer(struct worker *w)
 {
@@ -139,6 +184,48 @@ static bool buffer(struct worker *w)
 		w->buf = alloc_aligned(4096, LIMIT_NBD_BUFFER);
 	return w->buf;
 }
+
+/* Where the data of a small request goes: behind that of the replies that wait. */
+static uint8_t *room(const struct worker *w)
+{
+	return w->buf + (size_t)w->nqueued * QUICK;
+}
+
+static void send_queued(struct worker *w)
+{
+	const unsigned n = 2 * w->nqueued;
+
+	if (!n)
+		return;
+	w->nqueued = 0;
+	send_whole(w->c, w->iov, n);
+}
+
+/* A small request that went well: its data, if it is a read, is in its room. */
+static void queue_reply(struct worker *w, const struct request *r)
+{
+	const struct nbd_client *c = w->c;
+	const size_t data = r->type == NBD_CMD_READ ? (size_t)r->len : 0;
+	union reply_head *h = &w->heads[w->nqueued];
+	size_t len = sizeof h->simple;
+
+	if (c->style == NBD_SIMPLE || (c->style == NBD_STRUCTURED && !data)) {
+		be32_put(&h->simple.magic, NBD_SIMPLE_REPLY_MAGIC);
+		be32_put(&h->simple.error, 0);
+		h->simple.cookie = r->cookie;
+	} else if (!data) {
+		len = chunk_head(c, r, NBD_CHUNK_NONE, true, 0, h);
+	} else {
+		len = chunk_head(c, r, NBD_CHUNK_DATA, true, sizeof(be64) + data, h);
+		be64_put(c->style == NBD_EXTENDED ? &h->extended.off : &h->structured.off, r->off);
+		len += sizeof(be64);
+	}
+	w->iov[2 * w->nqueued] = (struct iovec){ h, len };
+	w->iov[2 * w->nqueued + 1] = (struct iovec){ room(w), data };
+	w->nqueued++;
+}
+
+/* ---- reading and judging requests ---- */
 
 static unsigned judge_flags(const struct nbd_client *c, struct request *r)
 {
@@ -241,7 +328,7 @@ static int read_payload(struct worker *w, struct request *r)
 	if (!r->error && !buffer(w))
 		(void)fail(r, NBD_ENOMEM, NULL);
 	if (!r->error) {
-		to = w->buf;
+		to = r->quick ? room(w) : w->buf;
 		step = LIMIT_NBD_BUFFER;
 	}
 	if (!r->error && r->len <= step)
@@ -258,20 +345,56 @@ static int read_payload(struct worker *w, struct request *r)
 	return 0;
 }
 
+static bool is_quick(const struct nbd_client *c, const struct request *r)
+{
+	return !r->error && !c->patience && r->len && r->len <= QUICK &&
+	       (r->type == NBD_CMD_READ || (r->type == NBD_CMD_WRITE && !(r->flags & NBD_CMD_FLAG_FUA)));
+}
+
+/* Does a whole request lie there, so that its reader waits for nobody? */
+static bool more_is_there(const struct nbd_client *c)
+{
+	const size_t there = c->in_len - c->in_at;
+	struct nbd_request_header h;
+	struct nbd_extended_request_header x;
+
+	if (c->style == NBD_EXTENDED) {
+		if (there < sizeof x)
+			return false;
+		memcpy(&x, c->in + c->in_at, sizeof x);
+		return (be16_get(x.type) != NBD_CMD_WRITE && !(be16_get(x.flags) & NBD_CMD_FLAG_PAYLOAD_LEN)) ||
+		       be64_get(x.len) <= there - sizeof x;
+	}
+	if (there < sizeof h)
+		return false;
+	memcpy(&h, c->in + c->in_at, sizeof h);
+	return be16_get(h.type) != NBD_CMD_WRITE || be32_get(h.len) <= there - sizeof h;
+}
+
 /* Under `reading`: 0, or -1 when there are no more, or none that could be understood. */
 static int read_request(struct worker *w, struct request *r)
 {
 	struct nbd_client *c = w->c;
 	bool payload;
 
+	if (w->nqueued == QUEUE || !more_is_there(c))
+		send_queued(w);
 	if (read_header(c, r)) {
 		nbd_drop(c);
 		return -1;
 	}
-	if (r->type == NBD_CMD_DISC)
+	if (r->type == NBD_CMD_DISC) {
+		send_queued(w);
 		return -1;
+	}
 	payload = r->type == NBD_CMD_WRITE || (c->style == NBD_EXTENDED && (r->flags & NBD_CMD_FLAG_PAYLOAD_LEN));
 	(void)judge(c, r);
+	r->quick = is_quick(c, r);
+	/* What is not quick has the whole buffer, and replies are not kept waiting for it. */
+	if (!r->quick)
+		send_queued(w);
+	else if (!buffer(w))
+		r->quick = false;
 	/* More than the protocol lets anybody send is not read to its end. */
 	if (payload && (r->len > LIMIT_NBD_PAYLOAD || read_payload(w, r))) {
 		nbd_drop(c);
@@ -577,6 +700,34 @@ static void perform(struct worker *w, struct request *r)
 	send_outcome(c, r);
 }
 
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Under `reading`. */
+static void perform_quick(struct worker *w, struct request *r)
+{
+	struct nbd_client *c = w->c;
+	const int64_t begin = now_ns();
+	struct err e = ERR_INIT;
+	int rc = r->type == NBD_CMD_READ ? block_pread(c->export->block, room(w), (size_t)r->len, r->off, &e)
+					 : block_pwrite(c->export->block, room(w), (size_t)r->len, r->off, &e);
+
+	if (now_ns() - begin > LONG_NS)
+		c->patience = PATIENCE;
+	if (rc == 0) {
+		queue_reply(w, r);
+		return;
+	}
+	send_queued(w);
+	fail_block(c, r, &e);
+	send_outcome(c, r);
+}
+
 void nbd_requests(struct nbd_client *c)
 {
 	struct worker w = { .c = c };
@@ -587,9 +738,15 @@ void nbd_requests(struct nbd_client *c)
 		atomic_fetch_add(&c->waiting, 1);
 		pthread_mutex_lock(&c->reading);
 		atomic_fetch_sub(&c->waiting, 1);
-		if (!c->ended && !c->dropped && read_request(&w, &r) < 0)
-			c->ended = true;
-		end = c->ended || c->dropped;
+		do {
+			if (!c->ended && !c->dropped && read_request(&w, &r) < 0)
+				c->ended = true;
+			end = c->ended || c->dropped;
+			if (!end && r.quick)
+				perform_quick(&w, &r);
+			else if (!end && c->patience)
+				c->patience--;
+		} while (!end && r.quick);
 		if (!end && !c->waiting)
 			nbd_help(c);
 		pthread_mutex_unlock(&c->reading);

@@ -84,23 +84,45 @@ static bool tls_again(const struct nbd_client *c, short want)
 }
 
 /* What there is, at least a byte; 0 or less: no more. */
-static ssize_t recv_some(const struct nbd_client *c, void *buf, size_t len)
+static ssize_t recv_tls(const struct nbd_client *c, void *buf, size_t len)
 {
-	struct iovec iov = { buf, len };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 	short want;
 	ssize_t n;
 
-	if (c->tls) {
-		do
-			n = tls_recv(c->tls, buf, len, &want);
-		while (n < 0 && tls_again(c, want));
-		return n;
-	}
 	do
-		n = recvmsg(c->fd, &m, c->handshake ? MSG_DONTWAIT : 0);
-	while (again(c, n, POLLIN));
+		n = tls_recv(c->tls, buf, len, &want);
+	while (n < 0 && tls_again(c, want));
 	return n;
+}
+
+/* Goes where it belongs, and what follows it into `in`, which is empty; how many bytes belong there, at least one; -1: no more. */
+static ssize_t recv_some(struct nbd_client *c, void *buf, size_t len)
+{
+	struct iovec iov[2] = { { buf, len }, { c->in, sizeof c->in } };
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n;
+
+	c->in_at = c->in_len = 0;
+	if (c->tls && len >= 16 * KiB) {
+		n = recv_tls(c, buf, len);
+	} else if (c->tls) {
+		n = recv_tls(c, c->in, sizeof c->in);
+		if (n > 0) {
+			c->in_len = (size_t)n;
+			c->in_at = MIN_OF(len, c->in_len);
+			memcpy(buf, c->in, c->in_at);
+			return (ssize_t)c->in_at;
+		}
+	} else {
+		do
+			n = recvmsg(c->fd, &m, c->handshake ? MSG_DONTWAIT : 0);
+		while (again(c, n, POLLIN));
+	}
+	if (n <= 0)
+		return -1;
+	if ((size_t)n > len)
+		c->in_len = (size_t)n - len;
+	return MIN_OF(n, (ssize_t)len);
 }
 
 static int send_record(const struct nbd_client *c, const uint8_t *bytes, size_t len)
@@ -150,20 +172,11 @@ int nbd_recv(struct nbd_client *c, void *buf, size_t len)
 		len -= n;
 		if (len == 0)
 			break;
-		/* Large data goes where it belongs; what is small comes together with what follows it. */
-		if (len >= sizeof c->in) {
-			got = recv_some(c, to, len);
-			if (got <= 0)
-				return -1;
-			to += got;
-			len -= (size_t)got;
-		} else {
-			got = recv_some(c, c->in, sizeof c->in);
-			if (got <= 0)
-				return -1;
-			c->in_at = 0;
-			c->in_len = (size_t)got;
-		}
+		got = recv_some(c, to, len);
+		if (got < 0)
+			return -1;
+		to += got;
+		len -= (size_t)got;
 	}
 	return 0;
 }

@@ -229,6 +229,26 @@ static unsigned refused(int fd, uint64_t off)
 
 static uint8_t big[2 << 20];
 
+/* A request of 4 KiB and, for a write, its data, behind what is in the buffer. */
+static size_t add(uint8_t *buf, size_t at, unsigned type, uint64_t off)
+{
+	struct nbd_request_header h;
+
+	be32_put(&h.magic, NBD_REQUEST_MAGIC);
+	be16_put(&h.flags, 0);
+	be16_put(&h.type, (uint16_t)type);
+	be64_put(&h.cookie, off ^ 4711);
+	be64_put(&h.off, off);
+	be32_put(&h.len, 4096);
+	memcpy(buf + at, &h, sizeof h);
+	at += sizeof h;
+	if (type == NBD_CMD_WRITE) {
+		memset(buf + at, (int)(off >> 12) + 100, 4096);
+		at += 4096;
+	}
+	return at;
+}
+
 /* ---- honest ---- */
 
 START_TEST(exports_are_listed_and_told_about)
@@ -318,6 +338,54 @@ START_TEST(a_write_of_any_length_is_there_when_it_is_acknowledged)
 	ck_assert_uint_eq(simple(fd, 0), 0);
 	ok(block_pread(b, got, sizeof got, 8192, &e));
 	ck_assert_uint_eq(got[0] | got[4095], 0);
+	close(fd);
+	stop();
+}
+END_TEST
+
+/* Forty writes, one of them past the end, and as many reads, come in two pieces of which neither ends with a request. */
+START_TEST(small_requests_that_come_together_are_all_answered)
+{
+	const uint32_t style = _i ? NBD_OPT_STRUCTURED_REPLY : 0;
+	size_t len = 0, half;
+	int fd;
+
+	serve_how(NULL);
+	fd = client("", style);
+	for (unsigned i = 0; i < 40; i++)
+		len = add(big, len, NBD_CMD_WRITE, i == 20 ? SIZE : i << 12);
+	half = len - 5000;
+	give(fd, big, half);
+	/* Nobody waits for the end of a request with the answers to those before it. */
+	for (unsigned i = 0; i < 38; i++) {
+		const uint64_t off = i == 20 ? SIZE : i << 12;
+
+		if (i == 20 && style)
+			ck_assert_uint_eq(refused(fd, off), NBD_ENOSPC);
+		else
+			ck_assert_uint_eq(simple(fd, off), i == 20 ? NBD_ENOSPC : 0);
+	}
+	for (unsigned i = 0; i < 40; i++)
+		len = add(big, len, NBD_CMD_READ, i << 12);
+	give(fd, big + half, len - half);
+	ck_assert_uint_eq(simple(fd, 38 << 12), 0);
+	ck_assert_uint_eq(simple(fd, 39 << 12), 0);
+	for (unsigned i = 0; i < 40; i++) {
+		uint8_t got[4096 + 8];
+		uint32_t n;
+		bool last;
+
+		if (style) {
+			ck_assert_uint_eq(chunk(fd, i << 12, got, &n, &last), NBD_CHUNK_DATA);
+			ck_assert_uint_eq(n, sizeof got);
+		} else {
+			ck_assert_uint_eq(simple(fd, i << 12), 0);
+			get(fd, got + 8, 4096);
+		}
+		/* What was refused is as it was. */
+		ck_assert_uint_eq(got[8], i == 20 ? 21 : i + 100);
+		ck_assert_mem_eq(got + 8, got + 9, 4095);
+	}
 	close(fd);
 	stop();
 }
@@ -963,6 +1031,7 @@ int main(void)
 	tcase_add_test(t, exports_are_listed_and_told_about);
 	tcase_add_test(t, a_client_without_options_is_served);
 	tcase_add_test(t, a_write_of_any_length_is_there_when_it_is_acknowledged);
+	tcase_add_loop_test(t, small_requests_that_come_together_are_all_answered, 0, 2);
 	tcase_add_test(t, a_structured_read_has_holes);
 	tcase_add_test(t, block_status_tells_data_and_holes);
 	tcase_add_test(t, extended_headers_have_64_bits);
