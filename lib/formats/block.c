@@ -9,6 +9,8 @@
 #include "checked.h"
 #include "json.h"
 #include "limits.h"
+#include "net_proto.h"
+#include "pool.h"
 #include "redo_settle.h"
 #include "zero.h"
 
@@ -230,6 +232,21 @@ bool block_info_specific(struct block *b, struct json *j)
 int block_host_fd(const struct block *b)
 {
 	return b->drv->host_fd ? b->drv->host_fd(b) : -1;
+}
+
+/* Ends: files are a few, and a chain has at most LIMIT_BACKING_DEPTH images. */
+static bool reaches_network(const struct block *b)
+{
+	for (; b; b = b->backing)
+		for (const struct block *at = b; at; at = at->file)
+			if (at->drv->is_remote)
+				return true;
+	return false;
+}
+
+unsigned block_threads(const struct block *b)
+{
+	return reaches_network(b) ? MAX_OF(pool_threads(), (unsigned)NET_SLOTS) : pool_threads();
 }
 
 bool block_host_id(const struct block *b, uint64_t *dev, uint64_t *ino)

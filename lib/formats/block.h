@@ -211,6 +211,8 @@ int block_extent_merged(struct block *b, struct block *base, uint64_t len, uint6
 			struct err *e);
 /* The descriptor of a host file's node, for the copy engine's in-kernel copies; -1 when it has none. */
 int block_host_fd(const struct block *b);
+/* How many threads a job over it takes: as many as there are cores, and more where they wait for a server. */
+unsigned block_threads(const struct block *b);
 /* Which host file that is (st_dev, st_ino), as it was when it was opened; false: none. */
 bool block_host_id(const struct block *b, uint64_t *dev, uint64_t *ino);
 

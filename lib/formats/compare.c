@@ -199,6 +199,7 @@ int compare_run(const struct compare_job *job, struct compare_result *result, st
 	uint64_t sizes[2] = { block_size(job->sides[0]), block_size(job->sides[1]) };
 	struct compare c = { .job = job, .total = MAX_OF(sizes[0], sizes[1]), .lock = PTHREAD_MUTEX_INITIALIZER,
 			     .end = UINT64_MAX };
+	const unsigned threads = MAX_OF(block_threads(job->sides[0]), block_threads(job->sides[1]));
 	int rc;
 
 	*result = (struct compare_result){ .sizes_differ = sizes[0] != sizes[1] };
@@ -206,7 +207,7 @@ int compare_run(const struct compare_job *job, struct compare_result *result, st
 		result->difference = COMPARE_SIZE;
 		return 0;
 	}
-	rc = pool_run(job->threads ? job->threads : pool_threads(), run_worker, tick, &c, e);
+	rc = pool_run(job->threads ? job->threads : threads, run_worker, tick, &c, e);
 	if (rc < 0)
 		return rc;
 	if (atomic_load(&c.stop))

@@ -10,7 +10,7 @@ enum compare_difference { COMPARE_SAME, COMPARE_CONTENT, COMPARE_SIZE, COMPARE_A
 struct compare_job {
 	struct block *sides[2];
 	bool strict;	  /* sizes, and what is allocated, must agree too; else the longer one's rest must be zeros */
-	unsigned threads; /* 0: pool_threads() */
+	unsigned threads; /* 0: block_threads() */
 	int (*progress)(void *arg, uint64_t done, uint64_t total); /* as copy_job's */
 	void *progress_arg;
 };

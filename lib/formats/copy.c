@@ -170,6 +170,16 @@ static int prepare(struct copy *c, struct err *e)
 	return 0;
 }
 
+/* Of a source on a network the next parts are fetched while others are written. */
+static unsigned threads_for(const struct copy_job *job)
+{
+	unsigned n = block_threads(job->target);
+
+	for (size_t i = 0; i < job->nsources; i++)
+		n = MAX_OF(n, block_threads(job->sources[i]));
+	return n;
+}
+
 int copy_run(const struct copy_job *job, struct copy_result *result, struct err *e)
 {
 	struct copy c = { .job = job, .lock = PTHREAD_MUTEX_INITIALIZER, .calm = PTHREAD_COND_INITIALIZER,
@@ -188,7 +198,7 @@ int copy_run(const struct copy_job *job, struct copy_result *result, struct err 
 	if (job->hashes)
 		hash_start(&c.hash, job->hash);
 	if (c.pos < c.total)
-		rc = pool_run(job->threads ? job->threads : pool_threads(), run_worker, tick, &c, e);
+		rc = pool_run(job->threads ? job->threads : threads_for(job), run_worker, tick, &c, e);
 	if (rc < 0)
 		return rc;
 	*result = (struct copy_result){ .stage = c.stage, .off = c.failed_off, .total = c.stream ? c.end : c.total,

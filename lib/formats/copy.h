@@ -46,7 +46,7 @@ struct copy_job {
 	bool share, offload;
 	bool salvage;	 /* zeros for what cannot be read */
 	uint64_t sparse; /* zeros at least this long (more than COPY_PIECE counts as that) are not stored; 0: all is stored */
-	unsigned threads; /* 0: pool_threads() */
+	unsigned threads; /* 0: block_threads() */
 	uint64_t rate;	 /* bytes a second, 0: no limit */
 	bool hashes;	 /* the digest of all of the sources, zeros too: they are then all read */
 	enum hash_alg hash;

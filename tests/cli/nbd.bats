@@ -119,6 +119,58 @@ teardown()
 	drydock convert -q -f raw -O raw "nbd:unix:$PWD/t.sock" back.img
 	cmp back.img www/disk.img
 	[ "$(grep -c ' Connect ' log1)" = 1 ]
+	# And on the one there are several questions at a time.
+	awk '/ Read / { if (++n > 1) several = 1 } /[.][.][.]Read / { n-- } END { exit !several }' log1
+}
+
+# lossy BYTES SERVE-OPTIONS...: a server at lossy.sock, for one client at a time; the first one is hung up on after so many bytes.
+# How many came is told in a file.
+lossy()
+{
+	"$DRYDOCK" serve -t --shared 1 --socket="$PWD/s.sock" "${@:2}" >served 3>&- 4>&- &
+	NBD_PIDS="${NBD_PIDS-} $!"
+	until_true [ -s served ]
+	python3 - "$1" <<-'PY' 3>&- 4>&- &
+	import os, socket, sys, threading
+	left = [int(sys.argv[1])]
+	l = socket.socket(socket.AF_UNIX); l.bind('lossy.sock.part'); l.listen(); os.rename('lossy.sock.part', 'lossy.sock')
+	def pump(a, b, first):
+	    while data := a.recv(65536):
+	        if first:
+	            left[0] -= len(data)
+	            if left[0] < 0: break
+	        b.sendall(data)
+	    for s in (a, b):
+	        try: s.shutdown(socket.SHUT_RDWR)
+	        except OSError: pass
+	def run(a, b, first):
+	    try: pump(a, b, first)
+	    except OSError: pass
+	first, n = True, 0
+	while True:
+	    c, _ = l.accept(); n += 1; open('came', 'w').write(str(n)); s = socket.socket(socket.AF_UNIX); s.connect('s.sock')
+	    threading.Thread(target=run, args=(c, s, False), daemon=True).start()
+	    threading.Thread(target=run, args=(s, c, first), daemon=True).start()
+	    first = False
+	PY
+	NBD_PIDS="${NBD_PIDS-} $!"
+	until_true [ -S lossy.sock ]
+}
+
+@test "a connection that is lost is made anew, and what was to be read is asked again" {
+	requires python3
+	lossy 5000000 -f raw www/disk.img
+	drydock convert -q -f raw -O raw "nbd:unix:$PWD/lossy.sock" back.img
+	cmp back.img www/disk.img
+	[ "$(cat came)" = 2 ]
+}
+
+@test "what was written over a connection that is lost is not taken for kept" {
+	requires python3
+	lossy 3000000 -w -f raw www/disk.img
+	run -1 drydock io -f raw -c 'write 0 64k' -c 'read 0 8M' -c 'read 0 4k' -c flush "nbd:unix:$PWD/lossy.sock"
+	[[ $output == *"read failed: "*"read failed: "* ]]
+	[[ $output != *"read 4096/4096"* ]]
 }
 
 @test "what makes no sense in an address is refused" {
