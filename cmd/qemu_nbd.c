@@ -4,6 +4,7 @@
  * it exits.
  */
 #include "qemu_img.h"
+#include "serve_device.h"
 #include "serve_list.h"
 #include "serve_live.h"
 #include "serve_tls.h"
@@ -15,7 +16,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 struct peer {
 	struct serve_live live;
@@ -23,9 +23,9 @@ struct peer {
 	struct serve_objects objects;
 	enum dry_cache cache;
 	const char *offset, *shared, *snapshot, *export_name, *description, *tls_creds, *tls_authz, *tls_hostname;
-	const char *aio, *discard, *detect_zeroes, *cache_word, *connect, *disconnect;
+	const char *aio, *discard, *detect_zeroes, *cache_word;
 	struct opt_list bitmaps;
-	bool read_only, temporary, depth, list, device_words;
+	bool read_only, temporary, depth, list, disconnect;
 	uint64_t off;
 	struct dry_opts *snapshot_opts; /* of "snapshot.id=ID,snapshot.name=NAME"; NULL: the text is either */
 	struct dry_image *img;
@@ -65,6 +65,7 @@ static void print_help(void)
 {
 	printf("Usage: qemu-nbd [OPTIONS] FILE\n"
 	       "  or:  qemu-nbd -L [OPTIONS]\n"
+	       "  or:  qemu-nbd -d DEV\n"
 	       "Serves the disk image FILE to clients of the NBD protocol.\n"
 	       "\n"
 	       "  -h, --help                display this help and exit\n"
@@ -78,6 +79,9 @@ static void print_help(void)
 	       "  -v, --verbose             tell which clients are sent away, and why\n"
 	       "  -x, --export-name=NAME    name of the export (empty)\n"
 	       "  -D, --description=TEXT    what it is, for people\n"
+	       "\n"
+	       "  -c, --connect=DEV         show FILE at this device of the kernel (/dev/nbd0)\n"
+	       "  -d, --disconnect          take away what the device named as FILE shows\n"
 	       "\n"
 	       "  -o, --offset=OFFSET       offset into the image\n"
 	       "  -A, --allocation-depth    expose the allocation depth\n"
@@ -277,10 +281,10 @@ static enum opts_answer take_option(struct peer *p, int c)
 		ok = opt_list_add(&p->bitmaps, optarg);
 		break;
 	case 'c':
-		p->connect = optarg;
+		p->live.device = optarg;
 		break;
 	case 'd':
-		p->disconnect = "";
+		p->disconnect = true;
 		break;
 	case 'L':
 		p->list = true;
@@ -406,12 +410,16 @@ static bool judge_list(const struct peer *p, int operands)
 /* Whether the words go together, operands too. */
 static bool judge(struct peer *p, int operands)
 {
-	if (p->disconnect || p->connect)
-		return true;
-	if (p->list && !judge_list(p, operands))
+	if (p->list && !p->disconnect && !judge_list(p, operands))
 		return false;
-	if (!p->list && operands != 1) {
+	if ((!p->list || p->disconnect) && operands != 1) {
 		fprintf(stderr, "qemu-nbd: Invalid number of arguments\nTry `qemu-nbd --help' for more information.\n");
+		return false;
+	}
+	if (p->disconnect)
+		return true;
+	if (p->live.device && (p->list || p->tls_creds)) {
+		fail(p->list ? "List mode is incompatible with per-device settings" : "TLS is not supported with a host device");
 		return false;
 	}
 	if (p->detect_zeroes && strcmp(p->detect_zeroes, "unmap") == 0 &&
@@ -599,20 +607,6 @@ static int list_exports(struct peer *p)
 	return serve_list(&p->live, p->tls, hostname, false);
 }
 
-/* The kernel's client is a device of a module that is seldom there; nbd-client gives it a disk of this server. */
-static int use_device(const struct peer *p, int operands, char **names)
-{
-	const char *device = p->connect ? p->connect : operands == 1 ? names[0] : NULL;
-
-	if (!device || (p->connect && operands != 1)) {
-		fprintf(stderr, "qemu-nbd: Invalid number of arguments\nTry `qemu-nbd --help' for more information.\n");
-		return EXIT_FAILED;
-	}
-	if (access(device, R_OK | W_OK) < 0)
-		return fail("%s %s: %s", p->connect ? "Failed to open" : "Cannot open", device, strerror(errno));
-	return fail("%s: devices of the kernel are not connected by this program; nbd-client(8) does it", device);
-}
-
 int cmd_qemu_nbd(int argc, char **argv)
 {
 	static char self[] = "qemu-nbd"; /* what getopt calls us */
@@ -632,7 +626,10 @@ int cmd_qemu_nbd(int argc, char **argv)
 	}
 	if (!judge(&p, argc - optind))
 		return EXIT_FAILED;
-	if (p.connect || p.disconnect)
-		return use_device(&p, argc - optind, argv + optind);
+	if (p.disconnect)
+		return serve_device_disconnect(&p.live, argv[optind]);
+	p.live.device_export = p.export_name;
+	if (p.live.device && !p.live.verbose)
+		p.live.background = true;
 	return p.list ? list_exports(&p) : serve_disk(&p, argv[optind]);
 }

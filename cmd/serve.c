@@ -2,6 +2,7 @@
 /* serve.c - drydock serve: disks, parts of them, and volumes of a guest, as exports of an NBD server. */
 #include "guest_keys.h"
 #include "image.h"
+#include "serve_device.h"
 #include "serve_list.h"
 #include "serve_live.h"
 #include "serve_tls.h"
@@ -28,7 +29,7 @@ struct serve {
 	struct serve_objects objects;
 	struct opt_list volumes, bitmaps;
 	const char *export_name, *description, *tls_creds, *tls_authz, *tls_hostname;
-	bool writable, read_only, temporary, all_volumes, depth, list, json;
+	bool writable, read_only, temporary, all_volumes, depth, list, json, disconnect;
 	uint64_t offset, partition, shared, fd;
 	int discard, aio, detect;
 	/* What is open. */
@@ -107,7 +108,7 @@ static char *name_of(const struct serve *s, const char *operand, bool alone)
 {
 	const char *image = image_of(s, operand), *slash = strrchr(image, '/');
 
-	if (image != operand)
+	if (image != operand && !s->live.device)
 		return alloc_strndup(operand, (size_t)(image - 1 - operand));
 	if (alone)
 		return alloc_strdup(s->export_name ? s->export_name : "");
@@ -240,7 +241,8 @@ static int judge_writable(const struct serve *s, const struct dry_volume *v)
 static int add_named_volume(struct serve *s, const struct dry_volume *list, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++) {
-		const char *own = s->volumes.n == 1 && s->export_name ? s->export_name : volume_label(&list[i]);
+		const char *label = s->live.device ? "" : volume_label(&list[i]);
+		const char *own = s->volumes.n == 1 && s->export_name ? s->export_name : label;
 
 		if (is_called(&list[i], name))
 			return judge_writable(s, &list[i]) ? EXIT_FAILED : add_volume(s, i, &list[i], own);
@@ -398,6 +400,14 @@ static int judge(struct serve *s, int n)
 {
 	const bool guest = s->volumes.n || s->all_volumes || s->partition;
 
+	if (s->disconnect && (s->list || s->live.device || n != 1))
+		return cmd_usage("serve", "--disconnect takes one device, and no image");
+	if (s->live.device && (s->list || s->live.fd >= 0))
+		return cmd_usage("serve", "--connect excludes --fd and --list");
+	if (s->live.device && (s->all_volumes || s->volumes.n > 1 || (!guest && n > 1)))
+		return cmd_usage("serve", "a device shows one export");
+	if (s->live.device && s->tls_creds)
+		return cmd_usage("serve", "nothing is encrypted on the way to a device of this host's kernel (--tls-creds)");
 	if (s->list && n)
 		return cmd_usage("serve", "--list takes no image");
 	if (!s->list && n == 0)
@@ -439,6 +449,8 @@ int cmd_serve(int argc, char **argv)
 		OPT_STRING('k', "socket", "PATH", &s.live.socket, "listen at this socket in the file system"),
 		OPT_STRING('b', "bind", "ADDRESS", &s.live.bind, "listen at (or connect to) this address (localhost)"),
 		OPT_STRING('p', "port", "PORT", &s.live.port, "and this port (10809); 0: any that is free"),
+		OPT_STRING('c', "connect", "DEVICE", &s.live.device, "show the disk at this device of the kernel (/dev/nbd0)"),
+		OPT_FLAG('d', "disconnect", &s.disconnect, "take away the disk from the device that is named instead of an image"),
 		OPT_U64(0, "fd", "N", &s.fd, "the socket that is open as descriptor N: it listens, or is a client"),
 		IMAGE_OPT_FORMAT(&s.image),
 		OPT_FLAG('w', "writable", &s.writable, "clients may write"),
@@ -508,5 +520,8 @@ int cmd_serve(int argc, char **argv)
 	opt_list_free(&s.image.objects);
 	if (s.temporary)
 		s.writable = true;
+	s.live.device_export = s.export_name;
+	if (s.disconnect)
+		return serve_device_disconnect(&s.live, argv[0]);
 	return s.list ? list_exports(&s) : serve_disks(&s, argc, argv);
 }

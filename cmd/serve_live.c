@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "serve_live.h"
+#include "serve_device.h"
 
 #include "alloc.h"
 #include "io.h"
@@ -14,6 +15,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -94,7 +96,7 @@ bool serve_fork(struct serve_live *l, int *status)
 
 void serve_ready(struct serve_live *l)
 {
-	if (l->tell < 0)
+	if (l->tell < 0 || (l->device && !l->attached))
 		return;
 	fflush(stdout);
 	/* A confined process has no dup2(): the lowest number that is free is the one that was closed. */
@@ -326,12 +328,33 @@ static bool catch_signals(struct serve_live *l)
 	return l->signals >= 0 || fail_sys(l, "signals");
 }
 
+/* Each client takes a descriptor; what the process has besides is less than SPARE. */
+static void raise_limit(struct serve_live *l)
+{
+	enum { SPARE = 128 };
+	struct rlimit r;
+	rlim_t want;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return;
+	want = l->clients ? (rlim_t)l->clients + SPARE : r.rlim_max;
+	if (r.rlim_cur < want) {
+		r.rlim_cur = MIN_OF(want, r.rlim_max);
+		(void)setrlimit(RLIMIT_NOFILE, &r);
+	}
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || !l->clients || r.rlim_cur >= want || r.rlim_cur <= SPARE)
+		return;
+	l->clients = (unsigned)(r.rlim_cur - SPARE);
+	serve_say(l, "at most %u clients at a time, as this process may not have more descriptors (ulimit -n)", l->clients);
+}
+
 bool serve_listen(struct serve_live *l)
 {
 	unsigned given = activated();
 	bool ok = true;
 
-	if (given && (l->socket || l->fd >= 0)) {
+	raise_limit(l);
+	if (given && (l->socket || l->fd >= 0 || l->device)) {
 		serve_say(l, "sockets were given to this process (LISTEN_FDS), and cannot be named as well");
 		return false;
 	}
@@ -340,9 +363,11 @@ bool serve_listen(struct serve_live *l)
 			ok = inherit(l, 3 + (int)i);
 	else if (l->fd >= 0)
 		ok = inherit(l, l->fd);
-	else
-		ok = l->socket ? listen_unix(l) : listen_tcp(l);
-	return ok && catch_signals(l);
+	else if (l->socket)
+		ok = listen_unix(l);
+	else if (!l->device)
+		ok = listen_tcp(l);
+	return ok && catch_signals(l) && (!l->device || serve_device_start(l));
 }
 
 bool serve_confine(struct serve_live *l)
@@ -393,10 +418,30 @@ static bool is_over(const struct serve_live *l, unsigned clients, uint64_t serve
 	return clients == 0 && (l->nfds == 0 || (served && !l->persistent));
 }
 
+/* The process that has the device says something; false: that it could not be connected. */
+static bool hear_device(struct serve_live *l)
+{
+	char byte;
+	ssize_t n = read(l->line, &byte, 1);
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN;
+	if (n == 0) {
+		close_fd(&l->line);
+		return l->attached;
+	}
+	l->attached = true;
+	if (l->verbose)
+		serve_say(l, "NBD device %s is now connected", l->device);
+	serve_ready(l);
+	return true;
+}
+
 bool serve_clients(struct serve_live *l, struct dry_server *s)
 {
-	struct pollfd p[SERVE_SOCKETS_MAX + 2] = { { .fd = l->signals, .events = POLLIN },
-						   { .fd = dry_server_fd(s), .events = POLLIN } };
+	enum { FIRST = 3 };
+	struct pollfd p[SERVE_SOCKETS_MAX + FIRST] = { { .fd = l->signals, .events = POLLIN },
+						       { .fd = dry_server_fd(s), .events = POLLIN } };
 	bool tired = false;
 	struct dry_error e;
 
@@ -413,18 +458,21 @@ bool serve_clients(struct serve_live *l, struct dry_server *s)
 		unsigned clients = dry_server_clients(s, &served);
 		bool full = l->clients && clients >= l->clients;
 
-		if (is_over(l, clients, served))
+		if (is_over(l, clients, served) && (!l->device || l->attached))
 			return true;
+		p[2] = (struct pollfd){ .fd = l->line, .events = POLLIN };
 		for (size_t i = 0; i < l->nfds; i++)
-			p[i + 2] = (struct pollfd){ .fd = full || tired ? -1 : l->fds[i], .events = POLLIN };
+			p[i + FIRST] = (struct pollfd){ .fd = full || tired ? -1 : l->fds[i], .events = POLLIN };
 		/* Where the host has no descriptor or thread to spare, it may have when somebody has left, or a little later. */
-		if (poll(p, l->nfds + 2, tired ? 200 : -1) < 0 && errno != EINTR)
+		if (poll(p, l->nfds + FIRST, tired ? 200 : -1) < 0 && errno != EINTR)
 			return fail_sys(l, "waiting for clients");
 		if (p[0].revents)
 			return true;
+		if (p[2].revents && !hear_device(l))
+			return false;
 		tired = false;
 		for (size_t i = 0; i < l->nfds; i++)
-			if (p[i + 2].revents && !accept_some(l, s, l->fds[i]))
+			if (p[i + FIRST].revents && !accept_some(l, s, l->fds[i]))
 				tired = true;
 	}
 }
@@ -432,6 +480,7 @@ bool serve_clients(struct serve_live *l, struct dry_server *s)
 void serve_free(struct serve_live *l)
 {
 	char byte;
+	ssize_t n;
 
 	for (size_t i = 0; i < l->nfds; i++)
 		close_fd(&l->fds[i]);
@@ -443,6 +492,10 @@ void serve_free(struct serve_live *l)
 			;
 	}
 	close_fd(&l->keeper);
+	/* The device is free when that process has ended, which the end of its connection has told it. */
+	while (l->line >= 0 && (n = read(l->line, &byte, 1)) != 0 && (n > 0 || errno == EINTR))
+		;
+	close_fd(&l->line);
 	close_fd(&l->tell);
 	close_fd(&l->null);
 }

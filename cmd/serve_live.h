@@ -3,11 +3,11 @@
  * serve_live.h - the life of a server of disks: its sockets, its process, its clients.  drydock serve and qemu-nbd share it.
  *
  *	serve_fork()	goes to the background, if asked; the one in front waits for serve_ready()
- *	serve_listen()	opens the sockets
+ *	serve_listen()	opens the sockets, and the kernel's device
  *	...		the caller opens its images and credentials
  *	serve_confine()	writes the PID file, and gives up rights
  *	...		the caller makes its exports and the server of them
- *	serve_ready()	the one in front ends
+ *	serve_ready()	the one in front ends (where there is a device: when the kernel has it)
  *	serve_clients()	until the end
  *	serve_free()
  *
@@ -27,6 +27,8 @@ struct serve_live {
 	/* Wishes: where to listen.  A socket in the file system, or a descriptor, or (neither) TCP. */
 	const char *socket, *bind, *port;
 	int fd;		/* of a socket that listens, or is connected; -1: none */
+	/* A device of the kernel's NBD client that shows the export of that name (NULL: ""); TCP is not listened at then. */
+	const char *device, *device_export;
 	bool peer;	/* called by the peer's name: its words, and a socket of that name is removed whoever listens there */
 	/* And how to live. */
 	unsigned clients; /* at most so many at a time; 0: no limit */
@@ -41,12 +43,14 @@ struct serve_live {
 	int connected;	/* a client that came with the process; -1: none */
 	int signals;	/* a descriptor for those that end us */
 	int keeper;	/* a line to the process that removes the socket; -1: none */
+	int line;	/* and from the one with the device: a byte when that is there, the end when it is free; -1: none */
+	bool attached;	/* the byte has come */
 	int tell;	/* where the one in front waits; -1: there is none */
 	int null;
 	uint16_t bound; /* the port, where it is TCP */
 };
 #define SERVE_LIVE_INIT(name)                                                                                          \
-	{ .self = (name), .fd = -1, .connected = -1, .signals = -1, .keeper = -1, .tell = -1, .null = -1 }
+	{ .self = (name), .fd = -1, .connected = -1, .signals = -1, .keeper = -1, .line = -1, .tell = -1, .null = -1 }
 
 /* In front: true, and *status is what to exit with.  Else false: the caller goes on. */
 bool serve_fork(struct serve_live *l, int *status);

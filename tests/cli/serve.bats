@@ -289,6 +289,25 @@ the second words 3145728" ]
 	stop
 }
 
+@test "serve: as many clients as --shared says, where the process may have so many descriptors" {
+	requires python3
+	truncate -s 1M a.raw
+	# shellcheck disable=SC2016
+	serve s bash -c 'ulimit -Sn 256; exec "$0" "$@"' "$DRYDOCK" serve -t -f raw --shared 400 a.raw
+	python3 - "$T/s.sock" <<-'PY'
+	import socket, sys
+	all = [socket.socket(socket.AF_UNIX) for _ in range(300)]
+	for s in all: s.connect(sys.argv[1])
+	for s in all: assert len(s.recv(18)) == 18
+	PY
+	stop
+	[ ! -s s.err ]
+	# shellcheck disable=SC2016
+	serve s bash -c 'ulimit -n 256; exec "$0" "$@"' "$DRYDOCK" serve -t -f raw --shared 400 a.raw
+	grep -q "at most 128 clients at a time" s.err
+	stop
+}
+
 @test "serve: it ends with the last client that was served, not with one that only asked" {
 	requires nbdinfo
 	truncate -s 1M a.raw
@@ -435,6 +454,12 @@ the second words 3145728" ]
 	make 2 "a snapshot inside an image can only be read" -w -l x a.raw
 	make 2 "several are named NAME=IMAGE" -x n a.raw a.raw
 	make 2 "--tls-authz needs --tls-creds" --tls-authz z a.raw
+	make 2 "--connect excludes --fd" --connect /dev/nbd0 --fd 3 a.raw
+	make 2 "a device shows one export" --connect /dev/nbd0 a.raw a.raw
+	make 2 "--disconnect takes one device" --disconnect
+	make 1 "/dev/none: No such file or directory" --connect /dev/none -f raw a.raw
+	make 1 "not a device of the kernel's NBD client" --connect /dev/null -f raw a.raw
+	make 1 "not a device of the kernel's NBD client" --disconnect /dev/null
 	make 2 "--shared: at least 1" --shared 0 a.raw
 	make 2 "does not accept value 'nonsense'" --object nonsense,id=a a.raw
 	make 2 "'priority' is not available" --object tls-creds-psk,id=a,dir=x,priority=NORMAL a.raw
