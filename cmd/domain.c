@@ -6,6 +6,7 @@
 #include "libxml.h"
 #include "limits.h"
 #include "text.h"
+#include "uri.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,6 +101,71 @@ static int add_disk(struct domain *d, xmlNode *node, char *path, struct dry_erro
 	return 0;
 }
 
+/* How many there are among the children. */
+static unsigned count(const xmlNode *parent, const char *name)
+{
+	unsigned n = 0;
+
+	for (const xmlNode *c = parent->children; c; c = c->next)
+		n += is_element(c, name);
+	return n;
+}
+
+/* The host, or the socket, of a server of disks as an address; the name is what it has there. */
+static int put_address(struct strbuf *out, xmlNode *source, const char *protocol, const char *name, const char *shown,
+		       struct dry_error *e)
+{
+	xmlNode *node = child(source, "host");
+	CLEANUP(free_ptr) char *transport = attribute(node, "transport"), *host = attribute(node, "name"),
+				*port = attribute(node, "port"), *path = attribute(node, "socket"),
+				*tls = attribute(source, "tls"), *query = attribute(source, "query");
+	const bool nbd = strcmp(protocol, "nbd") == 0, unix = transport && strcmp(transport, "unix") == 0;
+	uint64_t number = 0;
+
+	if (count(source, "host") != 1)
+		return domain_fail(e, DRY_UNSUPPORTED, "disk %.100s: one host is read from, not %u", shown, count(source, "host"));
+	if ((unix && (!path || *path != '/' || !nbd)) || (!unix && (!host || !*host)) ||
+	    (transport && !unix && strcmp(transport, "tcp") != 0))
+		return domain_fail(e, DRY_UNSUPPORTED, "disk %.100s: not the host of a server that is read from", shown);
+	if (port && (!text_parse_u64(port, &number) || !number || number > UINT16_MAX))
+		return domain_fail(e, DRY_CORRUPT, "disk %.100s: \"%.20s\" is no port", shown, port);
+	strbuf_printf(out, "%s%s%s://", protocol, nbd && tls && strcmp(tls, "yes") == 0 ? "s" : "", unix ? "+unix" : "");
+	if (!unix)
+		strbuf_printf(out, strchr(host, ':') ? "[%s]" : "%s", host);
+	if (!unix && number)
+		strbuf_printf(out, ":%u", (unsigned)number);
+	if (*name != '/')
+		strbuf_putc(out, '/');
+	uri_escape(out, name);
+	if (unix) {
+		strbuf_puts(out, "?socket=");
+		uri_escape(out, path);
+	} else if (query && !nbd) {
+		strbuf_printf(out, "?%s", query);
+	}
+	return 0;
+}
+
+/* A disk on a network: its address, by which all that reads opens it. */
+static int network_path(xmlNode *source, const char *shown, char **out, struct dry_error *e)
+{
+	CLEANUP(free_ptr) char *protocol = attribute(source, "protocol"), *name = attribute(source, "name");
+	CLEANUP(strbuf_free) struct strbuf address = STRBUF_INIT;
+	int rc;
+
+	if (!protocol || (strcmp(protocol, "nbd") != 0 && strcmp(protocol, "http") != 0 && strcmp(protocol, "https") != 0))
+		return domain_fail(e, DRY_UNSUPPORTED,
+				   "disk %.100s is on a network, by \"%.50s\": only nbd, http and https are read", shown,
+				   protocol ? protocol : "");
+	if (child(source, "auth") || child(source, "cookies"))
+		return domain_fail(e, DRY_UNSUPPORTED, "disk %.100s: its server wants a secret that is kept by libvirt", shown);
+	rc = put_address(&address, source, protocol, name ? name : "", shown, e);
+	if (rc < 0)
+		return rc;
+	*out = address.failed ? NULL : alloc_strdup(address.s);
+	return *out ? 0 : domain_fail(e, DRY_NOMEM, "out of memory");
+}
+
 static int parse_disk(struct domain *d, xmlNode *node, struct dry_error *e)
 {
 	CLEANUP(free_ptr) char *type = attribute(node, "type");
@@ -108,6 +174,7 @@ static int parse_disk(struct domain *d, xmlNode *node, struct dry_error *e)
 	CLEANUP(free_ptr) char *path = NULL;
 	xmlNode *source = child(node, "source");
 	const char *shown = target ? target : "without a target";
+	int rc;
 
 	/* What is in a drive is not a part of the guest. */
 	if (device && strcmp(device, "disk") != 0 && strcmp(device, "lun") != 0)
@@ -118,9 +185,12 @@ static int parse_disk(struct domain *d, xmlNode *node, struct dry_error *e)
 		path = attribute(source, "file");
 	else if (strcmp(type, "block") == 0)
 		path = attribute(source, "dev");
+	else if (strcmp(type, "network") == 0)
+		return (rc = network_path(source, shown, &path, e)) < 0 ? rc : add_disk(d, node, take(path), e);
 	else
-		return domain_fail(e, DRY_UNSUPPORTED, "disk %.100s is of type \"%.100s\": only files and block devices are read",
-				   shown, type);
+		return domain_fail(e, DRY_UNSUPPORTED,
+				   "disk %.100s is of type \"%.100s\": only files, block devices and networks are read", shown,
+				   type);
 	if (!path)
 		return domain_fail(e, DRY_CORRUPT, "disk %.100s has a source without a name", shown);
 	return path[0] == '/' ? add_disk(d, node, take(path), e)

@@ -11,7 +11,7 @@
 #include "drydock.h"
 
 struct domain_disk {
-	char *path;
+	char *path;   /* of a file or device, or an address (nbd, http, https) */
 	char *format; /* NULL: not told */
 	char *target; /* "vda", NULL: not told */
 	bool readonly;

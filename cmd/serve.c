@@ -9,7 +9,7 @@
 
 #include "alloc.h"
 #include "limits.h"
-#include "strbuf.h"
+#include "uri.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -288,18 +288,6 @@ static int add_volumes(struct serve *s)
 
 /* ---- telling where ---- */
 
-static void put_escaped(struct strbuf *out, const char *s)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
-
-	for (; *s; s++) {
-		if (strchr(plain, *s))
-			strbuf_putc(out, *s);
-		else
-			strbuf_printf(out, "%%%02X", (unsigned char)*s);
-	}
-}
-
 /* The URI of each export: who starts a server on any port learns which, and that it serves. */
 static void tell_uris(const struct serve *s)
 {
@@ -314,10 +302,10 @@ static void tell_uris(const struct serve *s)
 		else
 			strbuf_printf(&uri, strchr(s->live.bind, ':') ? "://[%s]:%u/" : "://%s:%u/", s->live.bind,
 				      (unsigned)s->live.bound);
-		put_escaped(&uri, s->names[i]);
+		uri_escape(&uri, s->names[i]);
 		if (s->live.socket) {
 			strbuf_puts(&uri, "?socket=");
-			put_escaped(&uri, s->live.socket);
+			uri_escape(&uri, s->live.socket);
 		}
 		puts(uri.failed ? "" : uri.s);
 	}

@@ -3,7 +3,6 @@
 
 #include "alloc.h"
 #include "locked.h"
-#include "strbuf.h"
 #include "text.h"
 
 #include <ctype.h>
@@ -235,4 +234,14 @@ bool uri_is_beneath(const char *address, const char *top)
 		return false;
 	/* "http://host" is not above "http://host.elsewhere", nor above "http://host@elsewhere". */
 	return (top[len - 1] == '/' || !address[len] || address[len] == '/') && !goes_up(address + len);
+}
+
+void uri_escape(struct strbuf *out, const char *name)
+{
+	for (const char *s = name; *s; s++) {
+		if (isalnum((unsigned char)*s) || strchr("-._~/", *s))
+			strbuf_putc(out, *s);
+		else
+			strbuf_printf(out, "%%%02X", (unsigned char)*s);
+	}
 }

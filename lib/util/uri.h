@@ -9,6 +9,7 @@
 
 #include "dict.h"
 #include "err.h"
+#include "strbuf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +31,8 @@ void uri_free(struct uri *u); /* for CLEANUP; wipes the password */
 int uri_parse(const char *text, struct uri *out, struct err *e);
 /* The length of the scheme when the name begins with "scheme://"; 0: it is something else. */
 size_t uri_scheme(const char *name);
+/* A name as it stands in the path of an address: all but letters, digits and "-._~/" is encoded. */
+void uri_escape(struct strbuf *out, const char *name);
 /*
  * The address of a file that is named relative to another one's address: in its folder, its query and what else follows
  * left out; characters that mean something in an address are encoded.  free() it; NULL: out of memory.

@@ -87,6 +87,35 @@ libvirt()
 	fails_with 2 "there is no operand" drydock df -d web.xml g.img
 }
 
+# net SOURCE-AND-WHAT-IS-IN-IT FORMAT: the domain with its first disk there.
+net()
+{
+	sed "s,type='file' device='disk',type='network' device='disk'," web.xml |
+		sed "s|<source file='$T/g.qcow2'/>|$1|; s,type='qcow2',type='$2'," >net.xml
+}
+
+@test "a disk of a domain on a network is opened by its address, and others are refused" {
+	"$DRYDOCK" serve -t -f qcow2 -x "a disk" --socket="$T/s.sock" g.qcow2 >served 3>&- &
+	local server=$!
+	until [ -s served ]; do kill -0 "$server" && sleep 0.05; done
+	net "<source protocol='nbd' name='a disk'><host transport='unix' socket='$T/s.sock'/></source>" raw
+	drydock ls --domain net.xml /etc | grep -q hostname
+	kill "$server"
+	wait "$server"
+	net "<source protocol='http' name='images/x y' query='v=1'><host name='127.0.0.1' port='1'/></source>" raw
+	fails_with 1 "http://127.0.0.1:1/images/x%20y?v=1: " drydock df -d net.xml
+	net "<source protocol='nbd' tls='yes' name='e'><host name='::1' port='1'/></source>" raw
+	fails_with 1 "nbds://[::1]:1/e: " drydock df -d net.xml
+	net "<source protocol='rbd' name='pool/x'><host name='h'/></source>" raw
+	fails_with 1 'disk vda is on a network, by "rbd": only nbd, http and https are read' drydock df -d net.xml
+	net "<source protocol='nbd' name='e'><host name='a'/><host name='b'/></source>" raw
+	fails_with 1 "disk vda: one host is read from, not 2" drydock df -d net.xml
+	net "<source protocol='nbd' name='e'><host name='a' port='x'/></source>" raw
+	fails_with 1 'disk vda: "x" is no port' drydock df -d net.xml
+	net "<source protocol='https' name='e'><host name='a'/><auth username='u'/></source>" raw
+	fails_with 1 "a secret that is kept by libvirt" drydock df -d net.xml
+}
+
 @test "XML that is no domain's, or names what cannot be read, is refused in one sentence" {
 	sed 's,</devices>,,' web.xml >cut.xml
 	fails_with 1 "cut.xml: not well-formed XML" drydock df -d cut.xml
@@ -96,8 +125,8 @@ libvirt()
 	fails_with 1 "nameless.xml: the domain has no name" drydock df -d nameless.xml
 	echo '<domain><name>n</name></domain>' >none.xml
 	fails_with 1 "n: the domain has no disk that can be read" drydock df -d none.xml
-	sed "s,type='file' device='disk',type='network' device='disk'," web.xml >net.xml
-	fails_with 1 'net.xml: disk vda is of type "network"' drydock df -d net.xml
+	sed "s,type='file' device='disk',type='volume' device='disk'," web.xml >volume.xml
+	fails_with 1 'volume.xml: disk vda is of type "volume"' drydock df -d volume.xml
 	sed "s,$T/g.qcow2,g.qcow2," web.xml >relative.xml
 	fails_with 1 'disk vda: "g.qcow2" is not an absolute path' drydock df -d relative.xml
 	sed "s,source file='$T/g.qcow2',source," web.xml >sourceless.xml

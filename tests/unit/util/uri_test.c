@@ -128,6 +128,16 @@ START_TEST(nothing_is_beneath_that_goes_up)
 }
 END_TEST
 
-TEST_MAIN("uri", a_neighbour_lies_in_the_same_folder, a_scheme_is_before_two_slashes, an_address_is_taken_apart,
-	  beneath_is_judged_by_whole_parts, nothing_is_beneath_that_goes_up, what_is_left_out_is_left_out,
-	  what_is_no_address_is_refused)
+START_TEST(a_name_is_encoded_for_an_address)
+{
+	struct strbuf s = STRBUF_INIT;
+
+	uri_escape(&s, "a b/c%?#d-._~\xc3\xa4");
+	ck_assert_str_eq(s.s, "a%20b/c%25%3F%23d-._~%C3%A4");
+	strbuf_free(&s);
+}
+END_TEST
+
+TEST_MAIN("uri", a_name_is_encoded_for_an_address, a_neighbour_lies_in_the_same_folder,
+	  a_scheme_is_before_two_slashes, an_address_is_taken_apart, beneath_is_judged_by_whole_parts,
+	  nothing_is_beneath_that_goes_up, what_is_left_out_is_left_out, what_is_no_address_is_refused)
