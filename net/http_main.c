@@ -14,8 +14,7 @@
 #include "helper.h"
 
 #include "alloc.h"
-#include "strbuf.h"
-#include "text.h"
+#include "http_head.h"
 #include "uri.h"
 
 #include <curl/curl.h>
@@ -32,14 +31,7 @@ enum {
 	REDIRECTS = 10,
 	TRIES = 6,		/* without a byte between them */
 	PAUSE_MS = 50,		/* before the second try */
-	TAG_MAX = 200,
 	HEADERS_MAX = 64 * 1024, /* of one question, redirections with it */
-};
-
-/* What a server says of the whole file. */
-struct identity {
-	uint64_t size;
-	char etag[TAG_MAX], modified[TAG_MAX];
 };
 
 struct transfer {
@@ -50,10 +42,7 @@ struct transfer {
 	uint64_t off;
 	size_t want, got;
 	/* the answer */
-	int status;
-	uint64_t begin, end; /* of Content-Range */
-	struct identity said;
-	bool has_range, encoded;
+	struct http_head said; /* `begin` moves on with the bytes that were taken */
 	bool too_much, not_a_part;
 	size_t headers;
 };
@@ -63,7 +52,7 @@ static struct {
 	bool insecure;
 	long timeout; /* seconds */
 	bool opened;
-	struct identity first;
+	struct http_head first; /* how the file was then */
 	struct transfer slots[NET_SLOTS];
 	const struct dict *opts;
 } web;
@@ -78,79 +67,22 @@ static uint64_t now_ms(void)
 
 /* ---- what the server says ---- */
 
-static void begin_answer(struct transfer *t, const char *line)
-{
-	const char *space = strchr(line, ' ');
-	uint64_t status = 0;
-	char digits[4] = "";
-
-	if (space)
-		snprintf(digits, sizeof digits, "%.3s", space + 1);
-	t->status = text_parse_u64(digits, &status) ? (int)status : 0;
-	t->has_range = t->encoded = false;
-	t->said = (struct identity){ 0 };
-}
-
-/* "bytes 0-65535/1048576", or for an empty file "bytes *" "/0". */
-static void take_range(struct transfer *t, char *value)
-{
-	char *slash = strchr(value, '/'), *dash = strchr(value, '-');
-	const char *rest;
-
-	if (!slash || !text_starts(value, "bytes ", &rest))
-		return;
-	*slash = '\0';
-	if (!text_parse_u64(slash + 1, &t->said.size))
-		return;
-	if (strcmp(rest, "*") == 0) {
-		t->begin = t->end = 0;
-		t->has_range = t->status == 416;
-		return;
-	}
-	if (!dash)
-		return;
-	*dash = '\0';
-	t->has_range = text_parse_u64(rest, &t->begin) && text_parse_u64(dash + 1, &t->end) && t->begin <= t->end &&
-		       t->end < t->said.size;
-}
-
 static size_t on_header(char *bytes, size_t one, size_t len, void *arg)
 {
 	struct transfer *t = arg;
-	char line[1024], *value, *end;
 
 	(void)one;
 	t->headers += len;
 	if (t->headers > HEADERS_MAX)
 		return 0;
-	snprintf(line, sizeof line, "%.*s", (int)MIN_OF(len, sizeof line - 1), bytes);
-	end = line + strlen(line);
-	while (end > line && strchr(" \t\r\n", end[-1]))
-		*--end = '\0';
-	if (text_starts(line, "HTTP/", NULL)) {
-		begin_answer(t, line);
-		return len;
-	}
-	value = strchr(line, ':');
-	if (!value)
-		return len;
-	*value++ = '\0';
-	value += strspn(value, " \t");
-	if (strcasecmp(line, "Content-Range") == 0)
-		take_range(t, value);
-	else if (strcasecmp(line, "Content-Encoding") == 0)
-		t->encoded = strcasecmp(value, "identity") != 0;
-	else if (strcasecmp(line, "ETag") == 0)
-		snprintf(t->said.etag, sizeof t->said.etag, "%s", value);
-	else if (strcasecmp(line, "Last-Modified") == 0)
-		snprintf(t->said.modified, sizeof t->said.modified, "%s", value);
+	http_head_line(&t->said, bytes, len);
 	return len;
 }
 
 static bool is_the_part(const struct transfer *t)
 {
-	return t->status == 206 && t->has_range && !t->encoded && t->begin == t->off + t->got &&
-	       t->end < t->off + t->want;
+	return t->said.status == 206 && t->said.has_range && !t->said.encoded && t->said.begin == t->off + t->got &&
+	       t->said.end < t->off + t->want;
 }
 
 static bool is_the_file(const struct transfer *t)
@@ -164,18 +96,18 @@ static size_t on_data(char *bytes, size_t one, size_t len, void *arg)
 	struct transfer *t = arg;
 
 	(void)one;
-	/* The first bytes of an answer come behind all of its headers; `begin` moves on with those that were taken. */
+	/* The first bytes of an answer come behind all of its headers. */
 	if (!is_the_part(t) || !is_the_file(t)) {
 		t->not_a_part = true;
 		return 0;
 	}
-	if (len > t->end + 1 - t->begin) {
+	if (len > t->said.end + 1 - t->said.begin) {
 		t->too_much = true;
 		return 0;
 	}
 	memcpy(t->to + t->got, bytes, len);
 	t->got += len;
-	t->begin += len;
+	t->said.begin += len;
 	return len;
 }
 
@@ -253,8 +185,8 @@ static int ask_rest(struct transfer *t, uint64_t ms, CURLcode *how, struct err *
 	char range[64];
 
 	snprintf(range, sizeof range, "%" PRIu64 "-%" PRIu64, t->off + t->got, t->off + t->want - 1);
-	t->status = 0;
-	t->has_range = t->encoded = t->too_much = t->not_a_part = false;
+	t->said = (struct http_head){ .status = 0 };
+	t->too_much = t->not_a_part = false;
 	t->headers = 0;
 	t->reason[0] = '\0';
 	SET(CURLOPT_RANGE, range);
@@ -275,7 +207,7 @@ static bool is_passing(const struct transfer *t, CURLcode how)
 {
 	switch (how) {
 	case CURLE_OK:
-		return is_busy(t->status) || (t->status == 206 && t->has_range);
+		return is_busy(t->said.status) || (t->said.status == 206 && t->said.has_range);
 	case CURLE_PARTIAL_FILE:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
@@ -287,7 +219,7 @@ static bool is_passing(const struct transfer *t, CURLcode how)
 	case CURLE_SSL_CONNECT_ERROR:
 		return web.opened;
 	case CURLE_WRITE_ERROR: /* by on_data() */
-		return t->not_a_part && is_busy(t->status);
+		return t->not_a_part && is_busy(t->said.status);
 	default:
 		return false;
 	}
@@ -321,17 +253,17 @@ static int failure(const struct transfer *t, CURLcode how, struct err *e)
 		return err_set(e, ERR_LIMIT, "the server's headers are longer than %d bytes", HEADERS_MAX);
 	if (t->too_much)
 		return err_set(e, ERR_CORRUPT, "the server sent more than it was asked for");
-	if (web.opened && t->has_range && !is_the_file(t))
+	if (web.opened && t->said.has_range && !is_the_file(t))
 		return err_set(e, ERR_CORRUPT, "the file on the server has changed since it was opened");
-	if (web.opened && t->status == 200)
+	if (web.opened && t->said.status == 200)
 		return err_set(e, ERR_CORRUPT, "the server does not give parts of the file any more");
-	if (t->status == 200)
+	if (t->said.status == 200)
 		return err_set(e, ERR_UNSUPPORTED, "the server gives files as a whole only, no parts of them (ranges)");
-	if (t->status == 206 && t->encoded)
+	if (t->said.status == 206 && t->said.encoded)
 		return err_set(e, ERR_UNSUPPORTED, "the server sends the file in another coding");
-	if (t->status == 206)
+	if (t->said.status == 206)
 		return err_set(e, ERR_CORRUPT, "the server sent another part than the one it was asked for");
-	return status_failure(t->status, e);
+	return status_failure(t->said.status, e);
 }
 
 /* ---- questions ---- */
@@ -347,7 +279,7 @@ static void pause_before(unsigned attempt)
 /* A file that has grown shorter answers with 416, and no bytes of it come. */
 static bool is_whole(const struct transfer *t, CURLcode how)
 {
-	return how == CURLE_OK && t->status == 206 && t->has_range && t->got == t->want;
+	return how == CURLE_OK && t->said.status == 206 && t->said.has_range && t->got == t->want;
 }
 
 static int fetch(struct transfer *t, struct err *e)
@@ -368,7 +300,7 @@ static int fetch(struct transfer *t, struct err *e)
 		if (rc < 0)
 			return rc;
 		/* The first question may ask for more than there is. */
-		if (!web.opened && how == CURLE_OK && t->status == 206 && t->has_range &&
+		if (!web.opened && how == CURLE_OK && t->said.status == 206 && t->said.has_range &&
 		    t->off + t->got == t->said.size)
 			return 0;
 		if (is_whole(t, how))
@@ -416,7 +348,7 @@ static int http_open(const struct dict *opts, struct net_hello *hello, void *dat
 	if (rc == 0)
 		rc = fetch(t, e);
 	/* An empty file has no first byte. */
-	if (rc < 0 && t->status == 416 && t->has_range && t->said.size == 0)
+	if (rc < 0 && t->said.status == 416 && t->said.has_range && t->said.size == 0)
 		rc = 0;
 	if (rc < 0)
 		return rc;
