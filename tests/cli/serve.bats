@@ -80,13 +80,13 @@ the second words 3145728" ]
 }
 
 @test "serve: a part of a disk, a partition, and volumes of a guest with an encrypted one" {
-	requires sfdisk cryptsetup nbdcopy
+	requires sfdisk cryptsetup nbdcopy qemu-img
 	truncate -s 64M disk.raw
 	printf 'start=2048, size=20480\nstart=40960, size=81920\n' | sfdisk -q disk.raw
 	head -c 10M /dev/urandom >part1
 	dd if=part1 of=disk.raw bs=1M seek=1 conv=notrunc status=none
-	truncate -s 40M part2
-	printf secret | cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 part2 -
+	make_disk inside
+	qemu-img convert --object secret,id=s,data=secret -f raw -O luks -o key-secret=s,iter-time=10 inside part2
 	dd if=part2 of=disk.raw bs=1M seek=20 conv=notrunc status=none
 
 	serve s drydock serve -f raw --partition 1 disk.raw
@@ -103,6 +103,8 @@ the second words 3145728" ]
 		{ echo "$output"; false; }
 	nbdcopy "$(uri s sda1)" copy
 	cmp part1 copy
+	nbdcopy "$(uri s "mapper/luks-$(cryptsetup luksUUID part2)")" copy
+	cmp inside <(head -c 8M copy)
 	stop
 }
 
