@@ -45,12 +45,21 @@ struct agent_entry {
 	uint32_t name;	 /* where in `names`: u16 length, bytes, NUL */
 	uint32_t next;	 /* of the same hash, 0: none */
 	uint32_t mount;
+	uint32_t also;	 /* by which other name it was met, 0: none */
+};
+/* Another name of a file with hard links, or one that it had. */
+struct agent_also {
+	uint32_t parent, name; /* as an entry's */
+	uint32_t next;	       /* older, 0: none */
 };
 struct agent_nodes {
 	struct agent_fd fds[AGENT_FDS];
 	uint64_t tick;
 	struct agent_entry *entries; /* [0] is none */
 	uint32_t nentries, entries_cap;
+	struct agent_also *also; /* [0] is none */
+	uint32_t nalso, also_cap;
+	uint32_t free_also; /* those that are none any more, 0: no such */
 	uint8_t *names;
 	size_t names_len, names_cap;
 	uint32_t *hash; /* of entries; its size is a power of two */

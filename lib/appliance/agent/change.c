@@ -134,6 +134,7 @@ int ask_link(struct agent *a, struct question *q)
 {
 	uint64_t node = proto_get_u64(&q->in), dir;
 	char name[AGENT_NAME], path[64];
+	struct proto_stat st;
 	int fd = -1;
 	int rc = get_place(a, &q->in, &dir, name, &fd);
 
@@ -146,7 +147,8 @@ int ask_link(struct agent *a, struct question *q)
 		rc = node_open(a, dir, OPEN_PATH, &fd);
 	if (rc == 0 && linkat(AT_FDCWD, path, fd, name, AT_SYMLINK_FOLLOW) < 0)
 		rc = errno;
-	return done(a, q, rc);
+	/* By this name it will be found when the other is gone. */
+	return done(a, q, rc ? rc : node_stat_at(a, dir, name, &st));
 }
 
 int ask_unlink(struct agent *a, struct question *q)

@@ -6,7 +6,8 @@
  *
  * Where the kernel opens a file by its inode's number (a "file handle"), the number is the node and nothing is remembered.
  * Elsewhere the agent remembers the folder and the name by which it met a file, once for each pair of device and inode, so
- * that hard links have one node.  A file is then opened by opening its folder, which mostly is open, and the name in it.
+ * that hard links have one node.  A file is then opened by opening its folder, which mostly is open, and the name in it; when it is
+ * no longer there, by another name by which it was met before.
  */
 #include "agent.h"
 #include "alloc.h"
@@ -294,9 +295,104 @@ static const char *name_at(const struct agent_nodes *n, uint32_t where)
 	return (const char *)n->names + where + 2;
 }
 
+static int entry_index(struct agent *a, uint64_t node, uint32_t *index)
+{
+	uint64_t i = node & ~NODE_IS_ENTRY & ((1ULL << 56) - 1);
+
+	if (!(node & NODE_IS_ENTRY) || i == 0 || i >= a->nodes.nentries || a->nodes.entries[i].mount != NODE_MOUNT(node))
+		return ESTALE;
+	*index = (uint32_t)i;
+	return 0;
+}
+
+/* ---- further names ---- */
+
+/* Of one file; who has more is found by those that were met last. */
+#define ALSO_MAX 64
+
+static void place_swap(struct agent_entry *ent, struct agent_also *also)
+{
+	const struct agent_also was = *also;
+
+	also->parent = ent->parent;
+	also->name = ent->name;
+	ent->parent = was.parent;
+	ent->name = was.name;
+}
+
+/* A place for one more; 0: there is no memory, and the name is forgotten. */
+static uint32_t also_new(struct agent *a)
+{
+	struct agent_nodes *n = &a->nodes;
+	uint32_t i = n->free_also;
+
+	if (i) {
+		n->free_also = n->also[i].next;
+		return i;
+	}
+	if (n->nalso == n->also_cap) {
+		uint32_t cap = n->also_cap ? n->also_cap + n->also_cap / 2 : 256;
+		struct agent_also *more = NULL;
+
+		if (room_for(a, cap * sizeof *more + n->names_cap + n->entries_cap * sizeof *n->entries))
+			more = alloc_resize(n->also, cap, sizeof *more);
+		if (!more)
+			return 0;
+		n->also = more;
+		n->also_cap = cap;
+		if (n->nalso == 0)
+			n->also[n->nalso++] = (struct agent_also){ 0 };
+	}
+	return n->nalso++;
+}
+
+static void also_forget(struct agent_nodes *n, uint32_t *link)
+{
+	const uint32_t i = *link;
+
+	*link = n->also[i].next;
+	n->also[i].next = n->free_also;
+	n->free_also = i;
+}
+
+/* The file was met in another place: it was moved there, or has that name, too.  A folder has one. */
+static int entry_meet(struct agent *a, uint32_t index, uint32_t parent, const char *name, bool folder)
+{
+	struct agent_nodes *n = &a->nodes;
+	uint32_t *link = &n->entries[index].also, where, i;
+	unsigned count = 0;
+	int rc;
+
+	while (folder && *link)
+		also_forget(n, link);
+	/* Ends: each link is to an older one, and they are counted. */
+	for (; *link; link = &n->also[*link].next) {
+		if (n->also[*link].parent == parent && strcmp(name_at(n, n->also[*link].name), name) == 0) {
+			place_swap(&n->entries[index], &n->also[*link]);
+			return 0;
+		}
+		/* The oldest makes room. */
+		if (++count == ALSO_MAX) {
+			also_forget(n, link);
+			break;
+		}
+	}
+	rc = name_add(a, name, &where);
+	if (rc)
+		return rc;
+	i = folder ? 0 : also_new(a);
+	if (i) {
+		n->also[i] = (struct agent_also){ n->entries[index].parent, n->entries[index].name, n->entries[index].also };
+		n->entries[index].also = i;
+	}
+	n->entries[index].parent = parent;
+	n->entries[index].name = where;
+	return 0;
+}
+
 /* The index of a file that was met in a folder by a name; a known one keeps its index and gets the new place. */
 static int entry_put(struct agent *a, uint32_t mount, uint32_t dev, uint64_t ino, uint32_t parent, const char *name,
-		     uint32_t *index)
+		     bool folder, uint32_t *index)
 {
 	struct agent_nodes *n = &a->nodes;
 	struct agent_entry *ent;
@@ -314,13 +410,7 @@ static int entry_put(struct agent *a, uint32_t mount, uint32_t dev, uint64_t ino
 		*index = i;
 		if (!parent || (ent->parent == parent && strcmp(name_at(n, ent->name), name) == 0))
 			return 0;
-		/* Another of its names, or it has moved: the newest is right, but a folder's own entries are not. */
-		rc = name_add(a, name, &at);
-		if (rc)
-			return rc;
-		ent->parent = parent;
-		ent->name = at;
-		return 0;
+		return entry_meet(a, i, parent, name, folder);
 	}
 	if (n->nentries == n->entries_cap) {
 		uint32_t cap = n->entries_cap ? n->entries_cap + n->entries_cap / 2 : 1024;
@@ -345,16 +435,6 @@ static int entry_put(struct agent *a, uint32_t mount, uint32_t dev, uint64_t ino
 	at = hash_of(mount, dev, ino) & (n->hash_size - 1);
 	ent->next = n->hash[at];
 	n->hash[at] = *index;
-	return 0;
-}
-
-static int entry_index(struct agent *a, uint64_t node, uint32_t *index)
-{
-	uint64_t i = node & ~NODE_IS_ENTRY & ((1ULL << 56) - 1);
-
-	if (!(node & NODE_IS_ENTRY) || i == 0 || i >= a->nodes.nentries || a->nodes.entries[i].mount != NODE_MOUNT(node))
-		return ESTALE;
-	*index = (uint32_t)i;
 	return 0;
 }
 
@@ -444,6 +524,32 @@ static int open_by_name(struct agent *a, const struct agent_mount *m, uint64_t n
 	return 0;
 }
 
+/* Is that so because it is not where it was met last? */
+static bool is_elsewhere(int errnum)
+{
+	return errnum == ENOENT || errnum == ENOTDIR || errnum == ESTALE;
+}
+
+/* By the name by which it was met last, or else by another that leads to it. */
+static int open_by_names(struct agent *a, const struct agent_mount *m, uint64_t node, enum agent_open how,
+			 struct agent_fd **slot)
+{
+	struct agent_nodes *n = &a->nodes;
+	int rc = open_by_name(a, m, node, how, slot), again = rc;
+	uint32_t index;
+
+	if (!is_elsewhere(rc) || entry_index(a, node, &index))
+		return rc;
+	/* Ends: each link is to an older one. */
+	for (uint32_t i = n->entries[index].also; i && is_elsewhere(again); i = n->also[i].next) {
+		place_swap(&n->entries[index], &n->also[i]);
+		again = open_by_name(a, m, node, how, slot);
+		if (is_elsewhere(again))
+			place_swap(&n->entries[index], &n->also[i]);
+	}
+	return is_elsewhere(again) ? rc : again;
+}
+
 struct agent_fd *node_open_slot(struct agent *a, uint64_t node, enum agent_open how, int *errnum)
 {
 	struct agent_fd *slot = slot_find(&a->nodes, node, how);
@@ -456,7 +562,7 @@ struct agent_fd *node_open_slot(struct agent *a, uint64_t node, enum agent_open 
 	if (slot)
 		return slot;
 	if (node & NODE_IS_ENTRY) {
-		*errnum = open_by_name(a, m, node, how, &slot);
+		*errnum = open_by_names(a, m, node, how, &slot);
 		return *errnum ? NULL : slot;
 	}
 	*errnum = m->by == BY_NAME ? ESTALE : open_handle(m, node, how, &fd);
@@ -527,7 +633,8 @@ static int node_of(struct agent *a, uint32_t mount, const struct statx *sx, int 
 	/* No number of its own is known of it, but others have others. */
 	if (strcmp(m->type, "btrfs") == 0)
 		st->subvol = dev;
-	rc = entry_put(a, mount, dev, sx->stx_ino, parent, name ? name : ".", &index);
+	rc = entry_put(a, mount, dev, sx->stx_ino, parent, name ? name : ".",
+		       S_ISDIR(sx->stx_mode), &index);
 	st->node = node_make(mount, NODE_IS_ENTRY | index);
 	return rc;
 }
@@ -688,6 +795,9 @@ void nodes_end(struct agent *a, uint32_t number)
 		free(n->entries);
 		free(n->names);
 		free(n->hash);
+		free(n->also);
+		n->also = NULL;
+		n->nalso = n->also_cap = n->free_also = 0;
 		n->entries = NULL;
 		n->names = NULL;
 		n->hash = NULL;

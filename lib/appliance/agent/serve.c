@@ -44,6 +44,7 @@ void agent_free(struct agent *a)
 	umount_all(a);
 	free(a->nodes.entries);
 	free(a->nodes.names);
+	free(a->nodes.also);
 	free(a->nodes.hash);
 	free(a->modules);
 	if (a->kmsg >= 0)
