@@ -216,3 +216,35 @@ tree_in()
 	run ! touch m/other
 	"$COMPAT/guestunmount" m
 }
+
+@test "XFS, btrfs and NTFS: the same calls, and what is in the image is whole" {
+	requires mkfs.xfs xfs_repair mkfs.btrfs btrfs mkntfs ntfsfix
+	tool=$BUILD/appliance-tests/posix_tool
+	truncate -s 320M xfs.img
+	truncate -s 128M btrfs.img
+	truncate -s 32M ntfs.img
+	mkfs.xfs -q xfs.img
+	mkfs.btrfs -q btrfs.img
+	mkntfs -F -Q -q ntfs.img
+	for fs in xfs btrfs ntfs; do
+		drydock mount -w -f raw -m /dev/sda "$fs.img" m
+		"$tool" fsx m/f 3 "$((${DRYDOCK_STEPS:-200} / 4))" >"$fs.expected"
+		if [ $fs != ntfs ]; then
+			# A file that loses the name by which it was made, and is asked for by its number at once.
+			echo text >m/one
+			exec 9<>m/one
+			ln m/one m/two
+			rm m/one
+			chmod 600 m/two
+			[ "$(stat -c %a-%h m/two)" = 600-1 ]
+			exec 9>&-
+			mkdir m/s "model/$fs"
+			"$tool" stress m/s "model/$fs" 3 "$((${DRYDOCK_STEPS:-200} * 2))"
+		fi
+		drydock unmount m
+		drydock cat -m /dev/sda -a "$fs.img" /f | cmp - "$fs.expected"
+	done
+	xfs_repair -n xfs.img
+	btrfs check btrfs.img
+	ntfsfix -n ntfs.img
+}
