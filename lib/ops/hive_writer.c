@@ -333,12 +333,12 @@ static int file_fill(int fd, const void *bytes, size_t len, struct err *e)
 	return rc ? err_sys(e, rc, "a file in memory") : 0;
 }
 
-/* Gives the process its job, and takes what became of it. */
+/* Gives the process its job, and takes what became of it; if it was killed, that is told and no signal of ours. */
 static int ask(struct hive_writer *w, struct err *e)
 {
 	struct err answer = ERR_INIT;
 	size_t got = 0;
-	int rc = io_write(w->sock, "w", 1);
+	int rc = send(w->sock, "w", 1, MSG_NOSIGNAL) == 1 ? 0 : errno;
 
 	if (!rc)
 		rc = io_read(w->sock, &answer, sizeof answer, &got);

@@ -213,6 +213,8 @@ static void allow_arguments(int *rc, scmp_filter_ctx f, const struct confine_how
 		rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)fcntls[i]));
 		rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl64), 1, SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)fcntls[i]));
 	}
+	/* What write() does to a socket that is connected, without its signal. */
+	rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4_64(SCMP_CMP_EQ, 0));
 	/* Limits may be read (a new thread asks for the size of its stack). */
 	if (!how->again)
 		rule(rc, f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A2_64(SCMP_CMP_EQ, 0));
