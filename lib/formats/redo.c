@@ -360,7 +360,7 @@ static int record_write(struct redo *r, struct err *e)
 /* Nothing in the file counts any more, and that is stable; then its room is given back. */
 static int reopen(struct redo *r, struct block *file, enum redo_kind kind, struct err *e)
 {
-	int rc = redo_file_open_header(file, kind, r->id, e);
+	int rc = redo_file_done_header(file, kind, r->id, e);
 
 	if (rc == 0)
 		rc = block_flush(file, e);

@@ -197,6 +197,15 @@ int redo_file_open_header(struct block *file, enum redo_kind kind, const uint8_t
 	return header_write(file, &h, kind, REDO_OPEN, id, e);
 }
 
+int redo_file_done_header(struct block *file, enum redo_kind kind, const uint8_t id[REDO_ID], struct err *e)
+{
+	struct disk_header h;
+
+	memset(&h, 0, sizeof h);
+	le32_put(&h.begun, 1);
+	return header_write(file, &h, kind, REDO_OPEN, id, e);
+}
+
 int redo_file_write(struct block *file, struct redo_index *x, struct err *e)
 {
 	CLEANUP(strbuf_free) struct strbuf s = STRBUF_INIT;

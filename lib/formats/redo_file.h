@@ -53,7 +53,7 @@ struct redo_sum {
 struct redo_index {
 	enum redo_kind kind;
 	enum redo_counts counts;
-	bool begun; /* the image was written to since it counts */
+	bool begun; /* the image was written to since it counts; with REDO_OPEN: what was in it is in the image */
 	uint8_t id[REDO_ID];
 	struct redo_image *disks;
 	size_t ndisks;
@@ -84,6 +84,8 @@ int redo_file_write(struct block *file, struct redo_index *x, struct err *e);
 int redo_file_begun(struct block *file, struct err *e);
 /* The header of a file that holds nothing yet, or nothing any more.  Not stable before a flush. */
 int redo_file_open_header(struct block *file, enum redo_kind kind, const uint8_t id[REDO_ID], struct err *e);
+/* The same where what counted in it is in the images, which is told to who finds the file. */
+int redo_file_done_header(struct block *file, enum redo_kind kind, const uint8_t id[REDO_ID], struct err *e);
 /*
  * Reads and judges.  ERR_CORRUPT: it is none, or damaged; x->counts is 0 then if not even the header is right.  With REDO_OPEN the
  * index is empty.  The data are not looked at: see redo_file_check().

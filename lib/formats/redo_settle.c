@@ -387,6 +387,7 @@ static int complete(struct block *b, struct redo_found *f, struct redo_index *x,
 static int settle_writer(struct block *b, struct redo_found *f, struct redo_index *x, enum verdict v, const char *why,
 			 struct err *e)
 {
+	bool done;
 	int rc = 0;
 
 	switch (v) {
@@ -396,9 +397,12 @@ static int settle_writer(struct block *b, struct redo_found *f, struct redo_inde
 		return err_set(e, ERR_CORRUPT, "a change of it was interrupted and cannot be completed: %s; if the image is right "
 			       "as it is, remove %s", why, f->path);
 	case NOT_COUNTING:
+		done = x->counts == REDO_OPEN && x->begun;
 		rc = journal_drop(f, x, e);
-		return rc < 0 ? rc : say(b, e, alloc_printf("%s: a change that was interrupted before it counted is dropped",
-							    b->name));
+		return rc < 0 ? rc : say(b, e, alloc_printf(done ? "%s: the last change of it is complete; what was begun after "
+								   "it, if anything, is dropped"
+								 : "%s: a change that was interrupted before it counted is "
+								   "dropped", b->name));
 	case STALE:
 		rc = journal_drop(f, x, e);
 		return rc < 0 ? rc : say(b, e, alloc_printf("%s: a change that was interrupted is dropped: %s", b->name, why));

@@ -91,7 +91,7 @@ static void killed_writing_image(unsigned long nth)
 	killed_at("a", "raw", false, nth);
 }
 
-/* 1 the header, 2 to 5 data, 6 and 7 index and flush, 8 and 9 "it counts" and flush, 10 "it has begun" */
+/* 1 the header, 2 to 5 data, 6 and 7 index and flush, 8 and 9 "it counts", 10 "it has begun", 11 and 12 "it is done" */
 static void killed_writing_journal(unsigned long nth)
 {
 	killed_at("a", "raw", true, nth);
@@ -203,6 +203,18 @@ START_TEST(a_change_that_does_not_count_yet_is_dropped)
 	ck_assert_str_eq(notice, "");
 	ck_assert_int_eq(byte_at("a", BLOCK_WRITE, 0), 'o');
 	ck_assert_str_eq(notice, "a: a change that was interrupted before it counted is dropped");
+	ck_assert_uint_eq(nfiles(), 1);
+}
+END_TEST
+
+START_TEST(a_change_that_is_complete_but_for_its_journal_is_told_so)
+{
+	make_a();
+	killed_writing_journal(12);
+	ck_assert_int_eq(byte_at("a", 0, 3 * 65536), 'n');
+	ck_assert_str_eq(notice, "");
+	ck_assert_int_eq(byte_at("a", BLOCK_WRITE, 3 * 65536), 'n');
+	ck_assert_str_eq(notice, "a: the last change of it is complete; what was begun after it, if anything, is dropped");
 	ck_assert_uint_eq(nfiles(), 1);
 }
 END_TEST
@@ -467,7 +479,8 @@ END_TEST
 TEST_MAIN("redo_settle", a_reader_sees_the_change_and_writes_nothing, a_link_leads_to_the_same_journal,
 	  an_image_that_was_replaced_is_left_alone,
 	  an_image_that_was_moved_with_its_journal_is_completed, a_change_that_counts_but_has_not_begun_is_completed,
-	  a_change_that_does_not_count_yet_is_dropped, an_image_that_was_written_to_before_anything_was_applied_is_left_alone,
+	  a_change_that_does_not_count_yet_is_dropped, a_change_that_is_complete_but_for_its_journal_is_told_so,
+	  an_image_that_was_written_to_before_anything_was_applied_is_left_alone,
 	  a_block_that_somebody_else_wrote_stops_it, a_change_of_which_nothing_is_left_is_dropped,
 	  a_block_that_power_cut_in_two_is_completed, another_format_or_size_is_not_written_to,
 	  a_journal_of_somebody_else_is_not_obeyed, while_its_owner_lives_it_is_nobody_elses,
