@@ -172,8 +172,6 @@ int virt_customize_begin(struct virt_customize *z)
 
 int virt_customize_end(struct virt_customize *z, int status)
 {
-	if (z->change && status == EXIT_DONE)
-		virt_customize_say(z, "Finishing off");
 	if (z->dry_run) {
 		dry_change_abandon(z->change);
 		z->change = NULL;
@@ -228,5 +226,7 @@ int virt_customize(int argc, char **argv)
 		rc = virt_customize_begin(&z);
 	if (rc == VIRT_GO_ON)
 		rc = customize_do(&z.job, z.change, &e) < 0 ? virt_customize_fail(&z, e.msg) : EXIT_DONE;
+	if (z.change && rc == EXIT_DONE)
+		virt_customize_say(&z, "Finishing off");
 	return virt_customize_end(&z, rc);
 }

@@ -44,7 +44,7 @@ static int op_readlink(struct tree *t, const char *path, struct strbuf *out, str
 }
 
 struct list_call {
-	int (*fn)(void *arg, const char *name, struct err *e);
+	int (*fn)(void *arg, const char *name, uint32_t type, struct err *e);
 	void *arg;
 };
 
@@ -52,11 +52,11 @@ static int list_one(void *arg, const struct vfs_dirent *d, struct err *e)
 {
 	const struct list_call *l = arg;
 
-	return l->fn(l->arg, d->name, e);
+	return l->fn(l->arg, d->name, d->type, e);
 }
 
-static int op_list(struct tree *t, const char *path, int (*fn)(void *arg, const char *name, struct err *e), void *arg,
-		   struct err *e)
+static int op_list(struct tree *t, const char *path, int (*fn)(void *arg, const char *name, uint32_t type, struct err *e),
+		   void *arg, struct err *e)
 {
 	struct list_call l = { fn, arg };
 	struct vfs_node n;

@@ -154,11 +154,12 @@ struct count {
 };
 
 /* Names begin with a number. */
-static int count_name(void *arg, const char *name, struct err *e)
+static int count_name(void *arg, const char *name, uint32_t type, struct err *e)
 {
 	struct count *c = arg;
 	unsigned n = 0;
 
+	(void)type;
 	(void)e;
 	for (size_t i = 0; i < 4 && isdigit((unsigned char)name[i]); i++)
 		n = n * 10 + (unsigned)(name[i] - '0');

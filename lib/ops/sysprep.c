@@ -15,12 +15,12 @@
 
 /* ---- what is more than removing files ---- */
 
-static int remove_backup(void *arg, const char *path, const struct fs_stat *st, struct err *e)
+static int remove_backup(void *arg, const char *path, uint32_t type, struct err *e)
 {
 	struct tree *t = arg;
 	size_t len = strlen(path);
 
-	if (!S_ISREG(st->mode) || !(path[len - 1] == '~' || (len > 4 && strcmp(path + len - 4, ".bak") == 0)))
+	if (type != S_IFREG || !(path[len - 1] == '~' || (len > 4 && strcmp(path + len - 4, ".bak") == 0)))
 		return 0;
 	return t->ops->remove(t, path, e);
 }
@@ -33,7 +33,7 @@ static int run_backup_files(struct sysprep_job *job, struct err *e)
 
 	for (size_t i = 0; i < ARRAY_LEN(folders) && rc == 0; i++)
 		if (tree_is_dir(t, folders[i]))
-			rc = tree_walk(t, folders[i], remove_backup, t, e);
+			rc = tree_walk_types(t, folders[i], remove_backup, t, e);
 	return rc;
 }
 
@@ -112,6 +112,19 @@ static int run_pacct(struct sysprep_job *job, struct err *e)
 	int rc = tree_glob(t, "/var/account/pacct", empty_file, t, e);
 
 	return rc < 0 ? rc : tree_glob(t, "/var/log/account/pacct", empty_file, t, e);
+}
+
+/* The number of the last at-job; its file stays, and has its owner. */
+static int run_cron(struct sysprep_job *job, struct err *e)
+{
+	static const char *const counts[] = { "/var/spool/cron/atjobs/.SEQ", "/var/spool/atjobs/.SEQ", "/var/spool/at/.SEQ" };
+	struct tree *t = job->customize.tree;
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(counts) && rc == 0; i++)
+		if (tree_is_file(t, counts[i]))
+			rc = tree_put(t, counts[i], "00000\n", 0600, e);
+	return rc;
 }
 
 static int run_fs_uuids(struct sysprep_job *job, struct err *e)
@@ -212,6 +225,7 @@ static const struct sysprep_op ops[] = {
 	{ "ca-certificates", "Remove CA certificates in the guest",
 	  FILES("-/etc/pki/CA/certs/*", "-/etc/pki/CA/crl/*", "-/etc/pki/CA/newcerts/*", "-/etc/pki/CA/private/*",
 		"-/etc/pki/tls/private/*", "-/etc/pki/tls/certs/[!c]*.crt", "-/etc/pki/tls/certs/c[!a]*.crt",
+		"-/etc/pki/tls/certs/ca[!-]*.crt",
 		"-/usr/local/share/ca-certificates/*") },
 	{ "cloud-init", "Remove what cloud-init knows of this machine, so that it begins anew",
 	  FILES("/var/lib/cloud/instance", "/var/lib/cloud/instances/*", "/var/lib/cloud/data/*",
@@ -224,8 +238,9 @@ static const struct sysprep_op ops[] = {
 	  FILES("-/var/spool/cron/*", "-/var/spool/cron/crontabs/*", "-/var/spool/cron/tabs/*",
 		"-/var/spool/cron/atjobs/*", "-/var/spool/cron/atspool/*", "-/var/spool/cron/lastrun/*",
 		"-/var/spool/at/*", "-/var/spool/at/spool/*", "-/var/spool/atjobs/*", "-/var/spool/atspool/*"),
-	  .by_default = true },
-	{ "customize", "Customize the guest", NULL, run_customize, .by_default = true, .any_system = true },
+	  run_cron, .by_default = true },
+	{ "customize", "Customize the guest", NULL, run_customize, .by_default = true, .any_system = true,
+	  .last = true },
 	{ "dhcp-client-state", "Remove DHCP client leases",
 	  FILES("/var/lib/dhclient/*", "/var/lib/dhcp/*", "/var/lib/NetworkManager/*.lease", "/var/lib/dhcpcd/*.lease"),
 	  .by_default = true },
@@ -234,7 +249,7 @@ static const struct sysprep_op ops[] = {
 	{ "firewall-rules", "Remove the firewall rules",
 	  FILES("/etc/sysconfig/iptables", "/etc/firewalld/services/*", "/etc/firewalld/zones/*") },
 	{ "flag-reconfiguration", "Flag the system for reconfiguration", NULL, run_flag },
-	{ "fs-uuids", "Change filesystem UUIDs", NULL, run_fs_uuids },
+	{ "fs-uuids", "Change filesystem UUIDs", NULL, run_fs_uuids, .last = true },
 	{ "ipa-client", "Remove the IPA files",
 	  FILES("/etc/ipa/ca.crt", "/etc/ipa/default.conf", "/var/lib/ipa-client/sysrestore/*",
 		"/var/lib/ipa-client/pki/*"),
@@ -244,7 +259,7 @@ static const struct sysprep_op ops[] = {
 	{ "kerberos-hostkeytab", "Remove the Kerberos host keytab file in the guest", FILES("/etc/krb5.keytab"),
 	  .by_default = true },
 	{ "logfiles", "Remove many log files from the guest", logs, .by_default = true },
-	{ "lvm-uuids", "Change LVM2 PV and VG UUIDs", NULL, run_lvm_uuids, .by_default = true },
+	{ "lvm-uuids", "Change LVM2 PV and VG UUIDs", NULL, run_lvm_uuids, .by_default = true, .last = true },
 	{ "machine-id", "Remove the local machine ID", NULL, run_machine_id_reset, .by_default = true },
 	{ "mail-spool", "Remove email from the local mail spool directory", FILES("-/var/spool/mail/*", "-/var/mail/*"),
 	  .by_default = true },
@@ -397,14 +412,17 @@ static int op_run(struct sysprep_job *job, const struct sysprep_op *op, struct e
 	return rc == 0 && op->run ? op->run(job, e) : rc;
 }
 
-int sysprep_run(struct sysprep_job *job, struct err *e)
+/* Those that are last, or the others. */
+static int run_some(struct sysprep_job *job, bool last, struct err *e)
 {
 	const char *type = job->customize.tree->os->type;
 	bool is_linux = type && strcmp(type, "linux") == 0;
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(ops) && rc == 0; i++) {
-		if (!job->choice.on[i] || (!is_linux && !ops[i].any_system) || (!ops[i].files && !ops[i].run))
+		if (!job->choice.on[i] || ops[i].last != last)
+			continue;
+		if ((!is_linux && !ops[i].any_system) || (!ops[i].files && !ops[i].run))
 			continue;
 		customize_say(&job->customize, "Performing \"%s\" ...", ops[i].name);
 		rc = op_run(job, &ops[i], e);
@@ -412,4 +430,11 @@ int sysprep_run(struct sysprep_job *job, struct err *e)
 			rc = err_in(e, rc, "%s", ops[i].name);
 	}
 	return rc;
+}
+
+int sysprep_run(struct sysprep_job *job, struct err *e)
+{
+	int rc = run_some(job, false, e);
+
+	return rc < 0 ? rc : run_some(job, true, e);
 }

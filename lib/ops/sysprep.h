@@ -19,6 +19,7 @@ struct sysprep_op {
 	bool by_default;
 	bool own;	  /* the peer's virt-sysprep does not have it */
 	bool any_system; /* not of Linux alone */
+	bool last;	  /* behind all others, which would take away what it makes */
 };
 #define SYSPREP_OPS 64
 /* NULL past the end; by name. */

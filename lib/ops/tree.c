@@ -86,20 +86,24 @@ int tree_make_parents(struct tree *t, const char *path, struct err *e)
 
 /* ---- names ---- */
 
+struct entry {
+	char *name;
+	uint32_t type; /* S_IFMT bits, 0: unknown */
+};
 struct names {
-	char **items;
+	struct entry *items;
 	size_t n, bytes;
 };
 
 static void names_free(struct names *n)
 {
 	for (size_t i = 0; i < n->n; i++)
-		free(n->items[i]);
+		free(n->items[i].name);
 	free(n->items);
 	*n = (struct names){ NULL, 0, 0 };
 }
 
-static int name_add(void *arg, const char *name, struct err *e)
+static int name_add(void *arg, const char *name, uint32_t type, struct err *e)
 {
 	struct names *n = arg;
 
@@ -107,19 +111,19 @@ static int name_add(void *arg, const char *name, struct err *e)
 	if (n->bytes > LIMIT_DIR_BYTES)
 		return err_set(e, ERR_LIMIT, "a folder has too many names");
 	if ((n->n & (n->n - 1)) == 0) {
-		char **items = alloc_resize(n->items, n->n ? n->n * 2 : 1, sizeof *items);
+		struct entry *items = alloc_resize(n->items, n->n ? n->n * 2 : 1, sizeof *items);
 
 		if (!items)
 			return err_nomem(e);
 		n->items = items;
 	}
-	n->items[n->n] = alloc_strdup(name);
-	return n->items[n->n] ? (n->n++, 0) : err_nomem(e);
+	n->items[n->n] = (struct entry){ alloc_strdup(name), type };
+	return n->items[n->n].name ? (n->n++, 0) : err_nomem(e);
 }
 
 static int by_bytes(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
 static int names_read(struct tree *t, const char *dir, struct names *out, struct err *e)
@@ -179,9 +183,9 @@ static int glob_below(const struct glob *g, const char *dir, const char *rest, s
 	for (size_t i = 0; i < names.n && rc == 0; i++) {
 		CLEANUP(free_ptr) char *path = NULL;
 
-		if (fnmatch(part, names.items[i], FNM_PERIOD) != 0)
+		if (fnmatch(part, names.items[i].name, FNM_PERIOD) != 0)
 			continue;
-		path = alloc_printf("%s/%s", dir, names.items[i]);
+		path = alloc_printf("%s/%s", dir, names.items[i].name);
 		if (!path)
 			return err_nomem(e);
 		if (last)
@@ -221,39 +225,69 @@ int tree_glob_homes(struct tree *t, const char *pattern, int (*fn)(void *arg, co
 
 /* ---- walking ---- */
 
+struct find {
+	struct tree *t;
+	int (*fn)(void *arg, const char *path, uint32_t type, struct err *e);
+	void *arg;
+};
+
+static int find_at(const struct find *f, const char *path, uint32_t type, unsigned depth, struct err *e)
+{
+	CLEANUP(names_free) struct names names = { NULL, 0, 0 };
+	int rc = 0;
+
+	if (!type) {
+		struct fs_stat st;
+
+		rc = f->t->ops->stat(f->t, path, false, &st, e);
+		if (rc < 0)
+			return rc;
+		type = st.mode & S_IFMT;
+	}
+	if (type == S_IFDIR) {
+		if (depth >= LIMIT_TREE_DEPTH)
+			return err_set(e, ERR_LIMIT, "folders lie more than %d deep", LIMIT_TREE_DEPTH);
+		rc = names_read(f->t, path, &names, e);
+	}
+	for (size_t i = 0; i < names.n && rc == 0; i++) {
+		const struct entry *x = &names.items[i];
+		CLEANUP(free_ptr) char *below = alloc_printf("%s/%s", strcmp(path, "/") == 0 ? "" : path, x->name);
+
+		rc = below ? find_at(f, below, x->type, depth + 1, e) : err_nomem(e);
+	}
+	return rc < 0 ? rc : f->fn(f->arg, path, type, e);
+}
+
+int tree_walk_types(struct tree *t, const char *path, int (*fn)(void *arg, const char *path, uint32_t type, struct err *e),
+		    void *arg, struct err *e)
+{
+	const struct find f = { t, fn, arg };
+
+	return find_at(&f, path, 0, 0, e);
+}
+
 struct walk {
 	struct tree *t;
 	int (*fn)(void *arg, const char *path, const struct fs_stat *st, struct err *e);
 	void *arg;
 };
 
-static int walk_at(const struct walk *w, const char *path, unsigned depth, struct err *e)
+static int walk_one(void *arg, const char *path, uint32_t type, struct err *e)
 {
-	CLEANUP(names_free) struct names names = { NULL, 0, 0 };
+	const struct walk *w = arg;
 	struct fs_stat st;
 	int rc = w->t->ops->stat(w->t, path, false, &st, e);
 
-	if (rc < 0)
-		return rc;
-	if (S_ISDIR(st.mode)) {
-		if (depth >= LIMIT_TREE_DEPTH)
-			return err_set(e, ERR_LIMIT, "folders lie more than %d deep", LIMIT_TREE_DEPTH);
-		rc = names_read(w->t, path, &names, e);
-	}
-	for (size_t i = 0; i < names.n && rc == 0; i++) {
-		CLEANUP(free_ptr) char *below = alloc_printf("%s/%s", strcmp(path, "/") == 0 ? "" : path, names.items[i]);
-
-		rc = below ? walk_at(w, below, depth + 1, e) : err_nomem(e);
-	}
+	(void)type;
 	return rc < 0 ? rc : w->fn(w->arg, path, &st, e);
 }
 
 int tree_walk(struct tree *t, const char *path, int (*fn)(void *arg, const char *path, const struct fs_stat *st, struct err *e),
 	      void *arg, struct err *e)
 {
-	const struct walk w = { t, fn, arg };
+	struct walk w = { t, fn, arg };
 
-	return walk_at(&w, path, 0, e);
+	return tree_walk_types(t, path, walk_one, &w, e);
 }
 
 /* ---- texts of lines ---- */

@@ -31,9 +31,9 @@ struct tree_ops {
 	/* At most len bytes of a regular file; *got is less only at its end. */
 	int (*pread)(struct tree *t, const char *path, void *buf, size_t len, uint64_t off, size_t *got, struct err *e);
 	int (*readlink)(struct tree *t, const char *path, struct strbuf *out, struct err *e);
-	/* Names but "." and "..", in any order. */
-	int (*list)(struct tree *t, const char *path, int (*fn)(void *arg, const char *name, struct err *e), void *arg,
-		    struct err *e);
+	/* Names but "." and "..", in any order; type: S_IFMT bits, 0: unknown until it is asked for. */
+	int (*list)(struct tree *t, const char *path, int (*fn)(void *arg, const char *name, uint32_t type, struct err *e),
+		    void *arg, struct err *e);
 	/* As change_write_file(): a file that is there keeps what it has unless owner says else. */
 	int (*write)(struct tree *t, const char *path, const void *bytes, size_t len, const struct tree_owner *owner,
 		     struct err *e);
@@ -91,9 +91,12 @@ int tree_glob(struct tree *t, const char *pattern, int (*fn)(void *arg, const ch
 int tree_glob_homes(struct tree *t, const char *pattern, int (*fn)(void *arg, const char *path, struct err *e), void *arg,
 		    struct err *e);
 /*
- * Calls fn for what lies at a path and below, what is in a folder before the folder itself; symlinks are not followed.  Deeper than
- * LIMIT_TREE_DEPTH is ERR_LIMIT.
+ * Calls fn for what lies at a path and below with its kind (S_IFMT bits), what is in a folder before the folder itself; symlinks
+ * are not followed.  Deeper than LIMIT_TREE_DEPTH is ERR_LIMIT.  Costs a question a folder where folders tell what is in them.
  */
+int tree_walk_types(struct tree *t, const char *path, int (*fn)(void *arg, const char *path, uint32_t type, struct err *e),
+		    void *arg, struct err *e);
+/* The same, with all that is known of each. */
 int tree_walk(struct tree *t, const char *path, int (*fn)(void *arg, const char *path, const struct fs_stat *st, struct err *e),
 	      void *arg, struct err *e);
 

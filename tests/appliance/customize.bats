@@ -94,7 +94,8 @@ unchanged()
 	guest
 	run -1 drydock sysprep --check -f raw g.img
 	[ "$output" = '/etc/ssh/ssh_host_rsa_key: a host key of ssh' ]
-	drydock sysprep -f raw -q --append-line=/etc/motd:template g.img
+	drydock sysprep -f raw -q --append-line=/etc/motd:template --write=/tmp/made:stays g.img
+	[ "$(drydock cat -f raw g.img:/tmp/made)" = stays ]
 	run -0 drydock sysprep --check -f raw g.img
 	[ -z "$output" ]
 	[ "$(drydock cat -f raw g.img:/etc/motd)" = template ]

@@ -141,8 +141,8 @@ static inline int host_readlink(struct tree *t, const char *path, struct strbuf 
 	return 0;
 }
 
-static inline int host_list(struct tree *t, const char *path, int (*fn)(void *arg, const char *name, struct err *e), void *arg,
-			    struct err *e)
+static inline int host_list(struct tree *t, const char *path,
+			    int (*fn)(void *arg, const char *name, uint32_t type, struct err *e), void *arg, struct err *e)
 {
 	int fd = host_fd(t, path, O_RDONLY | O_DIRECTORY, e), rc = 0;
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
@@ -151,7 +151,7 @@ static inline int host_list(struct tree *t, const char *path, int (*fn)(void *ar
 		return fd;
 	for (struct dirent *x; rc == 0 && (x = readdir(d));)
 		if (strcmp(x->d_name, ".") != 0 && strcmp(x->d_name, "..") != 0)
-			rc = fn(arg, x->d_name, e);
+			rc = fn(arg, x->d_name, DTTOIF(x->d_type), e);
 	closedir(d);
 	return rc;
 }
