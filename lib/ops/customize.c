@@ -35,12 +35,12 @@ static const struct customize_op ops[] = {
 	  run_firstboot },
 	{ "firstboot-command", "COMMAND", "run a command at the next start, once", "Installing firstboot command: %a",
 	  take_command, run_firstboot_command },
-	{ "firstboot-install", "PKG,...", "install packages at the next start", "Installing firstboot packages: %a",
+	{ "firstboot-install", "PKG,...", "install packages at the next start", "Installing firstboot packages: %p",
 	  take_packages, run_firstboot_install },
 	{ "hostname", "NAME", "set the host name", "Setting the hostname: %a", take_word, run_hostname },
-	{ "install", "PKG,...", "install packages by the guest's own package manager", "Installing packages: %a",
+	{ "install", "PKG,...", "install packages by the guest's own package manager", "Installing packages: %p",
 	  take_packages, run_install, .machine = true },
-	{ "link", "TARGET:LINK[:LINK...]", "make symbolic links", "Linking: %b -> %a", take_link, run_link,
+	{ "link", "TARGET:LINK[:LINK...]", "make symbolic links", NULL, take_link, run_link,
 	  .split = true },
 	{ "machine-id", "random|empty|ID", "set the machine id, or have another one made at the next start",
 	  "Setting the machine ID: %a", take_word, run_machine_id, .own = true },
@@ -69,7 +69,7 @@ static const struct customize_op ops[] = {
 	{ "truncate", "FILE", "empty a file", "Truncating: %a", take_path, run_truncate },
 	{ "truncate-recursive", "PATH", "empty all files of a tree", "Recursively truncating: %a", take_path,
 	  run_truncate_recursive },
-	{ "uninstall", "PKG,...", "remove packages", "Uninstalling packages: %a", take_packages, run_uninstall,
+	{ "uninstall", "PKG,...", "remove packages", "Uninstalling packages: %p", take_packages, run_uninstall,
 	  .machine = true },
 	{ "update", NULL, "update all packages", "Updating packages", NULL, run_update, .machine = true },
 	{ "upload", "FILE:DEST", "copy a file of the host to a file or into a folder", "Uploading: %a to %b",
@@ -196,7 +196,7 @@ static int command_take(struct customize *z, char *line, struct err *e)
 	return customize_add(z, line, *arg ? arg : NULL, e);
 }
 
-/* Joins lines at a backslash before their end; blanks at the beginning of what follows are left out. */
+/* A backslash before the end of a line makes that end, and the line behind it as it is, a part of the argument. */
 static int commands_take(struct customize *z, const char *path, struct err *e)
 {
 	CLEANUP(locked_free) struct locked all = LOCKED_INIT;
@@ -214,13 +214,15 @@ static int commands_take(struct customize *z, const char *path, struct err *e)
 
 		i += len + (newline != NULL);
 		number++;
-		while (len && (*p == ' ' || *p == '\t')) {
+		while (!line.len && len && (*p == ' ' || *p == '\t')) {
 			p++;
 			len--;
 		}
 		strbuf_add(&line, p, more ? len - 1 : len);
-		if (more && i < all.len)
+		if (more && i < all.len) {
+			strbuf_putc(&line, '\n');
 			continue;
+		}
 		if (line.failed)
 			return err_nomem(e);
 		if (line.len && line.s[0] != '#')
@@ -263,6 +265,7 @@ void customize_say(struct customize_job *job, const char *fmt, ...)
 	job->say(job->arg, line.s);
 }
 
+/* %a and %b: the parts of the argument; %p: a list of packages, with blanks between. */
 static void say_item(struct customize_job *job, const struct customize_item *item)
 {
 	CLEANUP(strbuf_free) struct strbuf line = STRBUF_INIT;
@@ -270,7 +273,11 @@ static void say_item(struct customize_job *job, const struct customize_item *ite
 	for (const char *p = item->op->say; p && *p; p++) {
 		const char *part = p[0] == '%' && p[1] == 'a' ? item->a : p[0] == '%' && p[1] == 'b' ? item->b : NULL;
 
-		if (part) {
+		if (p[0] == '%' && p[1] == 'p') {
+			for (const char *a = item->a; *a; a++)
+				strbuf_putc(&line, *a == ',' ? ' ' : *a);
+			p++;
+		} else if (part) {
 			strbuf_puts(&line, part);
 			p++;
 		} else {

@@ -341,8 +341,12 @@ int run_link(struct customize_job *job, const struct customize_item *item, struc
 	for (const char *p = item->b; *p;) {
 		size_t len = strcspn(p, ":");
 		CLEANUP(free_ptr) char *link = alloc_strndup(p, len);
-		int rc = link ? job->tree->ops->symlink(job->tree, link, item->a, e) : err_nomem(e);
+		int rc;
 
+		if (!link)
+			return err_nomem(e);
+		customize_say(job, "Linking: %s -> %s", link, item->a);
+		rc = job->tree->ops->symlink(job->tree, link, item->a, e);
 		if (rc < 0)
 			return rc;
 		p += len + (p[len] == ':');

@@ -125,6 +125,7 @@ int settings_hostname(struct tree *t, const char *name, struct err *e)
 	static const char *const pld[] = { "pldlinux", NULL };
 	CLEANUP(free_ptr) char *quoted = alloc_printf("\"%s\"", name);
 	bool old_redhat;
+	int rc;
 
 	if (!quoted)
 		return err_nomem(e);
@@ -147,7 +148,9 @@ int settings_hostname(struct tree *t, const char *name, struct err *e)
 	/* A file in /etc/HOSTNAME is a link to the other one since openSUSE 13. */
 	if (is_distro(t, suse) && !tree_has(t, "/etc/hostname"))
 		return put_line(t, "/etc/HOSTNAME", name, e);
-	return etc_hostname(t, name, e);
+	rc = etc_hostname(t, name, e);
+	/* The name that desktops show. */
+	return rc == 0 && is_distro(t, redhat) ? set_value(t, "/etc/machine-info", "PRETTY_HOSTNAME", name, e) : rc;
 }
 
 /* ---- the time zone ---- */

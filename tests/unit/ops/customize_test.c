@@ -123,9 +123,9 @@ END_TEST
 START_TEST(operations_come_from_files)
 {
 	guest();
-	ck_assert_int_eq(system("printf '# x\\n\\nwrite /etc/a:1\\nappend-line /etc/a:\\\\\\n   two\\n' >ops"), 0);
+	ck_assert_int_eq(system("printf '# x\\n\\nwrite /etc/a:1\\nappend-line /etc/a:two \\\\\\n  of it\\n' >ops"), 0);
 	ok(DID("commands-from-file ops"));
-	ck_assert_str_eq(host_get(&h, "/etc/a"), "1\ntwo\n");
+	ck_assert_str_eq(host_get(&h, "/etc/a"), "1\ntwo \n  of it\n");
 	ck_assert_int_eq(system("printf 'write /etc/a:1\\nno such\\n' >ops"), 0);
 	fails(DID("commands-from-file ops"), ERR_USAGE);
 	ck_assert_str_eq(e.msg, "commands-from-file: ops: line 2: there is no operation \"no\"");
