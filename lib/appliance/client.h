@@ -246,9 +246,12 @@ enum client_fsck {
 /* Of a filesystem that is not mounted; nothing is written unless `mend`. */
 int client_fsck(struct client *c, const char *device, const char *type, bool mend, enum client_fsck *found,
 		struct strbuf *said, struct err *e);
-/* The same of one that was just unmounted: not all of it is looked at.  ERR_UNSUPPORTED: its tools look at all or nothing. */
-int client_fsck_quick(struct client *c, const char *device, const char *type, enum client_fsck *found, struct strbuf *said,
-		      struct err *e);
+/*
+ * The same of one that was just unmounted: not all of it is looked at, unless it is `small`.  ERR_UNSUPPORTED: its tools look at
+ * all or nothing, or are not there.
+ */
+int client_fsck_quick(struct client *c, const char *device, const char *type, bool small, enum client_fsck *found,
+		      struct strbuf *said, struct err *e);
 /*
  * Makes the filesystem as large as its device, or `size` bytes where that is not 0 and the filesystem knows how.  btrfs and
  * xfs are mounted for it; it must not be mounted already.

@@ -194,13 +194,16 @@ static int judge_plain(int status, enum client_fsck *found)
 static const struct checker {
 	const char *type;
 	const char *look[5], *mend[5]; /* mend: none, it cannot */
-	const char *quick[5];	       /* of one that was just unmounted: seconds at most; none, there is no such tool */
+	const char *quick[6];	       /* of one that was just unmounted: seconds at most; none, there is no such tool */
+	bool only_small;	       /* the quick one looks at all there is */
 } checkers[] = {
 	{ "ext2", { "e2fsck", "-f", "-n" }, { "e2fsck", "-f", "-y" }, { "e2fsck", "-n" } },
 	{ "ext3", { "e2fsck", "-f", "-n" }, { "e2fsck", "-f", "-y" }, { "e2fsck", "-n" } },
 	{ "ext4", { "e2fsck", "-f", "-n" }, { "e2fsck", "-f", "-y" }, { "e2fsck", "-n" } },
-	{ "xfs", { "xfs_repair", "-n" }, { "xfs_repair" } },
-	{ "btrfs", { "btrfs", "check", "--readonly" }, { NULL } },
+	/* Without its dozens of threads, which cost more than they find: 0.1 s where 64 inodes are in use, 0.8 s with 15000. */
+	{ "xfs", { "xfs_repair", "-n" }, { "xfs_repair" }, { "xfs_repair", "-n", "-P", "-o", "phase2_threads=1" }, true },
+	/* 0.1 s of an empty one, 0.8 s of 670 MB in 15000 files. */
+	{ "btrfs", { "btrfs", "check", "--readonly" }, { NULL }, { "btrfs", "check", "--readonly" }, true },
 	{ "vfat", { "fsck.vfat", "-n" }, { "fsck.vfat", "-a", "-w" }, { "fsck.vfat", "-n" } },
 	{ "exfat", { "fsck.exfat", "-n" }, { "fsck.exfat", "-y" }, { "fsck.exfat", "-n" } },
 	{ "ntfs", { "ntfsfix", "-n" }, { "ntfsfix" }, { "ntfsfix", "-n" } },
@@ -221,7 +224,7 @@ static int run_checker(struct client *c, const char *device, const struct checke
 {
 	CLEANUP(strbuf_free) struct strbuf path = STRBUF_INIT;
 	const bool tells = c->progress && is_ext(k->type);
-	const char *argv[8] = { NULL };
+	const char *argv[ARRAY_LEN(k->quick) + 2] = { NULL };
 	int status = 0;
 	size_t n = 0;
 	int rc = find_device(c, device, &path, e);
@@ -262,15 +265,20 @@ int client_fsck(struct client *c, const char *device, const char *type, bool men
 	return run_checker(c, device, k, mend ? k->mend : k->look, mend, found, said ? said : &own, e);
 }
 
-int client_fsck_quick(struct client *c, const char *device, const char *type, enum client_fsck *found, struct strbuf *said,
-		      struct err *e)
+int client_fsck_quick(struct client *c, const char *device, const char *type, bool small, enum client_fsck *found,
+		      struct strbuf *said, struct err *e)
 {
 	CLEANUP(strbuf_free) struct strbuf own = STRBUF_INIT;
 	const struct checker *k = checker_find(type);
+	int rc;
 
-	if (!k || !k->quick[0])
+	if (!k || !k->quick[0] || (k->only_small && !small))
 		return err_set(e, ERR_UNSUPPORTED, "no filesystem of type \"%s\" can be checked quickly", type);
-	return run_checker(c, device, k, k->quick, false, found, said ? said : &own, e);
+	rc = run_checker(c, device, k, k->quick, false, found, said ? said : &own, e);
+	/* Of an appliance that was built where these tools are not installed. */
+	if (rc == -ERR_NOT_FOUND && k->only_small)
+		return err_set(e, ERR_UNSUPPORTED, "there is no %s", k->quick[0]);
+	return rc;
 }
 
 /* ---- resizing ---- */

@@ -216,6 +216,18 @@ in_machine()
 	grep -qx 'all clean' out
 }
 
+@test "a small xfs is looked at as a whole before it is committed: one that was damaged stays as it is" {
+	requires mkfs.xfs xfs_db
+	truncate -s 320M x.img
+	mkfs.xfs -q x.img
+	drydock mkdir --format=raw -m /dev/sda x.img:/new
+	xfs_repair -n x.img 2>/dev/null
+	xfs_db -x -c 'agi 1' -c 'write freecount 7' x.img
+	before=$(sha256sum <x.img)
+	fails_with 1 'xfs is not clean after it was changed: agi_freecount 7' drydock mkdir --format=raw -m /dev/sda x.img:/more
+	[ "$(sha256sum <x.img)" = "$before" ]
+}
+
 @test "subvolumes of btrfs" {
 	requires mkfs.btrfs btrfs
 	truncate -s 128M b.img
