@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 #
 # change.bats - guests are changed: all of a change reaches the image, or nothing of it; on every kind of volume and filesystem.
-# DRYDOCK_KILLS (4) is how often a change is killed at a random moment.
+# kills.bats kills them.
 load ../cli/helpers
 load guests
 
@@ -310,56 +310,6 @@ in_machine()
 	[[ $stderr == *'No space left on device'* ]]
 	[ "$after" = "$before" ]
 	[ "$files" = g.qcow2 ]
-}
-
-# The processes that a command has begun, those below last.
-below()
-{
-	local pid
-
-	for pid in $(pgrep -P "$1"); do
-		echo "$pid"
-		below "$pid"
-	done
-}
-
-# kill_some WHO: `command` is begun and WHO of it is killed at a random moment; then the image is the old or the new one.
-kill_some()
-{
-	local i pid end old new content
-
-	old=$(drydock cat g.qcow2:/etc/hostname)
-	for ((i = 0; i < ${DRYDOCK_KILLS:-4}; i++)); do
-		new=host$i-$RANDOM
-		"$DRYDOCK" write --content="$new" g.qcow2:/etc/hostname 2>killed &
-		pid=$!
-		sleep "0.$(printf '%03d' $((RANDOM % 450)))"
-		case $1 in
-		command) kill -9 "$pid" 2>/dev/null || : ;;
-		machine)
-			end=$(below "$pid" | tail -n 1)
-			[ -z "$end" ] || kill -9 "$end" 2>/dev/null || :
-			;;
-		esac
-		wait "$pid" && old=$new
-		content=$(drydock cat g.qcow2:/etc/hostname)
-		[ "$content" = "$old" ] || [ "$content" = "$new" ]
-		old=$content
-	done
-	# The next one that writes finds nothing in its way.
-	drydock write --content=last g.qcow2:/etc/hostname
-	[ "$(drydock cat g.qcow2:/etc/hostname)" = last ]
-	is_clean g.qcow2
-}
-
-@test "a command that is killed at any moment leaves the old image or the new one" {
-	requires pgrep
-	kill_some command
-}
-
-@test "a machine that is killed at any moment leaves the old image or the new one" {
-	requires pgrep
-	kill_some machine
 }
 
 # tool [VOLUME PATH]... <WORDS: changes g.qcow2 by these; what it answers is in the file `said`.
