@@ -11,6 +11,8 @@ PATH=$PATH:/sbin:/usr/sbin
 export recorded; recorded=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/recorded/windows.bash
 . "$recorded/windows.bash"
+# shellcheck source=tests/recorded/changed.bash
+. "$recorded/changed.bash"
 
 guests()
 {
