@@ -112,7 +112,7 @@ static int flush(struct guest_tar *t)
 
 	if (t->out.failed)
 		return stop(t, "out of memory");
-	err = io_write(t->fd, t->out.s, t->out.len);
+	err = t->send ? t->send(t->send_arg, t->out.s, t->out.len) : io_write(t->fd, t->out.s, t->out.len);
 	t->written += t->out.len;
 	strbuf_reset(&t->out);
 	return err ? stop(t, strerror(err)) : 0;
@@ -363,6 +363,8 @@ static int put(struct guest_tar *t, const struct dry_entry *ent)
 	};
 	struct dry_error e = { .code = DRY_OK };
 
+	if (t->no_devices && (S_ISCHR(st->mode) || S_ISBLK(st->mode)))
+		return 0;
 	if (!type_of(st->mode, &m.type)) {
 		e = (struct dry_error){ .msg = "left out: an archive holds no socket" };
 		if (!S_ISSOCK(st->mode))

@@ -14,9 +14,13 @@ struct guest_tar {
 	bool ntfs_xattrs; /* system.ntfs_* too, which only NTFS has */
 	bool times;	 /* when files were read and changed, too */
 	bool one_fs;
+	bool no_devices; /* they are left out, as sockets are */
 	const struct opt_list *exclude; /* patterns; see guest_tar_excluded() */
 	/* where it goes: a file has a temporary name in its folder until it is whole */
 	int fd;
+	/* In place of a file: takes the archive's bytes; 0 or an errno. */
+	int (*send)(void *arg, const void *bytes, size_t len);
+	void *send_arg;
 	const char *fd_name, *name;
 	int folder; /* -1: written in place */
 	char temporary[300];
