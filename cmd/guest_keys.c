@@ -47,7 +47,7 @@ int guest_keys_load(struct guest_keys *k, struct dry_error *e)
 		if (rc < 0)
 			return rc;
 	}
-	if (k->ask && !k->from_stdin) {
+	if ((k->ask || k->later) && !k->from_stdin) {
 		k->tty = tty_open();
 		k->has_tty = k->tty >= 0;
 	}
@@ -75,6 +75,8 @@ static int ask_one(void *arg, const char *image, const char *volume, const char 
 	int rc = 0;
 
 	(void)uuid;
+	if (k->silent)
+		return 0;
 	if (k->has_tty)
 		rc = nth < (k->peer ? 1 : TRIES) ? ask_terminal(k, image, volume, nth, buf, size, len) : 0;
 	else if (is_stdin && nth == 0)

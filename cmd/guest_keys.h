@@ -11,6 +11,8 @@ struct guest_keys {
 	struct opt_list selectors;
 	bool from_stdin, echo;
 	bool ask;	  /* at the terminal, for what no key was given for */
+	bool later;	  /* the terminal is opened, but nobody is asked by this */
+	bool silent;	  /* nobody is asked any more */
 	const char *peer; /* called by this name: it prompts and falls back to standard input as the peer does; NULL: not */
 	struct dry_keys *keys;
 	bool has_tty;
