@@ -18,6 +18,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Ctrl-C: what is sent from the host ends there.  The one thing a signal handler can reach. */
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
 struct server {
 	int fd;
 	struct host_end end; /* of the answer at work */
@@ -48,8 +57,12 @@ static bool answer_end(struct server *s)
 static bool answer_file(struct server *s, int fd, const char *name)
 {
 	for (;;) {
-		ssize_t n = read(fd, s->buf, HOST_FRAME_MAX);
+		ssize_t n = interrupted ? -1 : read(fd, s->buf, HOST_FRAME_MAX);
 
+		if (interrupted) {
+			fail(s, DRY_CANCELED, 0, "%s: interrupted", name);
+			return true;
+		}
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -228,6 +241,7 @@ static bool edit_file(struct server *s, const char *path, const char *copy)
 		return true;
 	}
 	wait_for(s, start(s, command.s, path, -1, -1));
+	interrupted = 0; /* the key was the editor's */
 	if (s->end.code)
 		return true;
 	if (s->end.status) {
@@ -301,6 +315,10 @@ static bool send_bytes(void *arg, const void *bytes, size_t len)
 	while (len) {
 		const size_t n = MIN_OF(len, HOST_FRAME_MAX);
 
+		if (interrupted && !s->end.code)
+			fail(s, DRY_CANCELED, 0, "interrupted");
+		if (s->end.code)
+			return true;
 		if (!host_send(s->fd, HOST_DATA, p, n))
 			return false;
 		p += n;
@@ -356,6 +374,7 @@ static bool serve_setenv(struct server *s, const char *name, size_t len)
 static bool serve_one(struct server *s, enum host_frame kind, char *words, size_t len)
 {
 	s->end = (struct host_end){ .code = DRY_OK };
+	interrupted = 0;
 	switch (kind) {
 	case HOST_OPEN:
 		return serve_open(s, words);
@@ -385,11 +404,12 @@ static bool serve_one(struct server *s, enum host_frame kind, char *words, size_
 _Noreturn void host_serve(int fd)
 {
 	struct server s = { .fd = fd, .buf = alloc_bytes(HOST_FRAME_MAX) };
+	const struct sigaction on = { .sa_handler = on_interrupt };
 	enum host_frame kind;
 	size_t len;
 
-	/* The terminal's keys are for the program at work there. */
-	signal(SIGINT, SIG_IGN);
+	/* The terminal's keys are for the program at work there; what is asked meanwhile is answered all the same. */
+	sigaction(SIGINT, &on, NULL);
 	signal(SIGQUIT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	while (s.buf && host_receive(fd, &kind, &len)) {
