@@ -1513,6 +1513,14 @@ DRY_API int dry_change_unmount(struct dry_change *c, const char *path, struct dr
  * partitions or filesystems.  Nothing may be mounted.
  */
 DRY_API int dry_change_rescan(struct dry_change *c, struct dry_error *e);
+/*
+ * Opens an encrypted volume (LUKS) in the machine by a key.  What is inside is among dry_guest_volumes() when the key is one of
+ * the guest's and dry_change_rescan() has looked.  DRY_POLICY: the key opens nothing.
+ */
+DRY_API int dry_change_unlock(struct dry_change *c, const char *volume, const void *key, size_t len, bool readonly,
+			      struct dry_error *e);
+/* Closes it there again. */
+DRY_API int dry_change_lock(struct dry_change *c, const char *volume, struct dry_error *e);
 /* All that was written so far reaches the journal. */
 DRY_API int dry_change_sync(struct dry_change *c, struct dry_error *e);
 

@@ -494,6 +494,45 @@ int dry_change_rescan(struct dry_change *c, struct dry_error *error)
 	return rc < 0 ? rc : guest_rescan(c->g, e);
 }
 
+/* An encrypted volume, and the name under which the machine knows what is inside. */
+static int locked_volume(struct dry_change *c, const char *volume, const struct content **out, struct strbuf *name, struct err *e)
+{
+	const struct content *it = contents_find(&c->g->contents, volume);
+	int rc = changing(c, e);
+
+	if (rc < 0)
+		return rc;
+	if (!it)
+		return err_set(e, ERR_NOT_FOUND, "no volume \"%s\"", volume);
+	if (!it->id.type || strcmp(it->id.type, "crypto_LUKS") != 0)
+		return err_set(e, ERR_USAGE, "%s is not encrypted by LUKS", volume);
+	strbuf_printf(name, "luks-%s", it->id.uuid);
+	*out = it;
+	return name->failed ? err_nomem(e) : 0;
+}
+
+int dry_change_unlock(struct dry_change *c, const char *volume, const void *key, size_t len, bool readonly, struct dry_error *error)
+{
+	API_ERR(e, error);
+	CLEANUP(strbuf_free) struct strbuf name = STRBUF_INIT, device = STRBUF_INIT;
+	const struct content *it;
+	int rc = locked_volume(c, volume, &it, &name, e);
+
+	if (rc == 0)
+		rc = guest_machine_device(change_machine(c->change), it, &device, e);
+	return rc < 0 ? rc : client_luks_open(change_client(c->change), device.s, key, len, name.s, readonly, e);
+}
+
+int dry_change_lock(struct dry_change *c, const char *volume, struct dry_error *error)
+{
+	API_ERR(e, error);
+	CLEANUP(strbuf_free) struct strbuf name = STRBUF_INIT;
+	const struct content *it;
+	int rc = locked_volume(c, volume, &it, &name, e);
+
+	return rc < 0 ? rc : client_luks_close(change_client(c->change), name.s, e);
+}
+
 int dry_change_sync(struct dry_change *c, struct dry_error *error)
 {
 	API_ERR(e, error);
