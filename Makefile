@@ -39,7 +39,7 @@ LIBDEPS      := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm -lpthread
 # Those of util alone.
 LIBDEPS_UTIL := $(shell $(PKG_CONFIG) --libs libseccomp jansson libcrypto zlib libdeflate libzstd liblzma liblz4) -lpthread
 # Libraries of which a program that needs none of them should not pay the start: they are loaded when they are needed.
-PKGS_LATE    := fuse3 hivex libpcre2-8 libxml-2.0
+PKGS_LATE    := fuse3 hivex libedit libpcre2-8 libxml-2.0
 # Those of the helpers that hold connections to servers: programs of their own.
 HELPERS      := drydock-http drydock-nbd
 PKGS_drydock-http := libcurl

@@ -59,6 +59,7 @@ int cmd_rm(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_customize(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
+int cmd_shell(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_sysprep(int argc, char **argv);
 int cmd_tail(int argc, char **argv);

@@ -62,6 +62,7 @@ static const struct command commands[] = {
 	{ "doctor", "tell what this host can do, and what to install", cmd_doctor },
 	{ "appliance", "build the small virtual machine for what needs a kernel", cmd_appliance },
 	{ "rescue", "start a shell in a machine with the guest's disks", cmd_rescue },
+	{ "shell", "run many commands over one opened guest", cmd_shell },
 	{ "undo", "take back a change of a guest", cmd_undo },
 	{ "version", "print the version", cmd_version },
 };
