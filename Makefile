@@ -139,6 +139,7 @@ $(BUILD)/drydock: $(CMD_OBJS) $(FUSE_OBJS) $(LAYER_LIBS)
 
 # Names of peers: the program looks at what it was called.
 COMPAT := qemu-img qemu-io qemu-nbd
+COMPAT += guestfish
 COMPAT += guestmount
 COMPAT += guestunmount
 COMPAT += virt-alignment-scan

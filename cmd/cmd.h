@@ -90,6 +90,7 @@ struct compat {
 };
 int cmd_qemu_img(int argc, char **argv);
 int cmd_qemu_io(int argc, char **argv);
+int cmd_guestfish(int argc, char **argv);
 int cmd_guestmount(int argc, char **argv);
 int cmd_guestunmount(int argc, char **argv);
 int cmd_qemu_nbd(int argc, char **argv);

@@ -71,6 +71,7 @@ static const struct command commands[] = {
 static const struct compat compats[] = {
 	{ "qemu-img", cmd_qemu_img },
 	{ "qemu-io", cmd_qemu_io },
+	{ "guestfish", cmd_guestfish },
 	{ "guestmount", cmd_guestmount },
 	{ "guestunmount", cmd_guestunmount },
 	{ "qemu-nbd", cmd_qemu_nbd },
