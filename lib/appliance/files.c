@@ -4,12 +4,15 @@
 #include "alloc.h"
 #include "io.h"
 #include "limits.h"
+#include "proto.h"
 #include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+_Static_assert(APPLIANCE_LAYOUT == PROTO_VERSION, "whose agent speaks otherwise is not started, to be found out late");
 
 static void file_close(struct appliance_file *f)
 {

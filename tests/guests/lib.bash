@@ -28,7 +28,8 @@ top=$(cd "$guests/../.." && pwd)
 : "${DRYDOCK:=$BUILD/drydock}"
 : "${DRYDOCK_TEST_CACHE:=${HOME:-/root}/.cache/drydock-tests}"
 PATH=$PATH:/sbin:/usr/sbin
-export LC_ALL=C TZ=UTC
+# The appliance of whoever runs the tests is none of theirs.
+export LC_ALL=C TZ=UTC XDG_CACHE_HOME=/nonexistent
 n=0
 bad=0
 MOUNT_OPTS=
