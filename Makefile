@@ -238,7 +238,7 @@ T_ASAN ?= --except=cli/install unit replay broken torture fault cli
 ASAN_BUILD := BUILD=build-asan SAN=address,undefined
 check-asan:
 	$(MAKE) $(ASAN_BUILD) all tests
-	tests/run --build=build-asan $(T_ASAN)
+	tests/run --build=build-asan --short-io $(T_ASAN)
 lint: all
 	tests/run --build=$(BUILD) lint
 
