@@ -1480,6 +1480,7 @@ struct dry_run_how {
 	 * else one of the guest's, in its tree with /dev, /proc and /sys, all of which is gone with it when it ends.
 	 */
 	bool in_appliance;
+	bool sees_guest; /* with in_appliance: the guest's tree, as it is mounted, lies below its /sysroot */
 	/*
 	 * In a machine with a network: while it runs, the machine's own /etc/resolv.conf lies over the guest's, also where that
 	 * is a symlink or not there.

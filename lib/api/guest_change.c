@@ -417,6 +417,7 @@ int dry_change_run(struct dry_change *c, const struct dry_run_how *how, int *sta
 	const struct client_run run = {
 		.argv = how->argv,
 		.env = how->env,
+		.tools = how->in_appliance && how->sees_guest,
 		.network = how->network && !how->in_appliance,
 		.max_ms = how->max_ms,
 		.max_output = how->max_output,

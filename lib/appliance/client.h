@@ -156,6 +156,7 @@ struct client_run {
 	/* What it sees; none: the appliance's own tools.  /dev, /proc and /sys are added, and go with the program. */
 	const struct client_bind *binds;
 	size_t nbinds;
+	bool tools;    /* with binds: it is one of the appliance's own tools, which sees them below /sysroot */
 	bool terminal; /* its standard streams are one terminal: what it says is all stream 1 */
 	/*
 	 * With binds: while it runs, the machine's own /etc/resolv.conf lies over that of its root, also where that is a symlink

@@ -177,13 +177,13 @@ int client_session_start(struct client *c, const struct client_run *how, struct 
 						 "LANG=C.UTF-8", "TERM=linux", NULL },
 		*const tools_env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=linux",
 				       "DM_DISABLE_UDEV=1", "MDADM_NO_UDEV=1", NULL };
-	const char *const *env = how->env ? how->env : how->nbinds ? usual_env : tools_env;
+	const char *const *env = how->env ? how->env : how->nbinds && !how->tools ? usual_env : tools_env;
 	struct proto_out *o = client_begin(c);
 	struct client_session *s;
 	int rc;
 
 	proto_put_u8(o, (how->terminal ? PROTO_RUN_TERMINAL : 0) | (how->network ? PROTO_RUN_NETWORK : 0) |
-				(how->progress ? PROTO_RUN_PROGRESS : 0));
+				(how->progress ? PROTO_RUN_PROGRESS : 0) | (how->tools ? PROTO_RUN_TOOLS : 0));
 	proto_put_u16(o, how->rows);
 	proto_put_u16(o, how->cols);
 	proto_put_u64(o, how->max_ms ? how->max_ms : CLIENT_RUN_MS);

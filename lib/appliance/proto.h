@@ -29,7 +29,7 @@
 #include <stdint.h>
 
 #define PROTO_MAGIC 0x6b636f6479726421ULL
-#define PROTO_VERSION 3
+#define PROTO_VERSION 4
 #define PROTO_HEAD 12
 
 enum proto_type {
@@ -98,6 +98,7 @@ enum {
 enum {
 	PROTO_RUN_TERMINAL = 1u << 0,
 	PROTO_RUN_NETWORK = 1u << 1, /* the machine's own resolv.conf lies over that of the root */
+	PROTO_RUN_TOOLS = 1u << 3, /* it is a tool, which sees what the root would be below /sysroot */
 	PROTO_RUN_PROGRESS = 1u << 2, /* descriptor 3 takes lines "step done of", as e2fsck -C 3 writes them */
 };
 

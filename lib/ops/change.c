@@ -220,17 +220,18 @@ struct guest_machine *change_machine(struct change *c)
 
 int change_run(struct change *c, const struct client_run *how, bool in_appliance, int *status, struct err *e)
 {
+	const bool sees = !in_appliance || how->tools;
 	struct client_run run = *how;
 	CLEANUP(free_ptr) struct client_bind *binds = alloc_array(c->n + 1, sizeof *binds);
 
 	if (!binds)
 		return err_nomem(e);
-	if (!in_appliance && !c->n)
+	if (sees && !c->n)
 		return err_set(e, ERR_USAGE, "no filesystem of the guest is mounted");
-	for (size_t i = 0; i < c->n && !in_appliance; i++)
+	for (size_t i = 0; i < c->n && sees; i++)
 		binds[i] = (struct client_bind){ .mount = c->items[i].mount, .path = vfs_mount_info(c->tree->vfs, i).path };
 	run.binds = binds;
-	run.nbinds = in_appliance ? 0 : c->n;
+	run.nbinds = sees ? c->n : 0;
 	return client_run(c->machine.client, &run, status, e);
 }
 

@@ -115,7 +115,7 @@ need_uml()
 folder()
 {
 	mkdir -p "$1"
-	printf 'drydock appliance 3\n%064d\n' 7 >"$1/key"
+	printf 'drydock appliance 4\n%064d\n' 7 >"$1/key"
 	for f in "${@:2}"; do cp "${f#*=}" "$1/${f%%=*}"; done
 }
 

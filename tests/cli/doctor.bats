@@ -19,7 +19,7 @@ fact()
 some_appliance()
 {
 	mkdir "$DRYDOCK_APPLIANCE_DIR"
-	printf 'drydock appliance 3\n%064d\n' 7 >"$DRYDOCK_APPLIANCE_DIR/key"
+	printf 'drydock appliance 4\n%064d\n' 7 >"$DRYDOCK_APPLIANCE_DIR/key"
 	for f; do echo >"$DRYDOCK_APPLIANCE_DIR/$f"; done
 }
 

@@ -247,6 +247,7 @@ struct agent_program {
 	bool shared;	      /* no namespaces: it sees the tools, and what it mounts stays */
 	int stdio[3];	      /* all the same: a terminal */
 	bool terminal;
+	bool tools;	      /* not shared: it sees the tools, and its root's tree below /sysroot */
 	bool network;	      /* its names are looked up as the machine's are */
 	int progress;	      /* its descriptor 3; -1: none */
 	int control;	      /* takes bytes, numbers of signals; gives the status, u32 */

@@ -117,6 +117,7 @@ static int enter_root(const struct agent_program *p, bool *made, const char **fa
 		{ "/proc", "proc", "proc", 0 },
 		{ "/sys", "/sys", NULL, MS_BIND | MS_REC },
 	};
+	static const char sysroot[] = "/tools/sysroot";
 	const char *root_path = NULL;
 	int root, rc;
 
@@ -127,6 +128,12 @@ static int enter_root(const struct agent_program *p, bool *made, const char **fa
 			root_path = p->binds[i].from;
 	if (!root_path)
 		return ENOENT;
+	if (p->tools) {
+		*failed = root_path;
+		if (mount(root_path, sysroot, NULL, MS_BIND, NULL) < 0)
+			return errno;
+		root_path = sysroot;
+	}
 	root = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return errno;
@@ -137,6 +144,11 @@ static int enter_root(const struct agent_program *p, bool *made, const char **fa
 		rc = mount_in(root, p->binds[i].path, p->binds[i].from, NULL, MS_BIND);
 		if (rc)
 			return rc;
+	}
+	if (p->tools) { /* these have what else a program needs */
+		close(root);
+		*failed = "/tools";
+		return chroot("/tools") == 0 && chdir("/") == 0 ? 0 : errno;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(system); i++) {
 		*failed = system[i].path;

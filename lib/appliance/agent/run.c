@@ -265,8 +265,11 @@ int ask_run(struct agent *a, struct question *q)
 		rc = get_binds(a, &q->in, &binds);
 	if (rc)
 		return rc;
-	if (!proto_done(&q->in) || argv.n == 0 || flags & ~(PROTO_RUN_TERMINAL | PROTO_RUN_NETWORK | PROTO_RUN_PROGRESS))
+	if (!proto_done(&q->in) || argv.n == 0 ||
+	    flags & ~(PROTO_RUN_TERMINAL | PROTO_RUN_NETWORK | PROTO_RUN_PROGRESS | PROTO_RUN_TOOLS))
 		return EPROTO;
+	if (flags & PROTO_RUN_TOOLS && (flags & PROTO_RUN_NETWORK || binds.n == 0 || a->folders))
+		return EINVAL;
 	if (a->readonly)
 		return EPERM;
 	if (a->nruns == ARRAY_LEN(a->runs))
@@ -280,8 +283,9 @@ int ask_run(struct agent *a, struct question *q)
 	p.nbinds = binds.n;
 	p.shared = binds.n == 0;
 	p.network = flags & PROTO_RUN_NETWORK;
+	p.tools = flags & PROTO_RUN_TOOLS;
 	p.host = a->folders;
-	rc = binds.n == 0 || p.network ? mount_tools(a) : 0;
+	rc = binds.n == 0 || p.network || p.tools ? mount_tools(a) : 0;
 	if (rc)
 		return rc;
 	r = alloc_zero(sizeof *r);

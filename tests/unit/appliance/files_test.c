@@ -21,7 +21,7 @@ static void write_text(const char *path, const char *text)
 static void make_one(void)
 {
 	mkdir("a", 0755);
-	write_text("a/key", "drydock appliance 3\n" KEY "\numl ext4 xfs ntfs\n");
+	write_text("a/key", "drydock appliance 4\n" KEY "\numl ext4 xfs ntfs\n");
 	write_text("a/uml", "kernel");
 	write_text("a/uml.initrd", "initrd");
 	write_text("a/tools.ext4", "tools");
@@ -71,7 +71,7 @@ START_TEST(a_key_of_somebody_else_is_refused)
 	make_one();
 	write_text("a/key", "drydock appliance 7\n" KEY "\n");
 	fails(appliance_files_open("a", &f, &e), ERR_UNSUPPORTED);
-	write_text("a/key", "drydock appliance 3\n0123\n");
+	write_text("a/key", "drydock appliance 4\n0123\n");
 	fails(appliance_files_open("a", &f, &e), ERR_CORRUPT);
 	write_text("a/key", "something");
 	fails(appliance_files_open("a", &f, &e), ERR_CORRUPT);
