@@ -64,6 +64,7 @@ static const struct {
 	{ "bcache-tools", "make-bcache bcache-super-show", false },
 	{ "gdisk", "sgdisk gdisk", false },
 	{ "parted", "parted partprobe", false },
+	{ "augeas-tools", "augtool", false },
 	{ "iproute2", "ip", false },
 	{ "rsync", "rsync", false },
 	{ "busybox", "busybox", false },
@@ -473,6 +474,29 @@ static int add_locale(struct tools *t, const struct sources *s, struct err *e)
 	return rc < 0 ? rc : 0;
 }
 
+/* What augtool knows of the forms of files.  Each folder is listed once, and has no others in it that are wanted. */
+static int add_lenses(struct tools *t, const struct sources *s, struct err *e)
+{
+	static const char *const folders[] = { "/usr/share/augeas/lenses", "/usr/share/augeas/lenses/dist" };
+	int rc = 0;
+
+	for (size_t f = 0; rc >= 0 && f < ARRAY_LEN(folders) && tools_have(t, "augtool"); f++) {
+		CLEANUP(source_names_free) struct source_names names = { .names = NULL };
+
+		rc = sources_list(s, folders[f], &names, e);
+		for (size_t i = 0; rc >= 0 && i < names.n; i++) {
+			CLEANUP(free_ptr) char *from = alloc_printf("%s/%s", folders[f], names.names[i]);
+			const char *dot = strrchr(names.names[i], '.');
+
+			if (!from)
+				return err_nomem(e);
+			if (dot && strcmp(dot, ".aug") == 0)
+				rc = add_copy(t, s, from, from + 1, e);
+		}
+	}
+	return rc < 0 ? rc : 0;
+}
+
 /* What programs load by themselves when they run: glibc's unwinder (for threads that are ended), OpenSSL's old hashes. */
 static int add_loaded(struct tools *t, const struct sources *s, struct err *e)
 {
@@ -528,6 +552,8 @@ static int collect(const struct sources *s, struct tools *t, struct err *e)
 		rc = add_terminals(t, s, e);
 	if (rc == 0)
 		rc = add_locale(t, s, e);
+	if (rc == 0)
+		rc = add_lenses(t, s, e);
 	return rc < 0 ? rc : add_ours(t, e);
 }
 

@@ -424,7 +424,7 @@
 /* Libraries that one program or library names: the most have some 30. */
 #define LIMIT_ELF_NEEDED 256
 #define LIMIT_ELF_HEADERS 1024
-/* Files of the image of tools, libraries with them: some 300. */
+/* Files of the image of tools, libraries and what augtool knows of forms with them: some 600. */
 #define LIMIT_TOOL_FILES 8192
 /* What QEMU writes of a saved machine besides its memory: some 100 KB with nine disks. */
 #define LIMIT_SAVED_STATE (16 * MiB)
