@@ -225,6 +225,24 @@ fish()
 	[ "$(drydock cat -f raw -a w.img -a x.img -m /dev/md127 /raid)" = yes ]
 }
 
+@test "prepared disks with a logical volume: empty, with a filesystem, and for root" {
+	"$COMPAT/guestfish" -N l.img=lv:/dev/A/b:20M -N m.img=lvfs::ext4:30M:gpt -N n.img=bootrootlv:C/root:ext2:ext4:60M:16M \
+		list-filesystems : lvs : part-get-parttype /dev/sdb : mount /dev/C/root / : write /x hello >out
+	diff -u - out <<-'END'
+		/dev/sdc1: ext2
+		/dev/A/b: unknown
+		/dev/C/root: ext4
+		/dev/VG/LV: ext4
+		/dev/A/b
+		/dev/VG/LV
+		/dev/C/root
+		gpt
+	END
+	[ "$(drydock cat -f raw -m /dev/C/root n.img:/x)" = hello ]
+	run -1 --separate-stderr drydock shell -w -N lvfs:b:ext4
+	[[ "$stderr" = *"-N lvfs:b:ext4: lvfs[:NAME["* ]]
+}
+
 @test "an encrypted volume is opened by a key from standard input, and holds a filesystem" {
 	requires cryptsetup
 	truncate -s 24M l.img
