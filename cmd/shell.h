@@ -23,6 +23,7 @@ struct shell_image {
 };
 
 struct prepared;
+struct shell_augeas;
 
 /* What a command has mounted, in a session that writes: later ones hide those of the same path. */
 struct shell_mounted {
@@ -66,6 +67,7 @@ struct shell {
 	bool lost;	  /* nobody takes the output any more */
 	struct strbuf out;
 	void *buf;	     /* GUEST_FILE_CHUNK */
+	struct shell_augeas *augeas; /* since aug-init */
 	struct regex *regex; /* keeps the library of grep */
 	char *prompt;
 	unsigned depth;	 /* of commands that run commands */
@@ -115,7 +117,7 @@ struct shell_group {
 extern const struct shell_group shell_own_group, shell_read_group, shell_list_group, shell_write_group,
 	shell_copy_group, shell_mount_group, shell_volumes_group, shell_disk_group, shell_inspect_group,
 	shell_program_group, shell_session_group, shell_settings_group, shell_image_group, shell_crypt_group,
-	shell_device_group, shell_mounted_group;
+	shell_device_group, shell_mounted_group, shell_augeas_group;
 
 /* ---- shell_table.c ---- */
 
@@ -194,6 +196,10 @@ int shell_prepare(struct shell *s, const char *text);
 int shell_prepare_content(struct shell *s);
 void shell_prepare_help(void);
 
+/* ---- shell_augeas.c ---- */
+
+void shell_augeas_free(struct shell *s);
+
 /* ---- shared between subjects ---- */
 
 /* A glob of the guest's paths, those that match sorted; none: the word itself.  Appends to the list, to be freed. */
@@ -204,6 +210,8 @@ char *shell_path(struct shell *s, const char *path);
 int shell_stat(struct shell *s, const char *path, bool follow, struct dry_node *node, struct dry_stat *st);
 /* A program of the appliance; argv ends at NULL; what it prints goes to `out`, or with NULL to the command's output. */
 int shell_tool(struct shell *s, const char *const *argv, const char *input, struct strbuf *out);
+/* One that sees the guest's tree below /sysroot: its exit status and what it says of errors, or -1 with a sentence. */
+int shell_tool_on_guest(struct shell *s, const char *const *argv, const char *input, struct strbuf *out, struct strbuf *err);
 /* The name of a device in the appliance; free() it; NULL with a sentence. */
 char *shell_device(struct shell *s, const char *name);
 bool shell_has_volume(struct shell *s, const char *name);

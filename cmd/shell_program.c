@@ -51,13 +51,18 @@ static bool stopped(void *arg)
 	return shell_stopped();
 }
 
-static int run(struct shell *s, const char *const *argv, bool in_appliance, const char *input, struct strbuf *out)
+enum place { IN_GUEST, IN_APPLIANCE, ON_GUEST };
+
+/* Its exit status, in *err what it says of errors; -1 with a sentence. */
+static int run_to_end(struct shell *s, const char *const *argv, enum place place, const char *input, struct strbuf *out,
+		      struct strbuf *err)
 {
 	struct said w = { .s = s, .out = out, .err = STRBUF_INIT, .input = input, .left = input ? strlen(input) : 0 };
 	const struct dry_run_how how = {
 		.argv = argv,
-		.in_appliance = in_appliance,
-		.network = s->opts->machine.network && !in_appliance,
+		.in_appliance = place != IN_GUEST,
+		.sees_guest = place == ON_GUEST,
+		.network = s->opts->machine.network && place == IN_GUEST,
 		.input = input ? on_input : NULL,
 		.output = on_output,
 		.max_ms = 3600u * 1000,
@@ -66,39 +71,54 @@ static int run(struct shell *s, const char *const *argv, bool in_appliance, cons
 	};
 	struct dry_error e = { .code = DRY_OK };
 	const char *missing;
-	char *usage;
 	int status = 0, rc;
 
 	if (!s->c)
 		return shell_error(s, "the session is read only (--ro): no program runs in it");
 	rc = dry_change_run(s->c, &how, &status, &e);
-	while (w.err.len && (w.err.s[w.err.len - 1] == '\n'))
-		w.err.s[--w.err.len] = '\0';
-	/* Behind what is wrong, some tell all that could be right. */
-	if (w.err.len && (usage = strcasestr(w.err.s, "\nusage:")))
-		*usage = '\0';
 	if (rc < 0)
 		rc = shell_error(s, "%s", e.msg);
 	else if (WIFSIGNALED(status))
 		rc = shell_error(s, "%s was killed by signal %d", argv[0], WTERMSIG(status));
 	else if (WEXITSTATUS(status) && text_starts(w.err.s, "cannot run ", &missing))
-		rc = shell_error(s, "%s", missing);
-	else if (WEXITSTATUS(status) && w.err.len)
-		rc = shell_error(s, "%s", w.err.s);
-	else if (WEXITSTATUS(status))
-		rc = shell_error(s, "%s ended with status %d", argv[0], WEXITSTATUS(status));
-	strbuf_free(&w.err);
+		rc = shell_error(s, "%.*s", (int)strcspn(missing, "\n"), missing);
+	else
+		rc = WEXITSTATUS(status);
+	*err = w.err;
 	return rc;
+}
+
+static int run(struct shell *s, const char *const *argv, enum place place, const char *input, struct strbuf *out)
+{
+	CLEANUP(strbuf_free) struct strbuf err = STRBUF_INIT;
+	int status = run_to_end(s, argv, place, input, out, &err);
+	char *usage;
+
+	if (status <= 0)
+		return status;
+	while (err.len && err.s[err.len - 1] == '\n')
+		err.s[--err.len] = '\0';
+	/* Behind what is wrong, some tell all that could be right. */
+	if (err.len && (usage = strcasestr(err.s, "\nusage:")))
+		*usage = '\0';
+	if (err.len)
+		return shell_error(s, "%s", err.s);
+	return shell_error(s, "%s ended with status %d", argv[0], status);
 }
 
 int shell_tool(struct shell *s, const char *const *argv, const char *input, struct strbuf *out)
 {
-	return run(s, argv, true, input, out);
+	return run(s, argv, IN_APPLIANCE, input, out);
+}
+
+int shell_tool_on_guest(struct shell *s, const char *const *argv, const char *input, struct strbuf *out, struct strbuf *err)
+{
+	return run_to_end(s, argv, ON_GUEST, input, out, err);
 }
 
 int shell_guest_program(struct shell *s, const char *const *argv)
 {
-	return run(s, argv, false, NULL, NULL);
+	return run(s, argv, IN_GUEST, NULL, NULL);
 }
 
 static int command(struct shell *s, struct call *c)

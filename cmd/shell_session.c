@@ -199,6 +199,7 @@ int shell_end(struct shell *s, bool keep)
 	if (s->c && keep && dry_change_commit(take(s->c), NULL, &e) < 0)
 		rc = shell_error(s, "%s", e.msg);
 	dry_change_abandon(take(s->c));
+	shell_augeas_free(s);
 	if (s->readonly && s->g && dry_guest_written(s->g))
 		shell_error(s, "%s: " GUEST_WRITTEN, dry_guest_written(s->g));
 	if (s->launched)

@@ -158,7 +158,7 @@ static const struct {
 	const char *name, *program;
 } features[] = {
 	{ "acl", NULL },
-	{ "augeas", NULL },
+	{ "augeas", "augtool" },
 	{ "blkdiscard", "blkdiscard" },
 	{ "blkdiscardzeroes", NULL },
 	{ "btrfs", "btrfs" },

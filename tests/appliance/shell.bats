@@ -243,6 +243,68 @@ fish()
 	[[ "$stderr" = *"-N lvfs:b:ext4: lvfs[:NAME["* ]]
 }
 
+@test "configuration files are a tree: what augtool says of it here, and what is changed and saved" {
+	requires augtool
+	printf '127.0.0.1\tlocalhost\n10.0.0.2\tann.example.org ann\n' >hosts
+	mkdir -p h/etc && cp hosts h/etc/
+	fish -a g.img -i <<-'END'
+		-aug-get /files/etc/hosts/1/ipaddr
+		upload hosts /etc/hosts
+		aug-init / 0
+		aug-match /files/etc/hosts//*
+		aug-get /files/etc/hosts/*[canonical="ann.example.org"]/ipaddr
+		aug-label /files/etc/hosts/2
+		aug-ls /files/etc/hosts/2
+		-aug-get /files/etc/hosts/7
+		-aug-get /files/etc/hosts/1
+		-aug-get /files/etc/hosts[
+		aug-match /nothing
+		aug-set /files/etc/hosts/01/ipaddr 10.0.0.3
+		-aug-save
+		aug-set /files/etc/hosts/01/canonical new
+		aug-insert /files/etc/hosts/1 #comment true
+		aug-set /files/etc/hosts/#comment "a \"quote\", it's \\ a [bracket] and /"
+		aug-get "/files/etc/hosts/#comment[. =~ regexp('a \"quote\".*')]"
+		aug-setm /files/etc/hosts/*[ipaddr] alias[last()+1] one
+		aug-defvar all /files/etc/hosts/*[alias='one']
+		aug-defnode node /files/etc/hosts/02 ""
+		aug-rm $node
+		aug-mv /files/etc/hosts/1 /files/etc/hosts/9
+		aug-save
+		aug-get /files/etc/hosts/3/ipaddr
+		cat /etc/hosts
+		aug-close
+	END
+	{
+		augtool -r h match '/files/etc/hosts//*' | sed 's/ = .*//'
+		printf '%s\n' 10.0.0.2 2 /files/etc/hosts/2/alias /files/etc/hosts/2/canonical /files/etc/hosts/2/ipaddr
+		echo "a \"quote\", it's \\ a [bracket] and /"
+		printf '%s\n' 3 3 'i: 1' 'b: 1' 1 127.0.0.1
+		augtool -r h >/dev/null <<-'END'
+			set /files/etc/hosts/01/ipaddr 10.0.0.3
+			set /files/etc/hosts/01/canonical new
+			ins #comment before /files/etc/hosts/1
+			set /files/etc/hosts/#comment "a \"quote\", it's \\ a [bracket] and /"
+			setm /files/etc/hosts/*[ipaddr] alias[last()+1] one
+			mv /files/etc/hosts/1 /files/etc/hosts/9
+			save
+		END
+		cat h/etc/hosts
+		echo
+	} | diff -u - out
+	cut -d : -f 2,6- err | diff -u - <(
+		cat <<-'END'
+			1: do_aug_get: you must call 'aug-init' first to initialize Augeas
+			8: no matching node
+			9: Augeas returned NULL match
+			10: /files/etc/hosts[: its brackets do not pair
+			13: /etc/hosts: put_failed
+		END
+	)
+	[ "$(drydock cat g.img:/etc/hosts)" = "$(cat h/etc/hosts)" ]
+	e2fsck -fn g.img
+}
+
 @test "an encrypted volume is opened by a key from standard input, and holds a filesystem" {
 	requires cryptsetup
 	truncate -s 24M l.img
