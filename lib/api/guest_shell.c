@@ -62,9 +62,11 @@ static int plan_all(struct dry_shell *s, const struct dry_shell_how *how, struct
 
 static int machine_start(struct dry_shell *s, struct err *e)
 {
-	const struct guest_machine_how how = guest_machine_of(s->g);
-	int rc = guest_machine_start(&how, &s->machine, e);
+	struct guest_machine_how how = guest_machine_of(s->g);
+	int rc;
 
+	how.any_volumes = true;
+	rc = guest_machine_start(&how, &s->machine, e);
 	s->client = s->machine.client;
 	return rc < 0 ? rc : guest_machine_activate(&s->machine, CLIENT_MD | CLIENT_LVM | CLIENT_BTRFS, e);
 }

@@ -69,12 +69,13 @@ void dry_machines_stop(struct dry_machines *m)
 	free(m);
 }
 
-static int launch(void *arg, const struct appliance_disk *disks, size_t n, struct appliance **out, struct err *e)
+static int launch(void *arg, const struct appliance_disk *disks, size_t n, bool raid6, struct appliance **out, struct err *e)
 {
 	const struct dry_machines *m = arg;
 	struct appliance_how how = m->how;
 
 	how.programs = true;
+	how.raid6 = raid6;
 	return appliance_launch(m->broker, &how, disks, n, out, e);
 }
 

@@ -169,6 +169,7 @@ int change_open(const struct change_how *how, struct guest *tree, struct change 
 {
 	CLEANUP(change_freep) struct change *c = alloc_zero(sizeof *c);
 	unsigned kinds = CLIENT_MD | CLIENT_LVM | CLIENT_BTRFS;
+	struct guest_machine_how machine = how->machine;
 	int rc;
 
 	if (!c)
@@ -177,7 +178,8 @@ int change_open(const struct change_how *how, struct guest *tree, struct change 
 	/* Each is a program to be started, which takes longer than a small change. */
 	if (!how->all_volumes && how->machine.contents)
 		kinds = guest_machine_kinds(how->machine.contents);
-	rc = guest_machine_start(&how->machine, &c->machine, e);
+	machine.any_volumes = how->all_volumes;
+	rc = guest_machine_start(&machine, &c->machine, e);
 	if (rc == 0)
 		rc = guest_machine_activate(&c->machine, kinds, e);
 	c->kinds = kinds;

@@ -94,7 +94,7 @@ int guest_machine_start(const struct guest_machine_how *how, struct guest_machin
 		disks[i] = (struct appliance_disk){ .block = how->disks[i], .writable = block_writable(how->disks[i]) };
 		snprintf(disks[i].serial, sizeof disks[i].serial, "disk%u", (unsigned)i);
 	}
-	rc = how->launch(how->arg, disks, how->ndisks, &m->app, e);
+	rc = how->launch(how->arg, disks, how->ndisks, guest_machine_raid6(how), &m->app, e);
 	if (rc == 0)
 		m->client = appliance_client(m->app);
 	return rc;
@@ -252,4 +252,22 @@ unsigned guest_machine_kinds(const struct contents *c)
 		kinds |= c->items[i].again ? CLIENT_BTRFS : 0;
 	}
 	return kinds;
+}
+
+bool guest_machine_raid6(const struct guest_machine_how *how)
+{
+	const struct contents *c = how->contents;
+
+	/* It takes several devices, which mostly are disks. */
+	if ((how->any_volumes || !c) && how->ndisks > 1)
+		return true;
+	for (size_t i = 0; c && i < c->n; i++) {
+		const struct content *it = &c->items[i];
+
+		/* Of what level an array is, is not told; one that cannot be put together here may yet be in the machine. */
+		if (it->again || it->vol->arrays || strcmp(it->vol->scheme, "md") == 0 ||
+		    (it->id.type && strcmp(it->id.type, "linux_raid_member") == 0))
+			return true;
+	}
+	return false;
 }

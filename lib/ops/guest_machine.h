@@ -38,8 +38,9 @@ struct guest_machine_how {
 	size_t ndisks;
 	const struct contents *contents; /* what lies on them; NULL: that was not looked at */
 	struct volume_how keys;
-	/* Starts a machine with such disks. */
-	int (*launch)(void *arg, const struct appliance_disk *disks, size_t n, struct appliance **out, struct err *e);
+	bool any_volumes; /* who uses it may make or start volumes that are not in the contents */
+	/* Starts a machine with such disks; raid6: as appliance_how.raid6. */
+	int (*launch)(void *arg, const struct appliance_disk *disks, size_t n, bool raid6, struct appliance **out, struct err *e);
 	void *arg;
 };
 struct guest_machine {
@@ -53,6 +54,8 @@ void guest_machine_kill(struct guest_machine *m); /* at once; may be called on a
 int guest_machine_activate(struct guest_machine *m, unsigned kinds, struct err *e);
 /* The kinds of which there are any. */
 unsigned guest_machine_kinds(const struct contents *c);
+/* May there be RAID 6 in what the machine will activate? */
+bool guest_machine_raid6(const struct guest_machine_how *how);
 /* The name of a volume in the machine, appended. */
 int guest_machine_device(struct guest_machine *m, const struct content *it, struct strbuf *path, struct err *e);
 /* Runs one of the appliance's programs; what it said is the error. */

@@ -98,6 +98,28 @@ in_machine()
 	run -1 compgen -G '.*.drydock-redo'
 }
 
+@test "RAID 6, of MD and of btrfs, is made, changed and read: user-mode Linux does not panic at it" {
+	requires mdadm mkfs.btrfs
+	md=() bt=()
+	for i in 1 2 3 4; do
+		truncate -s 24M "m$i.img"
+		truncate -s 160M "b$i.img"
+		md+=(-a "m$i.img") bt+=(-a "b$i.img")
+	done
+	in_machine "${md[@]}" "${bt[@]}" <<-'END'
+		mdadm -q --create /dev/md/data --run -l6 -n4 --metadata=1.2 --assume-clean /dev/vd[a-d]
+		mke2fs -q -t ext4 /dev/md/data
+		mkfs.btrfs -q -f -d raid6 -m raid1c3 /dev/vd[e-h]
+		sync
+	END
+	random_file big 3M 4
+	drydock write --format raw "${md[@]}" -m /dev/md127 /big <big
+	drydock write --format raw "${bt[@]}" -m /dev/sda /big <big
+	drydock cat "${md[@]}" -m /dev/md127 --engine direct /big | cmp - big
+	drydock cat "${bt[@]}" -m /dev/sda --engine direct /big | cmp - big
+	drydock cat "${bt[@]}" -m /dev/sda --engine appliance /big | cmp - big
+}
+
 @test "a symlink does not lead out of the guest" {
 	T2=$(mktemp -d "$TMPDIR/drydock-out.XXXXXX")
 	drydock ln -s "../../../../../../../..$T2" g.qcow2:/out

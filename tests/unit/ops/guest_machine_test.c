@@ -68,10 +68,41 @@ START_TEST(only_kinds_of_volumes_that_are_there_are_activated)
 }
 END_TEST
 
-static int no_machine(void *arg, const struct appliance_disk *disks, size_t n, struct appliance **out, struct err *e)
+START_TEST(raid6_is_expected_where_it_may_be)
+{
+	struct contents c = contents(1);
+	struct guest_machine_how how = { .ndisks = 3, .contents = &c };
+
+	ck_assert(!guest_machine_raid6(&how));
+	how.any_volumes = true;
+	ck_assert(guest_machine_raid6(&how));
+	how.ndisks = 1;
+	ck_assert(!guest_machine_raid6(&how));
+	how.any_volumes = false;
+	/* Logical volumes are none by themselves; arrays may be, and those that are not put together; btrfs of several devices. */
+	c = contents(2);
+	ck_assert(!guest_machine_raid6(&how));
+	vols[1].arrays = 1;
+	ck_assert(guest_machine_raid6(&how));
+	vols[1].arrays = 0;
+	items[0].id.type = "linux_raid_member";
+	ck_assert(guest_machine_raid6(&how));
+	items[0].id.type = "ext4";
+	items[1].again = true;
+	ck_assert(guest_machine_raid6(&how));
+	items[1].again = false;
+	c = contents(4);
+	ck_assert(guest_machine_raid6(&how));
+	how = (struct guest_machine_how){ .ndisks = 2 };
+	ck_assert(guest_machine_raid6(&how));
+}
+END_TEST
+
+static int no_machine(void *arg, const struct appliance_disk *disks, size_t n, bool raid6, struct appliance **out, struct err *e)
 {
 	size_t *seen = arg;
 
+	ck_assert(!raid6);
 	*seen = n;
 	ck_assert_str_eq(disks[0].serial, "disk0");
 	ck_assert(!disks[0].writable);
@@ -102,4 +133,5 @@ START_TEST(a_machine_that_does_not_come_up_leaves_nothing)
 END_TEST
 
 TEST_MAIN("guest_machine", volumes_are_planned_by_any_of_their_names, only_kinds_of_volumes_that_are_there_are_activated,
+	  raid6_is_expected_where_it_may_be,
 	  a_machine_that_does_not_come_up_leaves_nothing)
