@@ -67,7 +67,7 @@ int client_sync(struct client *c, struct err *e);
 /*
  * All that was written is on the disk, as an unmounted filesystem would have it, and nothing more is written until it is thawed:
  * what would change this mount is refused meanwhile (EBUSY), and a program that writes there waits.  *frozen is false where
- * the filesystem does not know how (vfat, ntfs): it was written out, and goes on as before; it may be NULL.  Unmounting,
+ * the filesystem does not know how (vfat, ntfs, reiserfs): it was written out, and goes on as before; it may be NULL.  Unmounting,
  * powering off and the client's end thaw.
  */
 int client_freeze(struct client *c, uint32_t mount, bool *frozen, struct err *e);

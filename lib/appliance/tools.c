@@ -56,7 +56,7 @@ static const struct {
 	{ "exfatprogs", "mkfs.exfat fsck.exfat exfatlabel tune.exfat", false },
 	{ "f2fs-tools", "mkfs.f2fs fsck.f2fs resize.f2fs", false },
 	{ "jfsutils", "mkfs.jfs fsck.jfs jfs_tune", false },
-	{ "reiserfsprogs", "mkfs.reiserfs fsck.reiserfs resize_reiserfs", false },
+	{ "reiserfsprogs", "mkfs.reiserfs fsck.reiserfs reiserfsck resize_reiserfs", false },
 	{ "nilfs-tools", "mkfs.nilfs2 nilfs-tune", false },
 	{ "udftools", "mkudffs udflabel", false },
 	{ "hfsplus", "mkfs.hfsplus fsck.hfsplus", false },

@@ -474,6 +474,16 @@ int ask_fstrim(struct agent *a, struct question *q)
 	return 0;
 }
 
+/* Of a frozen reiserfs, the kernel's sync() waits for a journal that nobody can begin: of all filesystems, and for ever. */
+static int freeze(const struct agent_mount *m)
+{
+	if (strcmp(m->type, "reiserfs") == 0) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return ioctl(m->fd, FIFREEZE, 0);
+}
+
 int ask_freeze(struct agent *a, struct question *q)
 {
 	struct agent_mount *m = mount_find(a, proto_get_u32(&q->in));
@@ -486,7 +496,7 @@ int ask_freeze(struct agent *a, struct question *q)
 		return EROFS;
 	/* A folder's filesystem is the host's. */
 	if (!m->readonly && !m->folder && !m->frozen) {
-		if (ioctl(m->fd, FIFREEZE, 0) == 0)
+		if (freeze(m) == 0)
 			m->frozen = true;
 		else if (errno != EOPNOTSUPP && errno != ENOTTY)
 			return agent_say(a, errno, "%s cannot be frozen", m->type);
