@@ -71,6 +71,88 @@ START_TEST(a_folder_that_was_moved_keeps_its_node)
 }
 END_TEST
 
+/* It is written and read again by its node alone, as who holds it open does. */
+static void same_file(struct agent_child *a, uint64_t node, const char *path, char byte)
+{
+	struct err e = ERR_INIT;
+	char got = 0, seen = 0;
+	size_t n;
+	int fd;
+
+	ok(client_pwrite(a->c, node, &byte, 1, 0, &e));
+	ok(client_pread(a->c, node, &got, 1, 0, &n, &e));
+	ck_assert_int_eq(got, byte);
+	fd = open(path, O_RDONLY);
+	ck_assert_msg(fd >= 0, "%s: %s", path, strerror(errno));
+	ck_assert_int_eq(read(fd, &seen, 1), 1);
+	ck_assert_int_eq(seen, byte);
+	close(fd);
+}
+
+START_TEST(files_below_a_folder_that_was_moved)
+{
+	struct err e = ERR_INIT;
+	struct agent_child a;
+	uint64_t root, d, de, x, f, deep, other;
+
+	begin(&a, &root);
+	ok(client_mkdir(a.c, root, "d", 0755, geteuid(), getegid(), &d, &e));
+	ok(client_mkdir(a.c, d, "e", 0755, geteuid(), getegid(), &de, &e));
+	ok(client_mkdir(a.c, root, "x", 0755, geteuid(), getegid(), &x, &e));
+	ok(client_create(a.c, d, "f", 0600, geteuid(), getegid(), &f, &e));
+	ok(client_create(a.c, de, "f", 0600, geteuid(), getegid(), &deep, &e));
+	ok(client_create(a.c, x, "f", 0600, geteuid(), getegid(), &other, &e));
+	same_file(&a, f, "d/f", '1');
+	/* Nothing is looked up again after each. */
+	ok(client_rename(a.c, root, "d", root, "d2", 0, &e));
+	same_file(&a, f, "d2/f", '2');
+	same_file(&a, deep, "d2/e/f", '3');
+	ok(client_rename(a.c, root, "d2", x, "d3", 0, &e));
+	same_file(&a, deep, "x/d3/e/f", '4');
+	ok(client_rename(a.c, root, "x", root, "y", 0, &e));
+	same_file(&a, f, "y/d3/f", '5');
+	same_file(&a, deep, "y/d3/e/f", '6');
+	/* What is above goes below: first out of it. */
+	ok(client_rename(a.c, d, "e", root, "e", 0, &e));
+	ok(client_rename(a.c, root, "y", de, "y", 0, &e));
+	same_file(&a, f, "e/y/d3/f", '7');
+	same_file(&a, deep, "e/f", '8');
+	/* Folders that change places, and one that takes that of another. */
+	ok(client_rename(a.c, x, "d3", root, "d", 0, &e));
+	ok(client_rename(a.c, root, "d", de, "y", CLIENT_RENAME_EXCHANGE, &e));
+	same_file(&a, f, "e/y/f", '9');
+	same_file(&a, other, "d/f", 'a');
+	ok(client_unlink(a.c, x, "f", &e));
+	ok(client_rename(a.c, root, "e", root, "d", 0, &e));
+	same_file(&a, f, "d/y/f", 'b');
+	same_file(&a, deep, "d/f", 'c');
+	agent_close(&a);
+}
+END_TEST
+
+/* Somebody else moves them: programs in the guest do. */
+START_TEST(files_below_a_folder_that_others_moved)
+{
+	struct err e = ERR_INIT;
+	struct agent_child a;
+	uint64_t root, d, de, f, deep;
+
+	begin(&a, &root);
+	ok(client_mkdir(a.c, root, "d", 0755, geteuid(), getegid(), &d, &e));
+	ok(client_mkdir(a.c, d, "e", 0755, geteuid(), getegid(), &de, &e));
+	ok(client_create(a.c, d, "f", 0600, geteuid(), getegid(), &f, &e));
+	ok(client_create(a.c, de, "f", 0600, geteuid(), getegid(), &deep, &e));
+	ck_assert_int_eq(rename("d/e", "e"), 0);
+	ck_assert_int_eq(rename("d", "e/d"), 0);
+	/* The lower one is met at its new place while the agent knows it as the higher: no circle is walked. */
+	ok(client_lookup(a.c, de, "d", &d, &e));
+	ok(client_lookup(a.c, root, "e", &de, &e));
+	same_file(&a, deep, "e/f", '1');
+	same_file(&a, f, "e/d/f", '2');
+	agent_close(&a);
+}
+END_TEST
+
 START_TEST(a_new_name_that_is_taken)
 {
 	struct err e = ERR_INIT;
@@ -227,5 +309,6 @@ START_TEST(a_read_only_mount_refuses_all)
 }
 END_TEST
 
-TEST_MAIN("appliance/change", makes_files_of_every_kind, a_folder_that_was_moved_keeps_its_node, a_new_name_that_is_taken,
+TEST_MAIN("appliance/change", makes_files_of_every_kind, a_folder_that_was_moved_keeps_its_node,
+	  files_below_a_folder_that_was_moved, files_below_a_folder_that_others_moved, a_new_name_that_is_taken,
 	  writes_bytes_and_facts, attributes, a_folder_of_this_host_is_not_frozen, a_read_only_mount_refuses_all)
