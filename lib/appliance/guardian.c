@@ -133,7 +133,7 @@ __attribute__((noreturn)) static void become_machine(const struct guardian *g)
 	}
 	if (!rc && g->vmm->seal) {
 		what = "seccomp";
-		rc = g->vmm->seal();
+		rc = g->vmm->seal(&what);
 	}
 	if (!rc) {
 		what = g->argv.items[0];

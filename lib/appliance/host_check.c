@@ -116,11 +116,18 @@ static bool check_ptrace(struct host_check *c)
 {
 	char scope[16];
 	struct host_fact *f;
+	int rc = trace_try();
 
 	read_word("/proc/sys/kernel/yama/ptrace_scope", scope, sizeof scope);
-	if (scope[0] < '2') {
+	if (scope[0] < '2' && rc == 0) {
 		fact(c, "ptrace", HOST_GOOD, "a process may trace its children");
 		return true;
+	}
+	if (scope[0] < '2') {
+		f = fact(c, "ptrace", HOST_POOR, "a process may not trace its children (%s): user-mode Linux does not run",
+			 strerror(rc));
+		advise(f, "a filter of system calls that lets ptrace() pass");
+		return false;
 	}
 	f = fact(c, "ptrace", HOST_POOR, "kernel.yama.ptrace_scope is %s: user-mode Linux does not run", scope);
 	advise(f, "sysctl kernel.yama.ptrace_scope=1");

@@ -55,5 +55,7 @@ int room_lock(const struct room *r, bool entered);
 
 /* Does this host let the user have rooms?  By making an empty one, in a child process.  The sentence says what fails. */
 int room_try(struct err *e);
+/* May this process trace its children?  By a child that asks for it.  0 or an errno. */
+int trace_try(void);
 
 #endif

@@ -132,8 +132,8 @@ struct vmm {
 	int (*wire)(const struct vm_request *req, const struct vm_host *host, struct vm_wires *w, struct err *e);
 	void (*argv)(const struct vm_request *req, const struct vm_host *host, const struct vm_wires *w,
 		     struct vm_argv *argv);
-	/* In the process that becomes the machine, last; NULL: nothing.  0 or an errno. */
-	int (*seal)(void);
+	/* In the process that becomes the machine, last; NULL: nothing.  0 or an errno, *what tells of what (seccomp). */
+	int (*seal)(const char **what);
 	const char *const *env;
 };
 extern const struct vmm vmm_uml, vmm_qemu;

@@ -146,12 +146,17 @@ static void filter_release(scmp_filter_ctx *f)
 		seccomp_release(*f);
 }
 
-static int uml_seal(void)
+static int uml_seal(const char **what)
 {
 	CLEANUP(filter_release) scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	const struct scmp_arg_cmp unix_only = SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX);
-	int rc = 0;
+	int rc = trace_try();
 
+	/* What it runs its processes by.  It would say that a signal was not the one that it expected. */
+	if (rc) {
+		*what = "ptrace";
+		return rc;
+	}
 	if (!f)
 		return ENOMEM;
 	rc = -seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);

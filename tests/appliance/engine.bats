@@ -412,17 +412,61 @@ blocks_of()
 	wait_for eval '! kill -0 '"$broker"' 2>/dev/null'
 }
 
-@test "as nobody, without /dev/kvm, with a noexec /tmp and without network" {
-	needs_machine
+# A corner for as_nobody(), made once: an appliance in which the user nobody may keep a machine, a guest, and the programs.
+make_corner()
+{
 	requires_root
 	requires mke2fs unshare setpriv
+	corner=$BATS_FILE_TMPDIR/corner
+	[ ! -d "$corner" ] || return 0
+	mkdir "$corner"
 	make_tree
-	mke2fs -q -t ext4 -d t g.img 32M
-	cp -r "$DRYDOCK_APPLIANCE_DIR" appliance
-	chmod -R a+rX appliance .
-	cp "$DRYDOCK" drydock
-	got=$(unshare -mn sh -c 'mount -t tmpfs -o noexec none /tmp && mount -t tmpfs none /dev/shm && : >/dev/null &&
-		exec env -i PATH="$PATH" HOME=/nonexistent DRYDOCK_APPLIANCE_DIR="$PWD/appliance" DRYDOCK_APPLIANCE=uml \
-			setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all -- ./drydock cat --engine appliance g.img:/etc/hostname')
-	[ "$got" = guest ]
+	mke2fs -q -t ext4 -d t "$corner/g.img" 32M
+	cp "$DRYDOCK" "$BUILD/appliance-tests/container_tool" "$corner"
+	cp -r "$DRYDOCK_APPLIANCE_DIR" "$corner/appliance"
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR"
+	chmod -R a+rX "$corner"
+	chown -R 65534:65534 "$corner"
+}
+
+# as_nobody WORD...: as the user nobody, without /dev/kvm, with a /tmp that is noexec, without network; and nothing is left of it.
+as_nobody()
+{
+	(cd "$corner" && unshare -mnp --fork --mount-proc sh -c '
+		mount -t tmpfs -o noexec none /tmp && mount -t tmpfs none /dev/shm || exit 99
+		env -i PATH="$PATH" HOME=/nonexistent DRYDOCK_APPLIANCE_DIR="$PWD/appliance" \
+			setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all -- "$@"
+		status=$?
+		i=0
+		while set -- /proc/[0-9]* && [ $# -gt 1 ] && [ $i -lt 600 ]; do sleep 0.05; i=$((i + 1)); done
+		[ $# = 1 ] || { echo "left: $*"; tr "\0" " " <"$2/cmdline"; exit 98; }
+		[ -z "$(find /tmp /dev/shm -mindepth 1)" ] || { find /tmp /dev/shm; exit 97; }
+		exit $status' sh "$@")
+}
+
+@test "as nobody, without /dev/kvm, with a noexec /tmp and without network" {
+	needs_machine
+	make_corner
+	[ "$(as_nobody ./drydock cat --engine appliance --appliance uml g.img:/etc/hostname)" = guest ]
+	needs_machine tcg
+	[ "$(as_nobody ./drydock cat --engine appliance --appliance tcg g.img:/etc/hostname)" = guest ]
+}
+
+@test "in a container, and where ptrace is forbidden: it says what is, and reads by what is not" {
+	needs_machine
+	make_corner
+	cat=(./drydock cat --engine appliance g.img:/etc/hostname)
+	none="drydock: g.img: /dev/sda: ext4: no appliance came up"
+	fails_with 1 "$none (uml: it is not started unconfined, and this host does not allow namespaces of one's own (Operation not permitted))" \
+		as_nobody ./container_tool "${cat[@]}" --appliance uml
+	fails_with 1 "$none (uml: it ended with status 127: drydock: ptrace: Operation not permitted)" \
+		as_nobody ./container_tool --no-ptrace "${cat[@]}" --appliance uml
+	fails_with 1 "$none (uml: it ended with status 127: drydock: Landlock: Operation not permitted)" \
+		as_nobody ./container_tool --no-landlock "${cat[@]}" --appliance uml
+	as_nobody ./container_tool ./drydock doctor | grep 'namespaces.*not for this user.*Operation not permitted'
+	as_nobody ./container_tool --no-ptrace ./drydock doctor | grep 'ptrace.*may not trace its children (Operation not permitted)'
+	needs_machine tcg
+	[ "$(as_nobody ./container_tool "${cat[@]}")" = guest ]
+	[ "$(as_nobody ./container_tool --no-ptrace "${cat[@]}")" = guest ]
+	[ "$(as_nobody ./container_tool "${cat[@]}" --appliance tcg)" = guest ]
 }
