@@ -2,8 +2,8 @@
 /*
  * fail_writes.c - preloaded into a program, makes the Nth change of some files fail, or the last one that is made.
  *
- * FAIL_NAME is a part of the names of these files; those without a name in a folder (O_TMPFILE) are among them.  FAIL_AT counts from
- * 1 the calls that write, give room, cut and make stable, in whatever thread.  FAIL_HOW:
+ * FAIL_NAME is a part of the names of these files; those without a name in a folder (O_TMPFILE) are among them.  FAIL_AT
+ * counts from 1 the calls that write, give room, cut and make stable, in whatever thread.  FAIL_HOW:
  *   end	the process ends there, without doing it, as if it was killed
  *   full	ENOSPC, and in each later call that takes room
  *   once	EIO, once
