@@ -24,6 +24,7 @@ struct shell_image {
 
 struct prepared;
 struct shell_augeas;
+struct shell_local;
 
 /* What a command has mounted, in a session that writes: later ones hide those of the same path. */
 struct shell_mounted {
@@ -68,6 +69,7 @@ struct shell {
 	struct strbuf out;
 	void *buf;	     /* GUEST_FILE_CHUNK */
 	struct shell_augeas *augeas; /* since aug-init */
+	struct shell_local *local;   /* NULL: there is no libfuse */
 	struct regex *regex; /* keeps the library of grep */
 	char *prompt;
 	unsigned depth;	 /* of commands that run commands */
@@ -117,7 +119,7 @@ struct shell_group {
 extern const struct shell_group shell_own_group, shell_read_group, shell_list_group, shell_write_group,
 	shell_copy_group, shell_mount_group, shell_volumes_group, shell_disk_group, shell_inspect_group,
 	shell_program_group, shell_session_group, shell_settings_group, shell_image_group, shell_crypt_group,
-	shell_device_group, shell_mounted_group, shell_augeas_group;
+	shell_device_group, shell_mounted_group, shell_augeas_group, shell_local_group;
 
 /* ---- shell_table.c ---- */
 
@@ -195,6 +197,12 @@ int shell_prepare(struct shell *s, const char *text);
 /* After the launch: what is to be on them. */
 int shell_prepare_content(struct shell *s);
 void shell_prepare_help(void);
+
+/* ---- fuse/shell_local.c ---- */
+
+/* Before images are opened and the process confines itself: what "mount-local" will need. */
+void shell_local_start(struct shell *s);
+void shell_local_end(struct shell *s);
 
 /* ---- shell_augeas.c ---- */
 

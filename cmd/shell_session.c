@@ -45,6 +45,7 @@ static void remove_scratch(struct shell *s)
 void shell_free(struct shell *s)
 {
 	shell_end(s, false);
+	shell_local_end(s);
 	for (size_t i = 0; i < s->nimages; i++) {
 		free(s->images[i].name);
 		free(s->images[i].format);
@@ -153,6 +154,7 @@ int shell_launch(struct shell *s)
 		.trust_backing = s->peer,
 		.image_flags = s->readonly ? 0 : writes,
 		.shell = isatty(STDIN_FILENO),
+		.mount = true,
 	};
 	bool fatal;
 	int rc;
@@ -167,6 +169,7 @@ int shell_launch(struct shell *s)
 	if (!s->buf)
 		return shell_nomem(s);
 	load_regex(s);
+	shell_local_start(s);
 	rc = make_guest(s);
 	if (rc)
 		return rc;

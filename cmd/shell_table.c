@@ -8,7 +8,7 @@ const struct shell_group *const shell_groups[] = {
 	&shell_session_group, &shell_image_group,   &shell_settings_group, &shell_own_group,	&shell_mount_group,
 	&shell_read_group,    &shell_list_group,    &shell_write_group,	   &shell_copy_group,	&shell_program_group,
 	&shell_inspect_group, &shell_volumes_group, &shell_device_group,   &shell_disk_group,	&shell_crypt_group,
-	&shell_mounted_group, &shell_augeas_group,  NULL,
+	&shell_mounted_group, &shell_augeas_group,  &shell_local_group, NULL,
 };
 
 /* What guestfish has, so that what is missing here can be told from what is misspelt. */

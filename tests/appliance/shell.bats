@@ -444,6 +444,27 @@ play()
 	grep -q 'write /lost' .drydock_history
 }
 
+@test "mount-local: what is written below the folder is part of the session" {
+	requires fusermount3 mountpoint
+	[ -r /dev/fuse ] && [ -w /dev/fuse ] || skip "there is no /dev/fuse that may be used here"
+	mkdir m h
+	printf 'write /before one\nlcd h\nmount-local ../m\nmount-local-run\ncat /made/file\nmount-local ../m readonly:true\n' >script
+	echo mount-local-run >>script
+	"$DRYDOCK" shell -w -f raw -a g.img --file script >out 2>err &
+	pid=$!
+	wait_for mountpoint -q m
+	[ "$(cat m/before)" = one ]
+	mkdir m/made && echo text >m/made/file && mv m/before m/after
+	fusermount3 -u m
+	wait_for grep -q text out
+	wait_for mountpoint -q m
+	run -1 touch m/made/file
+	fusermount3 -u m
+	wait "$pid"
+	[ "$(drydock cat g.img:/made/file g.img:/after)" = $'text\none' ]
+	e2fsck -fn g.img
+}
+
 @test "a session that is killed leaves the image as it was" {
 	sum=$(sha256sum <g.img)
 	mkfifo lines

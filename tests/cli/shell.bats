@@ -11,6 +11,11 @@ setup()
 	export DRYDOCK_APPLIANCE=uml
 }
 
+not_mounted()
+{
+	! mountpoint -q "$1"
+}
+
 # fish WORD...: guestfish, reading.
 fish()
 {
@@ -76,4 +81,37 @@ fish()
 	[ "$(wc -l <names)" -gt 200 ]
 	run -0 drydock shell help part-list
 	[[ $output == *"part-list device"* ]]
+}
+
+@test "mount-local: the guest's files below a folder, until it is unmounted; then the session goes on" {
+	requires fusermount3 mountpoint
+	[ -r /dev/fuse ] && [ -w /dev/fuse ] || skip "there is no /dev/fuse that may be used here"
+	mkdir m
+	"$DRYDOCK" shell -a g.img mount-local m : umount-local : mount-local "$PWD/m" options:allow_other : mount-local-run : \
+		cat /etc/hostname >out 2>err &
+	pid=$!
+	[ "$(wait_for mountpoint -q m && cat m/etc/hostname)" = guest ] || {
+		! mountpoint -q m || umount -l m
+		wait "$pid" || true
+		skip "this machine cannot mount by FUSE"
+	}
+	run -1 touch m/new
+	[[ $output = *'Read-only file system' ]]
+	fusermount3 -u m
+	wait "$pid"
+	[ "$(cat out)" = guest ]
+	# Who goes on without, or is wrong.
+	run -1 drydock shell -a g.img mount-local-run
+	[ "$output" = 'drydock: mount-local-run: "mount-local" comes first' ]
+	run -1 drydock shell -a g.img mount-local none
+	[ "$output" = 'drydock: mount-local: none: No such file or directory' ]
+	run -1 drydock shell -a g.img mount-local g.img
+	[ "$output" = 'drydock: mount-local: g.img: Not a directory' ]
+	# A session that is killed leaves no mount.
+	"$DRYDOCK" shell -a g.img mount-local m : mount-local-run >out 2>err &
+	pid=$!
+	wait_for mountpoint -q m
+	kill -9 "$pid"
+	wait "$pid" || true
+	wait_for not_mounted m
 }
