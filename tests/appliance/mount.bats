@@ -23,11 +23,9 @@ setup()
 	make_folder
 	mkdir m model
 	needs_machine
-	requires mke2fs qemu-img fusermount3 mountpoint setfattr
-	[ -r /dev/fuse ] && [ -w /dev/fuse ] || skip "there is no /dev/fuse that may be used here"
+	requires mke2fs qemu-img setfattr
+	requires_fuse
 	cp "$BATS_FILE_TMPDIR/g.qcow2" .
-	drydock mount g.qcow2 m 2>why || skip "this machine cannot mount by FUSE: $(cat why)"
-	drydock unmount m
 }
 
 teardown()

@@ -445,8 +445,7 @@ play()
 }
 
 @test "mount-local: what is written below the folder is part of the session" {
-	requires fusermount3 mountpoint
-	[ -r /dev/fuse ] && [ -w /dev/fuse ] || skip "there is no /dev/fuse that may be used here"
+	requires_fuse
 	mkdir m h
 	printf 'write /before one\nlcd h\nmount-local ../m\nmount-local-run\ncat /made/file\nmount-local ../m readonly:true\n' >script
 	echo mount-local-run >>script

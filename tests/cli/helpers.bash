@@ -206,6 +206,21 @@ identical()
 	qemu-img compare -q -f "$2" -F "$4" "$1" "$3"
 }
 
+# requires_fuse: may programs of this user mount by FUSE?  That ours can is for the test to show.
+requires_fuse()
+{
+	requires fusermount3 mountpoint
+	[ -r /dev/fuse ] && [ -w /dev/fuse ] || skip "there is no /dev/fuse that may be used here"
+	if [ "$(id -u)" = 0 ]; then
+		mkdir fuse-probe
+		mount -t tmpfs none fuse-probe 2>/dev/null || skip "this machine lets nobody mount"
+		umount fuse-probe
+		rmdir fuse-probe
+	else
+		[ -u "$(command -v fusermount3)" ] || skip "fusermount3 is not for ordinary users here"
+	fi
+}
+
 # wait_for COMMAND...: until it succeeds, for a minute.
 wait_for()
 {

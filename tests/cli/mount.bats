@@ -20,16 +20,6 @@ teardown()
 	remove_folder
 }
 
-requires_fuse()
-{
-	requires fusermount3 mountpoint
-	[ -r /dev/fuse ] && [ -w /dev/fuse ] || skip "there is no /dev/fuse that may be used here"
-	make_guest try.img
-	drydock mount try.img m 2>why || skip "this machine cannot mount by FUSE: $(cat why)"
-	drydock unmount m
-	rm try.img
-}
-
 # Processes that serve what lies in this folder.
 servers()
 {
