@@ -432,7 +432,9 @@ make_corner()
 # as_nobody WORD...: as the user nobody, without /dev/kvm, with a /tmp that is noexec, without network; and nothing is left of it.
 as_nobody()
 {
+	# What other tests have mounted is not held by it.
 	(cd "$corner" && unshare -mnp --fork --mount-proc sh -c '
+		sed -n "s,^/dev/loop[^ ]* \([^ ]*\) .*,\1,p" /proc/self/mounts | xargs -r umount -l
 		mount -t tmpfs -o noexec none /tmp && mount -t tmpfs none /dev/shm || exit 99
 		env -i PATH="$PATH" HOME=/nonexistent DRYDOCK_APPLIANCE_DIR="$PWD/appliance" \
 			setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all -- "$@"

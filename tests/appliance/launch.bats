@@ -74,7 +74,9 @@ names_in()
 	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR" "$appliance"
 	cp "$TOOL" tool && chmod 755 tool
 	cp -r "$appliance" . && chmod -R a+rX appliance
-	run unshare -mn sh -c 'mount -t tmpfs -o noexec none /tmp; cd "$1"; printf "ping\nclose\n" |
+	# What other tests have mounted is not held by it.
+	run unshare -mn sh -c 'sed -n "s,^/dev/loop[^ ]* \([^ ]*\) .*,\1,p" /proc/self/mounts | xargs -r umount -l
+		mount -t tmpfs -o noexec none /tmp; cd "$1"; printf "ping\nclose\n" |
 		setpriv --reuid=65534 --regid=65534 --clear-groups ./tool --append "$2" appliance uml 2>log' sh "$PWD" "$mark"
 	[[ $output == "ready uml "*$'\n'pong$'\n'gone ]]
 	none_left

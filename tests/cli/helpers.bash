@@ -15,6 +15,8 @@ bats_require_minimum_version 1.5.0
 # An appliance that this user has built is not what is tested.
 export DRYDOCK COMPAT TMPDIR LC_ALL=C.UTF-8 TZ=UTC XDG_CACHE_HOME=/nonexistent
 TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+# shellcheck source=tests/mounts.bash
+. "$TOP/tests/mounts.bash"
 
 setup()
 {

@@ -24,6 +24,8 @@
 set -u
 guests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$guests/../.." && pwd)
+# shellcheck source=tests/mounts.bash
+. "$top/tests/mounts.bash"
 : "${BUILD:=$top/build}"
 : "${DRYDOCK:=$BUILD/drydock}"
 : "${DRYDOCK_TEST_CACHE:=${HOME:-/root}/.cache/drydock-tests}"

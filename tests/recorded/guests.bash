@@ -9,6 +9,8 @@
 export SOURCE_DATE_EPOCH=1700000000 E2FSPROGS_FAKE_TIME=1700000000 TZ=UTC LC_ALL=C
 PATH=$PATH:/sbin:/usr/sbin
 export recorded; recorded=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/mounts.bash
+. "$recorded/../mounts.bash"
 # shellcheck source=tests/recorded/windows.bash
 . "$recorded/windows.bash"
 # shellcheck source=tests/recorded/changed.bash
