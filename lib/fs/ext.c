@@ -54,7 +54,9 @@ static int load(struct ext *x, struct block *dev, struct err *e)
 
 	forget_inodes(x);
 	free(take(x->block));
-	ext_io_init(&x->io, dev, 1024);
+	rc = ext_io_init(&x->io, dev, 1024, e);
+	if (rc < 0)
+		return rc;
 	/* Patches count in blocks of the filesystem, whose size the first load has found out. */
 	if (x->patches.n) {
 		x->io.bs = x->bs;
@@ -65,7 +67,9 @@ static int load(struct ext *x, struct block *dev, struct err *e)
 		return rc;
 	if (x->patches.n && x->io.bs != x->bs)
 		return err_set(e, ERR_CORRUPT, "the journal changes the block size");
-	ext_io_init(&x->io, dev, x->bs);
+	rc = ext_io_init(&x->io, dev, x->bs, e);
+	if (rc < 0)
+		return rc;
 	x->io.patches = &x->patches;
 	x->block = alloc_bytes(x->bs);
 	return x->block ? 0 : err_nomem(e);

@@ -14,6 +14,7 @@
 #define DRYDOCK_EXT_H
 
 #include "fs_driver.h"
+#include "lines.h"
 
 #include <ext2fs/ext2_fs.h>
 #include <ext2fs/ext2fs.h>
@@ -37,22 +38,15 @@ struct ext_patches {
 	size_t n, cap;
 };
 
-#define EXT_CACHE_LINES 64
-struct ext_line {
-	uint64_t off; /* UINT64_MAX: empty */
-	uint64_t used;
-	uint8_t *data;
-};
 struct ext_io {
 	struct block *dev;
-	unsigned bs; /* of the filesystem */
-	size_t line_size;
+	unsigned bs;			   /* of the filesystem */
 	const struct ext_patches *patches; /* NULL: none */
-	struct ext_line lines[EXT_CACHE_LINES];
-	uint64_t clock;
+	struct lines lines;
 };
 
-void ext_io_init(struct ext_io *io, struct block *dev, unsigned bs);
+/* Anew, also where it was in use.  It must stay where it is; end it with ext_io_free(), also after a failure. */
+int ext_io_init(struct ext_io *io, struct block *dev, unsigned bs, struct err *e);
 void ext_io_free(struct ext_io *io);
 /* Straight into the buffer: for data. */
 int ext_io_read(struct ext_io *io, void *buf, size_t len, uint64_t off, struct err *e);

@@ -11,26 +11,31 @@
 
 /* A multiple of every block size, small enough that 64 of them are nothing. */
 #define LINE_MIN 16384u
+#define LINES 64
 #define JBD2_MAGIC_BE "\xc0\x3b\x39\x98"
 
-void ext_io_init(struct ext_io *io, struct block *dev, unsigned bs)
+static int read_line(void *arg, void *buf, size_t len, uint64_t off, struct err *e)
 {
+	return ext_io_read(arg, buf, len, off, e);
+}
+
+int ext_io_init(struct ext_io *io, struct block *dev, unsigned bs, struct err *e)
+{
+	int rc;
+
 	ext_io_free(io);
 	memset(io, 0, sizeof *io);
 	io->dev = dev;
 	io->bs = bs;
-	io->line_size = MAX_OF(LINE_MIN, bs);
-	for (size_t i = 0; i < EXT_CACHE_LINES; i++)
-		io->lines[i].off = UINT64_MAX;
+	rc = lines_init(&io->lines, dev, MAX_OF(LINE_MIN, bs), LINES, e);
+	if (rc == 0)
+		lines_from(&io->lines, read_line, io);
+	return rc;
 }
 
 void ext_io_free(struct ext_io *io)
 {
-	for (size_t i = 0; i < EXT_CACHE_LINES; i++) {
-		free(io->lines[i].data);
-		io->lines[i].data = NULL;
-		io->lines[i].off = UINT64_MAX;
-	}
+	lines_free(&io->lines);
 }
 
 /* The first patch of a block not below `block`. */
@@ -83,57 +88,7 @@ int ext_io_read(struct ext_io *io, void *buf, size_t len, uint64_t off, struct e
 	return patch_over(io, buf, len, off, e);
 }
 
-/* The line that holds off, filled; *avail: its bytes from off on. */
-static int line_get(struct ext_io *io, uint64_t off, const uint8_t **data, size_t *avail, struct err *e)
-{
-	uint64_t start = off - off % io->line_size, size = block_size(io->dev);
-	size_t len = (size_t)MIN_OF((uint64_t)io->line_size, size - start);
-	struct ext_line *line = &io->lines[0];
-	int rc;
-
-	for (size_t i = 0; i < EXT_CACHE_LINES; i++) {
-		if (io->lines[i].off == start) {
-			line = &io->lines[i];
-			break;
-		}
-		if (io->lines[i].used < line->used)
-			line = &io->lines[i];
-	}
-	if (line->off != start) {
-		if (!line->data)
-			line->data = alloc_bytes(io->line_size);
-		if (!line->data)
-			return err_nomem(e);
-		line->off = UINT64_MAX;
-		rc = ext_io_read(io, line->data, len, start, e);
-		if (rc < 0)
-			return rc;
-		line->off = start;
-	}
-	line->used = ++io->clock;
-	*data = line->data + (off - start);
-	*avail = len - (size_t)(off - start);
-	return 0;
-}
-
 int ext_io_read_meta(struct ext_io *io, void *buf, size_t len, uint64_t off, struct err *e)
 {
-	uint8_t *p = buf;
-
-	if (!range_in(off, len, block_size(io->dev)))
-		return err_set(e, ERR_CORRUPT, "byte %" PRIu64 " lies past the end of the device", off);
-	while (len > 0) {
-		const uint8_t *data = NULL;
-		size_t avail = 0, n;
-		int rc = line_get(io, off, &data, &avail, e);
-
-		if (rc < 0)
-			return rc;
-		n = MIN_OF(avail, len);
-		memcpy(p, data, n);
-		p += n;
-		off += n;
-		len -= n;
-	}
-	return 0;
+	return lines_read(&io->lines, buf, len, off, e);
 }

@@ -21,6 +21,12 @@ int lines_init(struct lines *l, struct block *dev, size_t line_size, size_t nlin
 	return 0;
 }
 
+void lines_from(struct lines *l, lines_source source, void *arg)
+{
+	l->source = source;
+	l->arg = arg;
+}
+
 void lines_free(struct lines *l)
 {
 	for (size_t i = 0; i < l->n; i++)
@@ -66,7 +72,8 @@ int lines_get(struct lines *l, uint64_t off, const uint8_t **data, size_t *avail
 		if (!line->data)
 			return err_nomem(e);
 		line->off = UINT64_MAX;
-		rc = block_pread(l->dev, line->data, len, start, e);
+		rc = l->source ? l->source(l->arg, line->data, len, start, e) :
+				 block_pread(l->dev, line->data, len, start, e);
 		if (rc < 0)
 			return rc;
 		line->off = start;

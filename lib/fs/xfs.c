@@ -75,7 +75,9 @@ static int load(struct xfs *x, struct block *dev, struct xfs_over *over, struct 
 	int rc;
 
 	forget(x);
-	xfs_io_init(&x->io, dev);
+	rc = xfs_io_init(&x->io, dev, e);
+	if (rc < 0)
+		return rc;
 	x->io.over = over;
 	rc = xfs_super_read(x, e);
 	if (rc < 0)

@@ -15,6 +15,7 @@
 #define DRYDOCK_XFS_H
 
 #include "fs_driver.h"
+#include "lines.h"
 #include "ondisk.h"
 
 #include <stddef.h>
@@ -29,21 +30,14 @@ struct xfs_over; /* xfs_log.h */
 
 /* ---- xfs_io.c: bytes of the device, with what the log has for them laid over ---- */
 
-#define XFS_CACHE_LINES 64
-#define XFS_LINE_SIZE 32768u /* a chunk of 64 inodes of 512 bytes */
-struct xfs_line {
-	uint64_t pos; /* UINT64_MAX: empty */
-	uint64_t used;
-	uint8_t *data;
-};
 struct xfs_io {
 	struct block *dev;
 	struct xfs_over *over; /* NULL: the log had nothing to say */
-	struct xfs_line lines[XFS_CACHE_LINES];
-	uint64_t clock;
+	struct lines lines;
 };
 
-void xfs_io_init(struct xfs_io *io, struct block *dev);
+/* Anew, also where it was in use.  It must stay where it is; end it with xfs_io_free(), also after a failure. */
+int xfs_io_init(struct xfs_io *io, struct block *dev, struct err *e);
 void xfs_io_free(struct xfs_io *io);
 /* Straight into the buffer: for the content of files, which is never logged. */
 int xfs_io_read(struct xfs_io *io, void *buf, size_t len, uint64_t pos, struct err *e);

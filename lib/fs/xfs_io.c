@@ -2,28 +2,40 @@
 /* xfs_io.c - the bytes beneath XFS: a struct block, with what the log says in place of what is stale. */
 #include "xfs_log.h"
 
-#include "alloc.h"
 #include "checked.h"
 #include "crc32c.h"
 
 #include <inttypes.h>
 
-void xfs_io_init(struct xfs_io *io, struct block *dev)
+#define LINES 64
+#define LINE_SIZE 32768u /* a chunk of 64 inodes of 512 bytes */
+
+static int read_line(void *arg, void *buf, size_t len, uint64_t pos, struct err *e)
 {
+	struct xfs_io *io = arg;
+	int rc = xfs_io_read(io, buf, len, pos, e);
+
+	if (rc == 0 && io->over)
+		rc = xfs_over_lay(io->over, buf, len, pos, e);
+	return rc;
+}
+
+int xfs_io_init(struct xfs_io *io, struct block *dev, struct err *e)
+{
+	int rc;
+
 	xfs_io_free(io);
 	memset(io, 0, sizeof *io);
 	io->dev = dev;
-	for (size_t i = 0; i < XFS_CACHE_LINES; i++)
-		io->lines[i].pos = UINT64_MAX;
+	rc = lines_init(&io->lines, dev, LINE_SIZE, LINES, e);
+	if (rc == 0)
+		lines_from(&io->lines, read_line, io);
+	return rc;
 }
 
 void xfs_io_free(struct xfs_io *io)
 {
-	for (size_t i = 0; i < XFS_CACHE_LINES; i++) {
-		free(io->lines[i].data);
-		io->lines[i].data = NULL;
-		io->lines[i].pos = UINT64_MAX;
-	}
+	lines_free(&io->lines);
 }
 
 int xfs_io_read(struct xfs_io *io, void *buf, size_t len, uint64_t pos, struct err *e)
@@ -33,63 +45,11 @@ int xfs_io_read(struct xfs_io *io, void *buf, size_t len, uint64_t pos, struct e
 	return block_pread(io->dev, buf, len, pos, e);
 }
 
-/* The line that holds pos, filled; *avail: its bytes from pos on. */
-static int line_get(struct xfs_io *io, uint64_t pos, const uint8_t **data, size_t *avail, struct err *e)
-{
-	uint64_t start = round_down(pos, XFS_LINE_SIZE);
-	size_t len = (size_t)MIN_OF((uint64_t)XFS_LINE_SIZE, block_size(io->dev) - start);
-	struct xfs_line *line = &io->lines[0];
-	int rc = 0;
-
-	for (size_t i = 0; i < XFS_CACHE_LINES; i++) {
-		if (io->lines[i].pos == start) {
-			line = &io->lines[i];
-			break;
-		}
-		if (io->lines[i].used < line->used)
-			line = &io->lines[i];
-	}
-	if (line->pos != start) {
-		if (!line->data)
-			line->data = alloc_bytes(XFS_LINE_SIZE);
-		if (!line->data)
-			return err_nomem(e);
-		line->pos = UINT64_MAX;
-		rc = xfs_io_read(io, line->data, len, start, e);
-		if (rc == 0 && io->over)
-			rc = xfs_over_lay(io->over, line->data, len, start, e);
-		if (rc < 0)
-			return rc;
-		line->pos = start;
-	}
-	line->used = ++io->clock;
-	*data = line->data + (pos - start);
-	*avail = len - (size_t)(pos - start);
-	return 0;
-}
-
 int xfs_io_meta(struct xfs_io *io, void *buf, size_t len, uint64_t pos, bool *logged, struct err *e)
 {
-	uint8_t *p = buf;
-
-	if (!range_in(pos, len, block_size(io->dev)))
-		return err_set(e, ERR_CORRUPT, "byte %" PRIu64 " lies past the end of the device", pos);
 	if (logged)
 		*logged = io->over && xfs_over_touches(io->over, len, pos);
-	while (len > 0) {
-		const uint8_t *data = NULL;
-		size_t avail = 0, n;
-		int rc = line_get(io, pos, &data, &avail, e);
-
-		if (rc < 0)
-			return rc;
-		n = MIN_OF(avail, len);
-		memcpy(p, data, n);
-		p += n;
-		pos += n;
-		len -= n;
-	}
-	return 0;
+	return lines_read(&io->lines, buf, len, pos, e);
 }
 
 /* ---- what a block of version 5 says of itself ---- */
