@@ -88,10 +88,17 @@ none_left()
 	[ "$(host_state)" = "$before" ]
 }
 
-# The process of the machine itself: the only one that is another program.
+# The processes that these have begun, with commas between them.
+below()
+{
+	pgrep -d , -P "$1"
+}
+
+# The process of $tool's machine itself.  Below the tool is its broker, and below that a guardian for each machine; another tool's
+# machine, or one that is just being saved, may run at the same time.
 machine()
 {
-	pgrep -f "^(/linux|[^ ]*/qemu-system)[^ ]* .*$mark" | sort -n | head -1
+	pgrep -of "^(/linux|[^ ]*/qemu-system)[^ ]* .*$mark" -P "$(below "$(below "$tool")")"
 }
 
 # An appliance of the real agent, made once for the file.

@@ -100,13 +100,14 @@ goes_on()
 
 @test "two that are the first make one machine, and both go on from it" {
 	own new
-	launch "$mark" tcg &
-	first=$!
 	mkdir other
-	(cd other && launch "$mark" tcg && [[ $ready == "ready tcg "* ]] && goes_on && done_with_it)
-	wait "$first"
-	[[ $(cat out) == "ready tcg "* ]]
-	processes | xargs -r kill
+	(cd other && launch "$mark" tcg && [[ $ready == "ready tcg "* ]] && goes_on && done_with_it) &
+	other=$!
+	launch "$mark" tcg
+	[[ $ready == "ready tcg "* ]]
+	goes_on
+	done_with_it
+	wait "$other"
 	none_left
 	[ -s "$mark/saved" ]
 }
@@ -179,15 +180,21 @@ goes_on()
 @test "killed while it saves, and while it goes on, it leaves nothing" {
 	own new
 	launch "$mark" tcg &
-	for _ in {1..600}; do
-		[ -z "$(pgrep -f "^[^ ]*qemu-system[^ ]* .*$mark")" ] || break
-		sleep 0.02
+	starting=$!
+	for _ in {1..1200}; do
+		saves_it=$(pgrep -of "^[^ ]*qemu-system[^ ]* .*$mark") && break
+		sleep 0.05
 	done
-	pgrep -f "^$TOOL .*$mark" | sort -n | head -1 | xargs kill -9
+	# From here on it takes as long as it likes.
+	kill -STOP "$saves_it"
+	kill -9 "$(pgrep -of "^$TOOL .*$mark")"
+	wait "$starting" || true
 	none_left
 	[ "$(ls -A "$mark")" = "$(ls -A -I saved "$appliance")" ]
-	ln "$appliance/saved" "$mark/saved"
+	rm -r "$mark"
+	own
 	launch "$mark" tcg
+	[[ $ready == "ready tcg "* ]]
 	goes_on
 	kill -9 "$tool"
 	wait "$tool" || true
