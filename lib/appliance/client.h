@@ -213,6 +213,16 @@ enum {
 int client_activate(struct client *c, unsigned kinds, bool readonly, struct err *e);
 /* And takes it back, so that the disks are no longer in use. */
 int client_deactivate(struct client *c, unsigned kinds, struct err *e);
+struct client_group {
+	char *uuid;    /* of a volume group of LVM2 */
+	bool itself;   /* it gets another one, and not its members alone */
+	size_t number; /* whatever who calls wants to remember */
+};
+/*
+ * Gives the physical volumes of these groups, and those of none if that is wanted, other UUIDs, and groups themselves.  Their
+ * volumes, of which none may be in use, are deactivated, and stay so.
+ */
+int client_lvm_new_uuids(struct client *c, const struct client_group *groups, size_t n, bool free_members, struct err *e);
 
 struct client_volume {
 	const char *device; /* "/dev/vda1", "/dev/vg/root" */

@@ -113,6 +113,51 @@ int client_deactivate(struct client *c, unsigned kinds, struct err *e)
 	return rc;
 }
 
+/* ---- other UUIDs ---- */
+
+/* What LVM calls a selection: those of the groups, or of them that get another UUID themselves; "": none. */
+static int select_groups(const struct client_group *groups, size_t n, bool themselves, bool free_members, struct strbuf *out,
+			 struct err *e)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+
+	for (size_t i = 0; i < n; i++) {
+		if (groups[i].uuid[strspn(groups[i].uuid, letters)])
+			return err_set(e, ERR_USAGE, "that is no UUID of LVM2: \"%s\"", groups[i].uuid);
+		if (groups[i].itself || !themselves)
+			strbuf_printf(out, "%svg_uuid=\"%s\"", out->len ? " || " : "", groups[i].uuid);
+	}
+	if (free_members)
+		strbuf_printf(out, "%svg_name=\"\"", out->len ? " || " : "");
+	return out->failed ? err_nomem(e) : 0;
+}
+
+static int lvm_selected(struct client *c, const char *command, const char *option, const struct strbuf *which, struct err *e)
+{
+	const char *const argv[] = { "lvm", command, option, "-S", which->s, NULL };
+
+	return which->len ? tool_must(c, "lvm", argv, NULL, e) : 0;
+}
+
+int client_lvm_new_uuids(struct client *c, const struct client_group *groups, size_t n, bool free_members, struct err *e)
+{
+	CLEANUP(strbuf_free) struct strbuf all = STRBUF_INIT, members = STRBUF_INIT, themselves = STRBUF_INIT;
+	int rc = select_groups(groups, n, false, false, &all, e);
+
+	if (rc == 0)
+		rc = select_groups(groups, n, false, free_members, &members, e);
+	if (rc == 0)
+		rc = select_groups(groups, n, true, false, &themselves, e);
+	client_changed(c);
+	if (rc == 0)
+		rc = tool_modules(c, "lvm", e);
+	if (rc == 0)
+		rc = lvm_selected(c, "vgchange", "-an", &all, e);
+	if (rc == 0)
+		rc = lvm_selected(c, "pvchange", "--uuid", &members, e);
+	return rc < 0 ? rc : lvm_selected(c, "vgchange", "--uuid", &themselves, e);
+}
+
 /* ---- encrypted ones ---- */
 
 /* A name below /dev/mapper, as the kernel and people take it. */

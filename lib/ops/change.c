@@ -11,6 +11,7 @@
 #include "appliance_fs.h"
 #include "change_internal.h"
 #include "limits.h"
+#include "new_uuids.h"
 #include "strbuf.h"
 #include "text.h"
 
@@ -198,6 +199,10 @@ void change_free(struct change *c)
 	while (c->n)
 		mounted_free(&c->items[--c->n]);
 	free(c->items);
+	while (c->ngroups)
+		free(c->groups[--c->ngroups].uuid);
+	free(c->groups);
+	free(c->closed);
 	guest_machine_kill(&c->machine);
 	free(c);
 }
@@ -327,6 +332,27 @@ static int unmounted_check(struct change *c, const struct unmounted *u, struct e
 	return rc < 0 ? err_in(e, rc, "%s", u->it->vol->name) : 0;
 }
 
+int change_luks_close(struct change *c, size_t i, struct err *e)
+{
+	const struct contents *all = c->machine.how.contents;
+	const struct volume *v = all->items[i].vol;
+	char name[60];
+	int rc;
+
+	if (strcmp(v->scheme, "luks") != 0 || v->nparts != 1 || !v->uuid)
+		return 0;
+	if (!c->closed)
+		c->closed = alloc_array(all->n, sizeof *c->closed);
+	if (!c->closed)
+		return err_nomem(e);
+	if (c->closed[i])
+		return 0;
+	snprintf(name, sizeof name, "luks-%.50s", v->uuid);
+	rc = client_luks_close(c->machine.client, name, e);
+	c->closed[i] = rc == 0;
+	return rc;
+}
+
 /* So that what the disks say of themselves is what an orderly end leaves there: arrays are marked clean. */
 static int deactivate(struct change *c, struct err *e)
 {
@@ -336,15 +362,8 @@ static int deactivate(struct change *c, struct err *e)
 	if (!(c->kinds & CLIENT_MD) || !(guest_machine_kinds(all) & CLIENT_MD))
 		return 0;
 	rc = client_deactivate(c->machine.client, CLIENT_LVM, e);
-	for (size_t i = all->n; i-- > 0 && rc == 0;) {
-		const struct volume *v = all->items[i].vol;
-		char name[60];
-
-		if (strcmp(v->scheme, "luks") != 0 || v->nparts != 1 || !v->uuid)
-			continue;
-		snprintf(name, sizeof name, "luks-%.50s", v->uuid);
-		rc = client_luks_close(c->machine.client, name, e);
-	}
+	for (size_t i = all->n; i-- > 0 && rc == 0;)
+		rc = change_luks_close(c, i, e);
 	return rc < 0 ? rc : client_deactivate(c->machine.client, CLIENT_LVM | CLIENT_MD, e);
 }
 
@@ -391,6 +410,8 @@ static int finish(struct change *c, struct unmounted *u, size_t *n, struct err *
 		rc = unmount_all(c, e);
 	for (size_t i = 0; i < *n && rc == 0; i++)
 		rc = unmounted_check(c, &u[i], e);
+	if (rc == 0)
+		rc = new_uuids_give(c, e);
 	if (rc == 0)
 		rc = deactivate(c, e);
 	if (rc == 0)

@@ -18,6 +18,13 @@ struct change {
 	struct change_mounted *items; /* in the order of the tree's mounts */
 	size_t n;
 	unsigned kinds; /* of volumes that were activated */
+	bool *closed;	/* encrypted volumes that were closed again, by their places in the contents; NULL: none */
+	struct client_group *groups; /* that get other UUIDs at the end; number is that of volume.group */
+	size_t ngroups;
+	bool free_members; /* physical volumes of no group do, too */
 };
+
+/* Closes an encrypted volume that the machine has opened, the ith of the contents; all others, and once closed ones, are left. */
+int change_luks_close(struct change *c, size_t i, struct err *e);
 
 #endif

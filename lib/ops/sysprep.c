@@ -131,15 +131,12 @@ static int run_fs_uuids(struct sysprep_job *job, struct err *e)
 {
 	(void)job;
 	return err_set(e, ERR_UNSUPPORTED,
-		       "new UUIDs of filesystems are not given, as /etc/fstab and the boot loader name the old ones");
+		       "new UUIDs of filesystems are not given, as the boot loader and the initial RAM disk may name the old ones");
 }
 
 static int run_lvm_uuids(struct sysprep_job *job, struct err *e)
 {
-	(void)e;
-	if (tree_has(job->customize.tree, "/etc/lvm/backup") || tree_has(job->customize.tree, "/etc/lvm/archive"))
-		customize_say(&job->customize, "UUIDs of LVM2 are left as they are, where there are any");
-	return 0;
+	return job->lvm_uuids ? job->lvm_uuids(job->customize.arg, e) : 0;
 }
 
 static int run_customize(struct sysprep_job *job, struct err *e)
@@ -259,6 +256,8 @@ static const struct sysprep_op ops[] = {
 	{ "kerberos-hostkeytab", "Remove the Kerberos host keytab file in the guest", FILES("/etc/krb5.keytab"),
 	  .by_default = true },
 	{ "logfiles", "Remove many log files from the guest", logs, .by_default = true },
+	{ "lvm-system-devices", "Remove LVM2 system.devices file",
+	  FILES("/etc/lvm/devices/system.devices", "/etc/lvm/devices/backup/*"), .by_default = true, .own = true },
 	{ "lvm-uuids", "Change LVM2 PV and VG UUIDs", NULL, run_lvm_uuids, .by_default = true, .last = true },
 	{ "machine-id", "Remove the local machine ID", NULL, run_machine_id_reset, .by_default = true },
 	{ "mail-spool", "Remove email from the local mail spool directory", FILES("-/var/spool/mail/*", "-/var/mail/*"),

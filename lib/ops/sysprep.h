@@ -41,6 +41,11 @@ struct sysprep_job {
 	struct sysprep_choice choice;
 	/* Of user-account, between commas: who stays; who goes (NULL: all the others). */
 	const char *keep, *remove;
+	/*
+	 * Of lvm-uuids: settles that volume groups get other UUIDs when the guest is unmounted; its arg is that of `customize`.
+	 * NULL: there is nobody who could.
+	 */
+	int (*lvm_uuids)(void *arg, struct err *e);
 };
 int sysprep_run(struct sysprep_job *job, struct err *e);
 

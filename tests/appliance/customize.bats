@@ -154,6 +154,60 @@ unchanged()
 	done
 }
 
+# UUIDs of volume groups and of their members, but not of their volumes.
+lvm_uuids()
+{
+	drydock volumes --json --key=all:key:secret -f raw "$@" |
+		jq -r '.[] | (.groups[] | .uuid), (.volumes[].filesystem | select(.type == "LVM2_member") | .uuid)' | sort
+}
+
+# lvm_guest: a.img and b.img have the group vg, whose volume root is a system, and in whose volume safe there is a LUKS volume with
+# the group inner; o.img is a physical volume of no group.
+lvm_guest()
+{
+	printf secret >key
+	mkdir -p t/bin t/etc/lvm/devices t/etc/lvm/backup t/boot/grub
+	echo ID=debian >t/etc/os-release
+	touch t/etc/lvm/devices/system.devices t/etc/lvm/backup/vg
+	truncate -s 4M root.fs
+	mke2fs -q -t ext2 -d t root.fs
+	truncate -s 5M safe.img
+	cryptsetup luksFormat -q --type luks1 --pbkdf-force-iterations 1000 safe.img key
+	sh -eu -s "$BATS_TEST_DIRNAME/../broken/lib.sh" <<-'END'
+		. "$1"
+		{ lv root 64 "$(linear pv0 0)"; lv safe 80 "$(linear pv1 0)" | sed '/id =/y/l/s/'; } | lvm_vg a b |
+			sed 's/pe_count = 15/pe_count = 127/; s/dev_size = 2048/dev_size = 16384/' >text
+		lvm_pv a.img a 0x800000 <text
+		lvm_pv b.img b 0x800000 <text
+		lv deep 4 "$(linear pv0 0)" | lvm_vg c |
+			sed '/id =/y/v/w/; s/^vg {/inner {/; s/pe_count = 15/pe_count = 47/; s/dev_size = 2048/dev_size = 6144/' |
+			lvm_pv inner.img c 0x300000
+		lvm_pv o.img o 0x300000 </dev/null
+	END
+	dd if=root.fs of=a.img bs=64k seek=1 conv=notrunc status=none
+	qemu-img convert -n --object secret,id=k,file=key --image-opts --target-image-opts driver=raw,file.filename=inner.img \
+		driver=luks,file.filename=safe.img,key-secret=k
+	dd if=safe.img of=b.img bs=64k seek=1 conv=notrunc status=none
+}
+
+@test "sysprep gives LVM2 other UUIDs, in encrypted volumes, too; what GRUB names keeps its own" {
+	needs_machine
+	requires jq cryptsetup qemu-img mke2fs
+	local all=(-f raw -a a.img -a b.img -a o.img --key=all:key:secret)
+
+	lvm_guest
+	lvm_uuids "${all[@]}" >before
+	[ "$(wc -l <before)" = 6 ]
+	drydock sysprep --enable=customize,lvm-uuids "${all[@]}" \
+		--write="/boot/grub/grub.cfg:set root='lvmid/vvvvvv-vvvv-vvvv-vvvv-vvvv-vvvv-vvvvvv/x'" >out
+	grep -qx 'vg keeps the UUID of the group, as /boot/grub/grub.cfg names it' out
+	lvm_uuids "${all[@]}" >after
+	[ "$(wc -l <after)" = 6 ]
+	[ "$(comm -12 before after)" = vvvvvv-vvvv-vvvv-vvvv-vvvv-vvvv-vvvvvv ]
+	[ "$(drydock find "${all[@]}" /etc/lvm | sort)" = $'/etc/lvm\n/etc/lvm/backup\n/etc/lvm/devices' ]
+	[ "$(drydock cat "${all[@]}" /etc/os-release)" = ID=debian ]
+}
+
 @test "under the peers' names" {
 	guest
 	PATH=$BUILD/compat:$PATH
