@@ -64,9 +64,9 @@ static const char usage[] =
 	"      --help                print this help\n\n"
 	"Operations, which \"drydock customize --help\" explains:\n"
 	"  --append-line --chmod --chown --commands-from-file --copy --copy-in --delete --edit --firstboot --firstboot-command\n"
-	"  --firstboot-install --hostname --install --link --mkdir --move --no-logfile --password --password-crypto\n"
-	"  --root-password --run --run-command --scrub --selinux-relabel --ssh-inject --tar-in --timezone --touch\n"
-	"  --truncate --truncate-recursive --uninstall --update --upload --write\n";
+	"  --firstboot-install --hostname --inject-blnsvr --inject-qemu-ga --inject-virtio-win --install --link --mkdir\n"
+	"  --move --no-logfile --password --password-crypto --root-password --run --run-command --scrub --selinux-relabel\n"
+	"  --ssh-inject --tar-in --timezone --touch --truncate --truncate-recursive --uninstall --update --upload --write\n";
 
 /* ---- what the two tools share ---- */
 
@@ -92,8 +92,6 @@ void virt_customize_say(void *arg, const char *line)
 void virt_customize_options(struct virt_customize *z, const struct option *mine)
 {
 	static const struct option more[] = {
-		{ "inject-blnsvr", 1, NULL, VIRT_CUSTOMIZE_SM },	   { "inject-qemu-ga", 1, NULL, VIRT_CUSTOMIZE_SM },
-		{ "inject-virtio-win", 1, NULL, VIRT_CUSTOMIZE_SM },
 		{ "no-selinux-relabel", 0, NULL, VIRT_CUSTOMIZE_RELABEL }, { "sm-attach", 1, NULL, VIRT_CUSTOMIZE_SM },
 		{ "sm-credentials", 1, NULL, VIRT_CUSTOMIZE_SM },	   { "sm-register", 0, NULL, VIRT_CUSTOMIZE_SM },
 		{ "sm-remove", 0, NULL, VIRT_CUSTOMIZE_SM },		   { "sm-unregister", 0, NULL, VIRT_CUSTOMIZE_SM },
@@ -124,9 +122,6 @@ int virt_customize_option(struct virt_customize *z, int c, const char *long_name
 		return opt_event_add(&z->events, op.name, op.arg ? optarg : NULL) ? VIRT_GO_ON : EXIT_FAILED;
 	switch (c) {
 	case VIRT_CUSTOMIZE_SM:
-		if (strncmp(long_name, "inject-", 7) == 0)
-			return virt_customize_fail(z, "drivers and agents are not put into Windows: --upload and --firstboot bring "
-						      "what it needs");
 		return virt_customize_fail(z, "subscription-manager is not driven by drydock: use --run-command");
 	case VIRT_CUSTOMIZE_RELABEL: /* of virt-sysprep, where it does nothing */
 		return VIRT_GO_ON;

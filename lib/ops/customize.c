@@ -38,6 +38,12 @@ static const struct customize_op ops[] = {
 	{ "firstboot-install", "PKG,...", "install packages at the next start", "Installing firstboot packages: %p",
 	  take_packages, run_firstboot_install },
 	{ "hostname", "NAME", "set the host name", "Setting the hostname: %a", take_word, run_hostname },
+	{ "inject-blnsvr", "MEDIUM", "install the balloon service of virtio-win in a Windows", "Injecting the balloon service",
+	  take_media, run_inject_blnsvr },
+	{ "inject-qemu-ga", "MEDIUM", "install QEMU's guest agent in a Windows, from an ISO image or a folder",
+	  "Injecting QEMU's guest agent", take_media, run_inject_qemu_ga },
+	{ "inject-virtio-win", "MEDIUM", "put virtio-win's drivers into a Windows, from an ISO image or a folder",
+	  "Injecting virtio-win drivers", take_media, run_inject_virtio_win },
 	{ "install", "PKG,...", "install packages by the guest's own package manager", "Installing packages: %p",
 	  take_packages, run_install, .machine = true },
 	{ "link", "TARGET:LINK[:LINK...]", "make symbolic links", NULL, take_link, run_link,
@@ -100,6 +106,7 @@ static void item_clear(struct customize_item *item)
 	line_edit_free(item->edit);
 	wipe_str(item->text);
 	close_fd(&item->fd);
+	windows_media_close(item->media);
 	free(item->bytes);
 }
 
@@ -245,7 +252,7 @@ bool customize_runs(const struct customize *z)
 const char *customize_host_path(const struct customize *z, size_t i)
 {
 	for (size_t k = 0; k < z->n; k++)
-		if (z->items[k].op->judge == take_copy_in && i-- == 0)
+		if ((z->items[k].op->judge == take_copy_in || z->items[k].op->judge == take_media) && i-- == 0)
 			return z->items[k].a;
 	return NULL;
 }

@@ -12,6 +12,7 @@
 #include "line_edit.h"
 #include "reg_text.h"
 #include "tree.h"
+#include "windows_media.h"
 
 struct customize_item;
 struct customize_job;
@@ -39,6 +40,7 @@ struct customize_item {
 	uint32_t mode, uid, gid;
 	int fd;		    /* of a file to be uploaded; -1: none */
 	uint8_t *bytes;	    /* of a script or key */
+	struct windows_media *media; /* NULL: none */
 	size_t len;
 };
 struct customize {
@@ -76,7 +78,7 @@ int customize_run(const struct customize *z, struct customize_job *job, struct e
 /* Tells a sentence, if somebody wants to know. */
 __attribute__((format(printf, 2, 3))) void customize_say(struct customize_job *job, const char *fmt, ...);
 
-/* ---- customize_files.c, customize_guest.c: the functions of the table ---- */
+/* ---- customize_files.c, customize_guest.c, customize_windows.c: the functions of the table ---- */
 
 #define CUSTOMIZE_TAKE(name) int take_##name(struct customize_item *item, struct err *e);
 #define CUSTOMIZE_RUN(name)                                                                                            \
@@ -93,5 +95,8 @@ CUSTOMIZE_TAKE(packages) CUSTOMIZE_TAKE(command) CUSTOMIZE_TAKE(word)
 CUSTOMIZE_RUN(firstboot) CUSTOMIZE_RUN(firstboot_command) CUSTOMIZE_RUN(firstboot_install) CUSTOMIZE_RUN(hostname)
 CUSTOMIZE_RUN(install) CUSTOMIZE_RUN(machine_id) CUSTOMIZE_RUN(script) CUSTOMIZE_RUN(command) CUSTOMIZE_RUN(ssh_inject)
 CUSTOMIZE_RUN(timezone) CUSTOMIZE_RUN(uninstall) CUSTOMIZE_RUN(update) CUSTOMIZE_RUN(user) CUSTOMIZE_RUN(password)
+
+CUSTOMIZE_TAKE(media)
+CUSTOMIZE_RUN(inject_blnsvr) CUSTOMIZE_RUN(inject_qemu_ga) CUSTOMIZE_RUN(inject_virtio_win)
 
 #endif

@@ -217,7 +217,8 @@ lvm_guest()
 	virt-customize -n -a g.img --run-command 'touch /dry' --no-network >out
 	grep -q 'Running: touch /dry' out
 	fails_with 1 'virt-customize: error: hostname: "a..b" is no host name' virt-customize -q -a g.img --hostname a..b
-	fails_with 1 'drivers and agents are not put into Windows' virt-customize -a g.img --inject-qemu-ga osinfo
+	fails_with 1 "are not looked up in libosinfo's database" virt-customize -a g.img --inject-qemu-ga osinfo
+	fails_with 1 'inject-virtio-win: this guest is no Windows' virt-customize -q -a g.img --inject-virtio-win .
 	fails_with 1 'subscription-manager is not driven' virt-customize -a g.img --sm-remove
 	fails_with 1 'a password is selected by' virt-customize -q -a g.img --root-password secret
 	fails_with 1 'virt-sysprep: error: "x" is not a known operation' virt-sysprep -a g.img --enable x
@@ -261,6 +262,61 @@ lvm_guest()
 	"$BUILD/compat/virt-win-reg" w.img 'HKLM\SOFTWARE\Acme' n | grep -qx peer
 	drydock customize -q -f raw --firstboot-command='echo hi' w.img
 	drydock registry get -f raw w.img 'HKLM\SYSTEM\CurrentControlSet\Services\drydock-firstboot' ImagePath | grep -q firstboot.bat
+}
+
+# The layout of the public ISO; each file says what it is.
+virtio_win()
+{
+	local f
+
+	for f in {viostor/w10,viostor/w11,vioscsi/w10,NetKVM/w11,NetKVM/2k22}/{amd64,x86}; do
+		mkdir -p "iso/$f"
+		echo "$f inf" >"iso/$f/$(tr '[:upper:]' '[:lower:]' <<<"${f%%/*}").inf"
+		echo "$f sys" >"iso/$f/$(tr '[:upper:]' '[:lower:]' <<<"${f%%/*}").sys"
+	done
+	mkdir -p iso/Balloon/w11/amd64 iso/guest-agent
+	echo service >iso/Balloon/w11/amd64/blnsvr.exe
+	echo agent >iso/guest-agent/qemu-ga-x86_64.msi
+	echo other >iso/guest-agent/qemu-ga-i386.msi
+	genisoimage -quiet -J -r -V virtio-win -o virtio-win.iso iso
+}
+
+@test "a Windows is given the drivers and agents of virtio-win, and the registry knows what it starts from" {
+	needs_machine
+	requires genisoimage
+	windows_hives
+	windows_disk w.img
+	virtio_win
+	"$BUILD/compat/virt-customize" -q -a w.img --inject-virtio-win virtio-win.iso --inject-qemu-ga virtio-win.iso --inject-blnsvr iso
+	cat >want <<-'END'
+		/Program Files/Balloon/blnsvr.exe: service
+		/Program Files/drydock/qemu-ga-x86_64.msi: agent
+		/Windows/Drivers/VirtIO/netkvm.inf: NetKVM/w11/amd64 inf
+		/Windows/Drivers/VirtIO/netkvm.sys: NetKVM/w11/amd64 sys
+		/Windows/Drivers/VirtIO/vioscsi.sys: vioscsi/w10/amd64 sys
+		/Windows/Drivers/VirtIO/viostor.inf: viostor/w11/amd64 inf
+		/Windows/System32/drivers/vioscsi.sys: vioscsi/w10/amd64 sys
+		/Windows/System32/drivers/viostor.sys: viostor/w11/amd64 sys
+	END
+	cut -d: -f1 <want | while read -r f; do echo "$f: $(drydock cat -f raw "w.img:$f")"; done >got
+	diff -u want got
+	drydock registry export -f raw w.img 'HKLM\SYSTEM' >got
+	cat >want <<-'END'
+		"drydock-viostor.inf"=hex:01,ff,00,00
+		"drydock-vioscsi.inf"=hex:01,ff,00,00
+		"Active"="drydock-viostor.inf_1"
+		"Service"="viostor"
+		"Service"="vioscsi"
+		"Configuration"="boot"
+		[HKEY_LOCAL_MACHINE\SYSTEM\DriverDatabase\DriverPackages\drydock-viostor.inf_1\Descriptors\PCI\VEN_1AF4&DEV_1042&REV_01]
+		[HKEY_LOCAL_MACHINE\SYSTEM\DriverDatabase\DeviceIds\PCI\VEN_1AF4&DEV_1048&REV_01]
+		[HKEY_LOCAL_MACHINE\SYSTEM\ControlSet001\Services\vioscsi]
+		[HKEY_LOCAL_MACHINE\SYSTEM\ControlSet001\Services\drydock-firstboot]
+	END
+	while IFS= read -r line; do grep -qixF -- "$line" got || { echo "no $line"; false; }; done <want
+	drydock cat -f raw w.img:'/Program Files/drydock/firstboot/0001-virtio-drivers.bat' | grep -q '^pnputil '
+	drydock cat -f raw w.img:'/Program Files/drydock/firstboot/0002-qemu-guest-agent.bat' | grep -q '^msiexec /i .*qemu-ga-x86_64.msi'
+	drydock cat -f raw w.img:'/Program Files/drydock/firstboot/0003-balloon-service.bat' | grep -q 'blnsvr.exe" -i'
 }
 
 @test "two systems on a disk are not customized: which one is not known" {
