@@ -101,7 +101,7 @@ START_TEST(operations_are_chosen_one_after_the_other)
 		if (i)
 			ck_assert_int_lt(strcmp(sysprep_op_at(i - 1)->name, sysprep_op_at(i)->name), 0);
 	}
-	ck_assert_uint_eq(own, 2);
+	ck_assert_uint_eq(own, 3);
 }
 END_TEST
 
