@@ -469,13 +469,24 @@ static int has_primary(void *arg, const struct account *a, struct err *e)
 	return strcmp(a->name, p->name) != 0 && a->gid == p->gid;
 }
 
-/* A home that can be removed without asking: not the system's own folders. */
-static bool is_home(const char *home)
+/*
+ * A home that can be removed without asking: where homes are, or, as userdel(8) judges it, one that belongs to the user; never a
+ * folder right below the root.
+ */
+static bool is_home(struct tree *t, const struct account *a)
 {
-	return home[0] == '/' && strchr(home + 1, '/') && !strstr(home, "/../") &&
-	       (text_starts(home, "/home/", NULL) || text_starts(home, "/var/home/", NULL) ||
-		text_starts(home, "/export/home/", NULL) || text_starts(home, "/usr/home/", NULL)) &&
-	       home[strlen(home) - 1] != '/';
+	const char *home = a->home, *last;
+	struct fs_stat st;
+
+	if (home[0] != '/' || !strchr(home + 1, '/') || strstr(home, "/../") || strstr(home, "/./") || strstr(home, "//"))
+		return false;
+	last = strrchr(home, '/') + 1;
+	if (!*last || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
+		return false;
+	if (text_starts(home, "/home/", NULL) || text_starts(home, "/var/home/", NULL) ||
+	    text_starts(home, "/export/home/", NULL) || text_starts(home, "/usr/home/", NULL))
+		return true;
+	return t->ops->stat(t, home, false, &st, NULL) == 0 && S_ISDIR(st.mode) && st.uid == a->uid;
 }
 
 int account_remove(struct tree *t, const char *name, struct err *e)
@@ -505,7 +516,7 @@ int account_remove(struct tree *t, const char *name, struct err *e)
 
 		rc = mail ? tree_drop(t, mail, e) : err_nomem(e);
 	}
-	if (rc >= 0 && is_home(a.home))
+	if (rc >= 0 && is_home(t, &a))
 		rc = tree_drop(t, a.home, e);
 	return rc < 0 ? rc : 0;
 }

@@ -75,6 +75,8 @@ struct customize_job {
  * are given at the very end.
  */
 int customize_run(const struct customize *z, struct customize_job *job, struct err *e);
+/* Runs a program of the guest; any status but 0 is an error, with the last line that it said. */
+int customize_program(struct customize_job *job, const char *const *argv, struct err *e);
 /* Tells a sentence, if somebody wants to know. */
 __attribute__((format(printf, 2, 3))) void customize_say(struct customize_job *job, const char *fmt, ...);
 

@@ -225,7 +225,7 @@ static int status_judge(int status, const struct output *o, struct err *e)
 	return err_set(e, ERR_SYSTEM, "it ended with status %d%s", WEXITSTATUS(status), q.s);
 }
 
-static int program_run(struct customize_job *job, const char *const *argv, struct err *e)
+int customize_program(struct customize_job *job, const char *const *argv, struct err *e)
 {
 	struct output o = { .job = job, .last = STRBUF_INIT };
 	const struct tree_run run = { .argv = argv, .output = said, .arg = &o };
@@ -244,7 +244,7 @@ int run_command(struct customize_job *job, const struct customize_item *item, st
 {
 	const char *const argv[] = { "/bin/sh", "-c", item->a, NULL };
 
-	return program_run(job, argv, e);
+	return customize_program(job, argv, e);
 }
 
 /* Where a script lies while it runs. */
@@ -262,7 +262,7 @@ int run_script(struct customize_job *job, const struct customize_item *item, str
 	if (rc == 0)
 		rc = job->tree->ops->write(job->tree, SCRIPT, item->bytes, item->len, &owner, e);
 	if (rc == 0)
-		rc = program_run(job, argv, e);
+		rc = customize_program(job, argv, e);
 	dropped = tree_drop(job->tree, SCRIPT, &why);
 	return rc < 0 || dropped == 0 ? rc : err_set(e, why.code, "%s", why.msg);
 }
@@ -273,7 +273,7 @@ static int packages_run(struct customize_job *job, enum package_job what, const 
 	int rc = packages_script(job->tree->os, what, names, &script, e);
 	const char *const argv[] = { "/bin/sh", "-c", script.s, NULL };
 
-	return rc < 0 ? rc : program_run(job, argv, e);
+	return rc < 0 ? rc : customize_program(job, argv, e);
 }
 
 int run_install(struct customize_job *job, const struct customize_item *item, struct err *e)

@@ -8,6 +8,7 @@
 #include "settings.h"
 #include "text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -127,6 +128,17 @@ static int run_cron(struct sysprep_job *job, struct err *e)
 	return rc;
 }
 
+/* What was made of the certificates is made anew, by the guest's own program. */
+static int run_certificates(struct sysprep_job *job, struct err *e)
+{
+	static const char *const debian[] = { "/usr/sbin/update-ca-certificates", NULL };
+	static const char *const redhat[] = { "/usr/bin/update-ca-trust", "extract", NULL };
+	struct tree *t = job->customize.tree;
+	int rc = tree_is_file(t, debian[0]) ? customize_program(&job->customize, debian, e) : 0;
+
+	return rc == 0 && tree_is_file(t, redhat[0]) ? customize_program(&job->customize, redhat, e) : rc;
+}
+
 static int run_fs_uuids(struct sysprep_job *job, struct err *e)
 {
 	(void)job;
@@ -161,16 +173,50 @@ static bool is_listed(const char *list, const char *name)
 struct leaving {
 	const struct sysprep_job *job;
 	struct strbuf names; /* each with a NUL behind it */
+	uint64_t least, most; /* numbers of ordinary users */
 };
 
-/* Ordinary users: numbers from 1000 to 60000, as login.defs has them nearly everywhere. */
+/* "UID_MIN  1000": the value of a word in login.defs, the last one if there are several. */
+static void defs_number(const char *text, const char *word, uint64_t *out)
+{
+	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		const char *value;
+		char digits[24];
+
+		p += strspn(p, " \t");
+		if (!text_starts(p, word, &value) || (*value != ' ' && *value != '\t'))
+			continue;
+		value += strspn(value, " \t");
+		snprintf(digits, sizeof digits, "%.*s", (int)strcspn(value, " \t\r\n"), value);
+		text_parse_u64(digits, out);
+	}
+}
+
+/* As the guest's useradd has them, which is from 1000 to 60000 nearly everywhere. */
+static int ordinary_users(struct tree *t, struct leaving *l, struct err *e)
+{
+	CLEANUP(free_ptr) char *text = NULL;
+	int rc = tree_text(t, "/etc/login.defs", &text, NULL, e);
+
+	l->least = 1000;
+	l->most = 60000;
+	if (rc > 0) {
+		defs_number(text, "UID_MIN", &l->least);
+		defs_number(text, "UID_MAX", &l->most);
+	}
+	/* root is none, whatever is written there. */
+	l->least = MAX_OF(l->least, (uint64_t)1);
+	return rc < 0 ? rc : 0;
+}
+
 static int account_judge(void *arg, const struct account *a, struct err *e)
 {
 	struct leaving *l = arg;
 	const struct sysprep_job *job = l->job;
 
 	(void)e;
-	if (a->uid < 1000 || a->uid > 60000 || is_listed(job->keep, a->name) || (job->remove && !is_listed(job->remove, a->name)))
+	if (a->uid < l->least || a->uid > l->most || is_listed(job->keep, a->name) ||
+	    (job->remove && !is_listed(job->remove, a->name)))
 		return 0;
 	strbuf_add(&l->names, a->name, strlen(a->name) + 1);
 	return 0;
@@ -179,8 +225,10 @@ static int account_judge(void *arg, const struct account *a, struct err *e)
 static int run_user_account(struct sysprep_job *job, struct err *e)
 {
 	struct leaving l = { .job = job, .names = STRBUF_INIT };
-	int rc = accounts_each(job->customize.tree, account_judge, &l, e);
+	int rc = ordinary_users(job->customize.tree, &l, e);
 
+	if (rc == 0)
+		rc = accounts_each(job->customize.tree, account_judge, &l, e);
 	if (rc == 0 && l.names.failed)
 		rc = err_nomem(e);
 	for (const char *p = l.names.s; rc == 0 && p < l.names.s + l.names.len; p += strlen(p) + 1)
@@ -223,7 +271,8 @@ static const struct sysprep_op ops[] = {
 	  FILES("-/etc/pki/CA/certs/*", "-/etc/pki/CA/crl/*", "-/etc/pki/CA/newcerts/*", "-/etc/pki/CA/private/*",
 		"-/etc/pki/tls/private/*", "-/etc/pki/tls/certs/[!c]*.crt", "-/etc/pki/tls/certs/c[!a]*.crt",
 		"-/etc/pki/tls/certs/ca[!-]*.crt",
-		"-/usr/local/share/ca-certificates/*") },
+		"-/usr/local/share/ca-certificates/*"),
+	  run_certificates },
 	{ "cloud-init", "Remove what cloud-init knows of this machine, so that it begins anew",
 	  FILES("/var/lib/cloud/instance", "/var/lib/cloud/instances/*", "/var/lib/cloud/data/*",
 		"/var/lib/cloud/sem/*", "/var/log/cloud-init*", "/etc/netplan/50-cloud-init.yaml",

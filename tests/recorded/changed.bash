@@ -247,6 +247,14 @@ used_files()
 		var/lib/yum/history/h root/.zsh_history
 }
 
+# Where the peer looks for which numbers are those of people, and what it runs for certificates.
+used_programs()
+{
+	printf '# UID_MIN 1\nUID_MIN\t\t 1000\nUID_MAX 60000\nSYS_UID_MIN 100\n' | file etc/login.defs
+	printf '#!/bin/sh\necho "$0 $*" >>/srv/certificates\n' | file "$1"
+	chmod 755 "t/$1"
+}
+
 # More accounts than the template's: one of the system, one that comes from elsewhere.
 used_accounts()
 {
@@ -266,6 +274,7 @@ guest_used()
 	system_files || return 1
 	used_files
 	used_accounts
+	used_programs usr/sbin/update-ca-certificates
 	printf 'UUID=%s / ext4 errors=remount-ro 0 1\n' $A | file etc/fstab
 	fs root.fs 16M $A root -N 2048 && system_owned root.fs && one_partition used.img root.fs
 }
@@ -276,6 +285,7 @@ guest_usedf()
 	system_files || return 1
 	used_files
 	used_accounts
+	used_programs usr/bin/update-ca-trust
 	printf 'UUID=%s / ext4 defaults 0 1\n' $A | file etc/fstab
 	fs root.fs 16M $A root -N 2048 && system_owned root.fs && one_partition usedf.img root.fs
 }

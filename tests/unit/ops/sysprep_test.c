@@ -116,6 +116,36 @@ START_TEST(accounts_go_but_those_that_are_kept)
 }
 END_TEST
 
+START_TEST(which_numbers_are_those_of_people_login_defs_says)
+{
+	guest();
+	host_put(&h, "/etc/login.defs", "# UID_MIN 1\nUID_MIN\t\t 1001\nUID_MINIMUM 5\nUID_MAX 60000\n");
+	ok(did("user-account", NULL));
+	ck_assert_ptr_nonnull(strstr(host_get(&h, "/etc/passwd"), "ann"));
+	ck_assert_ptr_null(strstr(host_get(&h, "/etc/passwd"), "bob"));
+	host_put(&h, "/etc/login.defs", "UID_MIN 0\n");
+	ok(did("user-account", NULL));
+	ck_assert_ptr_nonnull(strstr(host_get(&h, "/etc/passwd"), "root"));
+	host_tree_free(&h);
+}
+END_TEST
+
+START_TEST(what_was_made_of_certificates_is_made_anew)
+{
+	guest();
+	host_put(&h, "/usr/local/share/ca-certificates/mine.crt", "x");
+	ok(did("ca-certificates", NULL));
+	ck_assert_str_eq(h.ran.s, "");
+	host_put(&h, "/usr/sbin/update-ca-certificates", "#!/bin/sh\n");
+	ok(did("ca-certificates", NULL));
+	ck_assert_str_eq(h.ran.s, "/usr/sbin/update-ca-certificates\n");
+	ck_assert(!tree_has(&h.tree, "/usr/local/share/ca-certificates/mine.crt"));
+	h.status = 3 << 8;
+	fails(did("ca-certificates", NULL), ERR_SYSTEM);
+	host_tree_free(&h);
+}
+END_TEST
+
 START_TEST(another_system_is_left_alone)
 {
 	guest();
@@ -154,4 +184,5 @@ START_TEST(secrets_are_named_until_they_are_gone)
 END_TEST
 
 TEST_MAIN("sysprep", nothing_that_was_planted_is_left, operations_are_chosen_one_after_the_other,
-	  accounts_go_but_those_that_are_kept, another_system_is_left_alone, secrets_are_named_until_they_are_gone)
+	  accounts_go_but_those_that_are_kept, which_numbers_are_those_of_people_login_defs_says,
+	  what_was_made_of_certificates_is_made_anew, another_system_is_left_alone, secrets_are_named_until_they_are_gone)
