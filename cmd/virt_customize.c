@@ -66,7 +66,8 @@ static const char usage[] =
 	"  --append-line --chmod --chown --commands-from-file --copy --copy-in --delete --edit --firstboot --firstboot-command\n"
 	"  --firstboot-install --hostname --inject-blnsvr --inject-qemu-ga --inject-virtio-win --install --link --mkdir\n"
 	"  --move --no-logfile --password --password-crypto --root-password --run --run-command --scrub --selinux-relabel\n"
-	"  --ssh-inject --tar-in --timezone --touch --truncate --truncate-recursive --uninstall --update --upload --write\n";
+	"  --selinux-relabel-at-boot --selinux-relabel-excludes --ssh-inject --tar-in --timezone --touch --truncate\n"
+	"  --truncate-recursive --uninstall --update --upload --write\n";
 
 /* ---- what the two tools share ---- */
 
@@ -92,16 +93,16 @@ void virt_customize_say(void *arg, const char *line)
 void virt_customize_options(struct virt_customize *z, const struct option *mine)
 {
 	static const struct option more[] = {
-		{ "no-selinux-relabel", 0, NULL, VIRT_CUSTOMIZE_RELABEL }, { "sm-attach", 1, NULL, VIRT_CUSTOMIZE_SM },
-		{ "sm-credentials", 1, NULL, VIRT_CUSTOMIZE_SM },	   { "sm-register", 0, NULL, VIRT_CUSTOMIZE_SM },
-		{ "sm-remove", 0, NULL, VIRT_CUSTOMIZE_SM },		   { "sm-unregister", 0, NULL, VIRT_CUSTOMIZE_SM },
+		{ "sm-attach", 1, NULL, VIRT_CUSTOMIZE_SM },   { "sm-credentials", 1, NULL, VIRT_CUSTOMIZE_SM },
+		{ "sm-register", 0, NULL, VIRT_CUSTOMIZE_SM }, { "sm-remove", 0, NULL, VIRT_CUSTOMIZE_SM },
+		{ "sm-unregister", 0, NULL, VIRT_CUSTOMIZE_SM },
 	};
 	struct dry_customize_op op;
 
 	for (; mine->name; mine++)
 		z->options[z->noptions++] = *mine;
 	for (int i = 0; dry_customize_op_at((size_t)i, &op); i++)
-		if (!op.own && strcmp(op.name, "no-selinux-relabel") != 0)
+		if (!op.own)
 			z->options[z->noptions++] = (struct option){ op.name, op.arg ? 1 : 0, NULL, VIRT_CUSTOMIZE_OP + i };
 	for (size_t i = 0; i < ARRAY_LEN(more); i++)
 		z->options[z->noptions++] = more[i];
@@ -123,8 +124,6 @@ int virt_customize_option(struct virt_customize *z, int c, const char *long_name
 	switch (c) {
 	case VIRT_CUSTOMIZE_SM:
 		return virt_customize_fail(z, "subscription-manager is not driven by drydock: use --run-command");
-	case VIRT_CUSTOMIZE_RELABEL: /* of virt-sysprep, where it does nothing */
-		return VIRT_GO_ON;
 	case 'n':
 		z->dry_run = true;
 		return VIRT_GO_ON;

@@ -12,7 +12,6 @@
 enum {
 	VIRT_CUSTOMIZE_OP = VIRT_OWN + 100, /* the operations, by their index in `ops` */
 	VIRT_CUSTOMIZE_SM = VIRT_CUSTOMIZE_OP + CUSTOMIZE_OPS, /* of subscription-manager */
-	VIRT_CUSTOMIZE_RELABEL,				       /* --no-selinux-relabel, which does nothing */
 };
 #define VIRT_CUSTOMIZE_OPTIONS 120
 

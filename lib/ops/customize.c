@@ -64,6 +64,8 @@ static const struct customize_op ops[] = {
 	  .machine = true },
 	{ "scrub", "FILE", "overwrite a file and remove it", "Scrubbing: %a", take_path, run_scrub },
 	{ "selinux-relabel", NULL, "give files their SELinux labels", NULL, NULL, NULL },
+	{ "selinux-relabel-at-boot", NULL, "have the guest give them when it starts next", NULL, NULL, NULL },
+	{ "selinux-relabel-excludes", "PATH", "give them to all but what lies there", NULL, NULL, NULL },
 	{ "ssh-inject", "USER[:SELECTOR]", "let a key in: file:FILE or string:KEY; without, those in ~/.ssh",
 	  "SSH key inject: %a", take_ssh_inject, run_ssh_inject, .split = true },
 	{ "tar-in", "TARFILE:DIR", "unpack an archive of the host in a folder", "Unpacking: %a in %b", take_upload,
@@ -115,6 +117,9 @@ void customize_free(struct customize *z)
 	for (size_t i = 0; i < z->n; i++)
 		item_clear(&z->items[i]);
 	free(z->items);
+	while (z->nunlabelled)
+		free(z->unlabelled[--z->nunlabelled]);
+	free(z->unlabelled);
 	*z = (struct customize)CUSTOMIZE_INIT;
 }
 
@@ -158,6 +163,22 @@ static int take_item(struct customize *z, const struct customize_op *op, const c
 
 static int commands_take(struct customize *z, const char *path, struct err *e);
 
+static int unlabelled_add(struct customize *z, const char *path, struct err *e)
+{
+	char **all;
+
+	if (*path != '/')
+		return err_set(e, ERR_USAGE, "\"%s\": paths of the guest begin with \"/\"", path);
+	if (z->nunlabelled == LIMIT_UNLABELLED)
+		return err_set(e, ERR_LIMIT, "more than %d paths", LIMIT_UNLABELLED);
+	all = alloc_resize(z->unlabelled, z->nunlabelled + 1, sizeof *all);
+	if (!all)
+		return err_nomem(e);
+	z->unlabelled = all;
+	all[z->nunlabelled] = alloc_strdup(path);
+	return all[z->nunlabelled++] ? 0 : err_nomem(e);
+}
+
 static int op_take(struct customize *z, const struct customize_op *op, const char *arg, struct err *e)
 {
 	if (op->run)
@@ -166,11 +187,12 @@ static int op_take(struct customize *z, const struct customize_op *op, const cha
 		return commands_take(z, arg, e);
 	if (strcmp(op->name, "password-crypto") == 0)
 		return password_hash_parse(arg, &z->hash) ? 0 : err_set(e, ERR_USAGE, "\"%s\" is no kind of hash", arg);
-	if (strcmp(op->name, "selinux-relabel") == 0)
-		z->relabel = true;
-	else if (strcmp(op->name, "no-selinux-relabel") == 0)
+	if (strcmp(op->name, "no-selinux-relabel") == 0)
 		z->no_relabel = true;
-	return 0;
+	else if (strncmp(op->name, "selinux-relabel", 15) == 0)
+		z->relabel = true;
+	z->relabel_at_boot |= strcmp(op->name, "selinux-relabel-at-boot") == 0;
+	return strcmp(op->name, "selinux-relabel-excludes") == 0 ? unlabelled_add(z, arg, e) : 0;
 }
 
 int customize_add(struct customize *z, const char *name, const char *arg, struct err *e)
@@ -332,7 +354,7 @@ static int passwords_set(const struct customize *z, struct customize_job *job, s
 
 int customize_run(const struct customize *z, struct customize_job *job, struct err *e)
 {
-	bool at_boot = false;
+	bool at_boot = z->relabel_at_boot;
 	int rc;
 
 	customize_say(job, "Setting a random seed");
@@ -354,7 +376,7 @@ int customize_run(const struct customize *z, struct customize_job *job, struct e
 				   : err_set(e, ERR_UNSUPPORTED, "the registry cannot be changed here");
 	if (rc == 0 && z->relabel && !z->no_relabel) {
 		customize_say(job, "SELinux relabelling");
-		rc = settings_relabel(job->tree, &at_boot, e);
+		rc = settings_relabel(job->tree, (const char *const *)z->unlabelled, z->nunlabelled, &at_boot, e);
 		if (rc == 0 && at_boot)
 			customize_say(job, "SELinux labels will be given when the guest starts");
 	}

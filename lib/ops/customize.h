@@ -47,9 +47,11 @@ struct customize {
 	struct customize_item *items;
 	size_t n;
 	enum password_hash hash;
-	bool relabel, no_relabel;
+	bool relabel, no_relabel, relabel_at_boot;
+	char **unlabelled; /* what keeps the labels that it has */
+	size_t nunlabelled;
 };
-#define CUSTOMIZE_INIT { NULL, 0, PASSWORD_HASH_GUEST, false, false }
+#define CUSTOMIZE_INIT { NULL, 0, PASSWORD_HASH_GUEST, false, false, false, NULL, 0 }
 void customize_free(struct customize *z); /* for CLEANUP */
 /* Takes one; arg NULL: none was given.  ERR_USAGE for an operation or argument that is wrong. */
 int customize_add(struct customize *z, const char *name, const char *arg, struct err *e);

@@ -259,11 +259,41 @@ int settings_random_seed(struct tree *t, struct err *e)
 
 /* ---- SELinux ---- */
 
-int settings_relabel(struct tree *t, bool *at_boot, struct err *e)
+/* By the guest's own program: its status, or -1 where it could not be run. */
+static int run_setfiles(struct tree *t, const char *contexts, const char *const *but, size_t nbut, int *status, struct err *e)
+{
+	static const char *const always[] = { "/dev", "/proc", "/sys" };
+	CLEANUP(free_ptr) const char **argv = alloc_array(2 * (ARRAY_LEN(always) + nbut) + 6, sizeof *argv);
+	struct tree_run run = { .argv = argv };
+	size_t n = 0;
+	int rc;
+
+	if (!argv)
+		return err_nomem(e);
+	argv[n++] = "setfiles";
+	argv[n++] = "-F";
+	argv[n++] = "-m";
+	for (size_t i = 0; i < ARRAY_LEN(always) + nbut; i++) {
+		argv[n++] = "-e";
+		argv[n++] = i < ARRAY_LEN(always) ? always[i] : but[i - ARRAY_LEN(always)];
+	}
+	argv[n++] = contexts;
+	argv[n++] = "/";
+	rc = t->ops->run(t, &run, status, e);
+	if (rc == -ERR_NOT_FOUND || rc == -ERR_SYSTEM) {
+		err_clear(e);
+		*status = -1;
+		rc = 0;
+	}
+	return rc;
+}
+
+int settings_relabel(struct tree *t, const char *const *but, size_t nbut, bool *at_boot, struct err *e)
 {
 	CLEANUP(free_ptr) char *config = NULL;
 	CLEANUP(free_ptr) char *type = NULL;
 	CLEANUP(free_ptr) char *contexts = NULL;
+	const bool later = *at_boot;
 	int status = -1, rc = tree_text(t, "/etc/selinux/config", &config, NULL, e);
 
 	*at_boot = false;
@@ -275,16 +305,10 @@ int settings_relabel(struct tree *t, bool *at_boot, struct err *e)
 	contexts = alloc_printf("/etc/selinux/%s/contexts/files/file_contexts", type);
 	if (!contexts)
 		return err_nomem(e);
-	if (!strchr(type, '/') && tree_is_file(t, contexts)) {
-		const char *const argv[] = { "setfiles", "-F", "-m",   "-e",	 "/dev", "-e",
-					     "/proc",	 "-e", "/sys", contexts, "/",	 NULL };
-		const struct tree_run run = { .argv = argv };
-
-		rc = t->ops->run(t, &run, &status, e);
-		if (rc < 0 && rc != -ERR_NOT_FOUND && rc != -ERR_SYSTEM)
-			return rc;
-		if (rc == 0 && status == 0)
-			return tree_drop(t, "/.autorelabel", e);
+	if (!later && !strchr(type, '/') && tree_is_file(t, contexts)) {
+		rc = run_setfiles(t, contexts, but, nbut, &status, e);
+		if (rc < 0 || status == 0)
+			return rc < 0 ? rc : tree_drop(t, "/.autorelabel", e);
 	}
 	*at_boot = true;
 	return tree_put(t, "/.autorelabel", "", 0644, e);

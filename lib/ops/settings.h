@@ -14,9 +14,9 @@ int settings_machine_id(struct tree *t, const char *id, struct err *e);
 /* New random bytes where the guest keeps some from one start to the next; it need not. */
 int settings_random_seed(struct tree *t, struct err *e);
 /*
- * Gives each file its SELinux label: by the guest's own setfiles, or where that fails by itself at its next start.  Nothing for
- * a guest without SELinux.
+ * Gives each file its SELinux label: by the guest's own setfiles, which leaves out what lies at the given paths, or where that
+ * fails, or *at_boot is true, by itself at its next start: *at_boot tells which.  Nothing for a guest without SELinux.
  */
-int settings_relabel(struct tree *t, bool *at_boot, struct err *e);
+int settings_relabel(struct tree *t, const char *const *but, size_t nbut, bool *at_boot, struct err *e);
 
 #endif

@@ -376,6 +376,8 @@
 
 /* A job that goes through folders calls itself for each: some hundred bytes and a path's length. */
 #define LIMIT_TREE_DEPTH 256
+/* Paths that keep their SELinux labels, each two words of a program's. */
+#define LIMIT_UNLABELLED 100
 /* Folders of a medium with drivers for one Windows: the public one has some forty. */
 #define LIMIT_MEDIA_FOLDERS 1024
 /* Scripts, keys and lists of operations that a guest is customised with: a person writes them. */

@@ -100,20 +100,25 @@ END_TEST
 
 START_TEST(labels_are_given_now_or_at_the_next_start)
 {
-	bool at_boot;
+	static const char *const but[] = { "/srv", "/a b" };
+	bool at_boot = false;
 
 	guest("fedora", 38);
-	ok(settings_relabel(&h.tree, &at_boot, &e));
+	ok(settings_relabel(&h.tree, NULL, 0, &at_boot, &e));
 	ck_assert(!at_boot && !h.ran.len);
 	host_put(&h, "/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=targeted\n");
 	host_put(&h, "/etc/selinux/targeted/contexts/files/file_contexts", "");
-	ok(settings_relabel(&h.tree, &at_boot, &e));
+	ok(settings_relabel(&h.tree, but, 2, &at_boot, &e));
 	ck_assert(!at_boot);
-	ck_assert_ptr_nonnull(strstr(h.ran.s, "setfiles -F"));
+	ck_assert_ptr_nonnull(strstr(h.ran.s, "setfiles -F -m -e /dev -e /proc -e /sys -e /srv -e /a b /etc/selinux/targeted/"));
 	ck_assert(!tree_has(&h.tree, "/.autorelabel"));
 	h.status = 256;
-	ok(settings_relabel(&h.tree, &at_boot, &e));
+	ok(settings_relabel(&h.tree, NULL, 0, &at_boot, &e));
 	ck_assert(at_boot && tree_has(&h.tree, "/.autorelabel"));
+	h.status = 0;
+	strbuf_reset(&h.ran);
+	ok(settings_relabel(&h.tree, NULL, 0, &at_boot, &e));
+	ck_assert(at_boot && !h.ran.len && tree_has(&h.tree, "/.autorelabel"));
 }
 END_TEST
 
