@@ -215,6 +215,13 @@ static int copy_one(void *arg, const char *path, const char *name, struct err *e
 	return rc;
 }
 
+static int drivers_copy(struct copying *c, struct err *e)
+{
+	int rc = windows_media_drivers(c->item->media, c->job->tree->os, copy_one, c, e);
+
+	return rc < 0 ? err_in(e, rc, "%s", c->item->a) : 0;
+}
+
 static int drop_file(void *arg, const char *path, struct err *e)
 {
 	return tree_drop(arg, path, e);
@@ -253,7 +260,7 @@ int run_inject_virtio_win(struct customize_job *job, const struct customize_item
 	if (rc == 0)
 		rc = windows_path(t, t->os->windows->systemroot, "Drivers/VirtIO", &c.folder, e);
 	if (rc == 0)
-		rc = windows_media_drivers(item->media, t->os, copy_one, &c, e);
+		rc = drivers_copy(&c, e);
 	if (rc == 0 && !c.n)
 		rc = nothing_for(job, item, "drivers", e);
 	if (rc == 0 && c.stub && c.real) {
@@ -279,12 +286,13 @@ int run_inject_qemu_ga(struct customize_job *job, const struct customize_item *i
 	CLEANUP(free_ptr) char *script = NULL;
 	int rc = windows_only(job, e);
 
-	if (rc == 0)
-		rc = windows_media_agent(item->media, t->os, &path, &name, e);
-	if (rc == 0 && !path)
-		rc = nothing_for(job, item, "installer of QEMU's guest agent", e);
 	if (rc < 0)
 		return rc;
+	rc = windows_media_agent(item->media, t->os, &path, &name, e);
+	if (rc < 0)
+		return err_in(e, rc, "%s", item->a);
+	if (!path)
+		return nothing_for(job, item, "installer of QEMU's guest agent", e);
 	to = alloc_printf("/Program Files/drydock/%s", name);
 	script = alloc_printf("msiexec /i \"%%ProgramFiles%%\\drydock\\%s\" /qn /norestart /l*v "
 			      "\"%%ProgramFiles%%\\drydock\\%s.log\"\n", name, name);
@@ -299,7 +307,7 @@ int run_inject_blnsvr(struct customize_job *job, const struct customize_item *it
 	int rc = windows_only(job, e);
 
 	if (rc == 0)
-		rc = windows_media_drivers(item->media, job->tree->os, copy_one, &c, e);
+		rc = drivers_copy(&c, e);
 	if (rc == 0 && !c.n)
 		rc = nothing_for(job, item, "blnsvr.exe", e);
 	return rc < 0 ? rc : firstboot_add(job->tree, "balloon service", script, sizeof script - 1, &job->edits, e);
