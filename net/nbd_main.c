@@ -42,7 +42,7 @@ struct connection {
 
 static struct {
 	const struct dict *opts;
-	struct connection connections[NET_SLOTS];
+	struct connection connections[NET_READERS];
 	unsigned nconnections;
 	uint64_t size;
 	uint32_t features;
@@ -116,7 +116,7 @@ static int facts_of(struct nbd_handle *h, struct net_hello *hello, struct err *e
 			  (nbd_can_trim(h) == 1 ? NET_CAN_TRIM : 0) | (nbd_can_zero(h) == 1 ? NET_CAN_ZERO : 0) |
 			  (nbd_can_fast_zero(h) == 1 ? NET_CAN_FAST_ZERO : 0) |
 			  (nbd_can_meta_context(h, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1 ? NET_CAN_MAP : 0);
-	hello->slots = NET_SLOTS;
+	hello->slots = NET_READERS;
 	return 0;
 }
 
@@ -125,7 +125,7 @@ static int client_prepare(const struct dict *opts, const char **paths, size_t *n
 	static const char *const keys[] = { "tls-certificates", "tls-psk-file", "path" };
 
 	nbd.opts = opts;
-	for (unsigned i = 0; i < NET_SLOTS; i++) {
+	for (unsigned i = 0; i < NET_READERS; i++) {
 		struct connection *c = &nbd.connections[i];
 
 		/* A confined process can make none. */
@@ -156,7 +156,7 @@ static int client_open(const struct dict *opts, struct net_hello *hello, void *d
 		return rc;
 	nbd.size = hello->size;
 	nbd.features = hello->features;
-	nbd.nconnections = nbd_can_multi_conn(first->h) == 1 ? NET_SLOTS : 1;
+	nbd.nconnections = nbd_can_multi_conn(first->h) == 1 ? NET_READERS : 1;
 	return 0;
 }
 

@@ -246,7 +246,7 @@ static bool reaches_network(const struct block *b)
 
 unsigned block_threads(const struct block *b)
 {
-	return reaches_network(b) ? MAX_OF(pool_threads(), (unsigned)NET_SLOTS) : pool_threads();
+	return reaches_network(b) ? MAX_OF(pool_threads(), (unsigned)NET_READERS) : pool_threads();
 }
 
 bool block_host_id(const struct block *b, uint64_t *dev, uint64_t *ino)

@@ -134,6 +134,11 @@ static int take_options(struct block *b, struct dict *opts, const struct block_e
 
 /* ---- the driver ---- */
 
+static void http_expect(void *remote, uint64_t off, uint64_t len)
+{
+	remote_expect(remote, off, len);
+}
+
 static int http_fetch(void *remote, void *buf, size_t len, uint64_t off, struct err *e)
 {
 	return remote_read(remote, buf, len, off, e);
@@ -143,7 +148,7 @@ static int http_open(struct block *b, struct dict *opts, const struct block_env 
 {
 	CLEANUP(dict_free) struct dict words = DICT_INIT;
 	struct http_state *s = b->state;
-	struct readahead_how ahead = { .fetch = http_fetch };
+	struct readahead_how ahead = { .fetch = http_fetch, .expect = http_expect };
 	struct remote_how how = { .helper = "drydock-http", .opts = &words };
 	uint64_t readahead = 0, timeout = TIMEOUT;
 	int rc = take_options(b, opts, env, &words, &readahead, &timeout, e);

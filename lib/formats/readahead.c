@@ -23,6 +23,12 @@ struct stream {
 	uint64_t next, blocks, used;
 };
 
+/* The same of large reads: where the next would begin, and whose it was. */
+struct runner {
+	uint64_t next, used;
+	pthread_t who;
+};
+
 struct readahead {
 	struct readahead_how how;
 	pthread_mutex_t lock;
@@ -30,6 +36,7 @@ struct readahead {
 	uint64_t clock;
 	struct held held[BLOCKS];
 	struct stream streams[STREAMS];
+	struct runner runners[STREAMS];
 };
 
 int readahead_new(const struct readahead_how *how, struct readahead **out, struct err *e)
@@ -132,7 +139,45 @@ static uint64_t plan(struct readahead *r, uint64_t number, uint64_t wanted)
 	return n;
 }
 
+/*
+ * A large read: does it go on where the same thread's last one has ended?  Of several that copy a disk side by side each goes
+ * on where another one is; they need nobody to read ahead.
+ */
+static bool runs_on(struct readahead *r, uint64_t off, size_t len)
+{
+	struct runner *run = &r->runners[0];
+	const pthread_t self = pthread_self();
+	bool found = false;
+
+	for (size_t i = 0; i < STREAMS && !found; i++) {
+		found = r->runners[i].used && r->runners[i].next == off && pthread_equal(r->runners[i].who, self);
+		if (found || r->runners[i].used < run->used)
+			run = &r->runners[i];
+	}
+	*run = (struct runner){ off + len, ++r->clock, self };
+	return found;
+}
+
 /* ---- fetching ---- */
+
+/* Without the lock. */
+static void expect(struct readahead *r, uint64_t off)
+{
+	if (r->how.expect && off < r->how.size)
+		r->how.expect(r->how.arg, off, MIN_OF((uint64_t)LIMIT_READAHEAD_RUN, r->how.size - off));
+}
+
+static int read_large(struct readahead *r, void *buf, size_t len, uint64_t off, struct err *e)
+{
+	bool more;
+
+	pthread_mutex_lock(&r->lock);
+	more = runs_on(r, off, len);
+	pthread_mutex_unlock(&r->lock);
+	if (more)
+		expect(r, off + len);
+	return r->how.fetch(r->how.arg, buf, len, off, e);
+}
 
 /*
  * Fetches blocks from that of off on, and takes what is wanted of the first: it may have found no place.  Called and left
@@ -151,6 +196,9 @@ static int fetch(struct readahead *r, uint8_t *to, size_t take, uint64_t at, uin
 	for (uint64_t i = 0; i < n; i++)
 		places[i] = reserve(r, number + i);
 	pthread_mutex_unlock(&r->lock);
+	/* A stream's fetches have got as long as they get. */
+	if (n * READAHEAD_BLOCK == LIMIT_READAHEAD)
+		expect(r, off + len);
 	bytes = alloc_bytes(len);
 	rc = bytes ? r->how.fetch(r->how.arg, bytes, len, off, e) : err_nomem(e);
 	pthread_mutex_lock(&r->lock);
@@ -192,7 +240,7 @@ int readahead_read(struct readahead *r, void *buf, size_t len, uint64_t off, str
 	int rc = 0;
 
 	if (len >= READAHEAD_LARGE)
-		return r->how.fetch(r->how.arg, buf, len, off, e);
+		return read_large(r, buf, len, off, e);
 	pthread_mutex_lock(&r->lock);
 	/* Ends: a block that is not there is fetched, by us or by somebody for whom we wait; then len gets less. */
 	while (rc >= 0 && len) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "remote.h"
+#include "remote_internal.h"
 
 #include "alloc.h"
 #include "checked.h"
@@ -11,10 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -26,27 +24,6 @@
 enum { FD_ABOVE = 64 };
 /* A helper that says goodbye is waited for so long. */
 enum { GOODBYE_MS = 1000 };
-
-/*
- * Which slots are in use.  Children that were forked use the same slots as their parent: so this lies in memory that they
- * share, and the helper has none of it.
- */
-struct slot_locks {
-	pthread_mutex_t locks[NET_SLOTS];
-	atomic_bool lost[NET_SLOTS]; /* an answer is still to come, and whose it is nobody knows */
-	atomic_uint turn;
-};
-
-struct remote {
-	char *name;
-	unsigned patience_ms;
-	pid_t pid, owner; /* the helper; who started it */
-	int life, said, memory_fd; /* open as long as we are; where it says hello */
-	int wake[NET_SLOTS], done[NET_SLOTS];
-	char *memory; /* NET_MEMORY bytes */
-	struct slot_locks *locks;
-	struct net_hello hello;
-};
 
 /* ---- the program ---- */
 
@@ -456,6 +433,11 @@ static char *data_at(const struct remote *r, unsigned i)
 	return r->memory + i * NET_SLOT_SPAN + NET_SLOT_HEAD;
 }
 
+const char *remote_data(const struct remote *r, unsigned i)
+{
+	return data_at(r, i);
+}
+
 const void *remote_first(const struct remote *r)
 {
 	return data_at(r, 0);
@@ -478,31 +460,53 @@ static bool lock_taken(struct remote *r, unsigned i, int rc)
 	return rc == 0;
 }
 
-/* A slot that nobody uses, or the one whose turn it is.  false: all of them are lost. */
+bool remote_lock(struct remote *r, unsigned i, bool try)
+{
+	pthread_mutex_t *lock = &r->locks->locks[i];
+
+	return !atomic_load(&r->locks->lost[i]) && lock_taken(r, i, try ? pthread_mutex_trylock(lock) : pthread_mutex_lock(lock));
+}
+
+void remote_unlock(struct remote *r, unsigned i)
+{
+	pthread_mutex_unlock(&r->locks->locks[i]);
+}
+
+/* One that nobody uses and that awaits nothing: with data that was read ahead, or without. */
+static bool slot_take_idle(struct remote *r, bool with_data, unsigned *out)
+{
+	const int wanted = with_data ? AHEAD_THERE : AHEAD_NONE;
+
+	for (unsigned i = 0; i < r->hello.slots; i++) {
+		if (atomic_load(&r->locks->ahead[i].state) != wanted || !remote_lock(r, i, true))
+			continue;
+		*out = i;
+		if (atomic_load(&r->locks->ahead[i].state) == wanted)
+			return true;
+		remote_unlock(r, i);
+	}
+	return false;
+}
+
+/*
+ * A slot that nobody uses, at best one into which nothing was read ahead, or the one whose turn it is.  false: all of them
+ * are lost.
+ */
 static bool slot_take(struct remote *r, unsigned *out)
 {
 	const unsigned n = r->hello.slots;
 	unsigned first = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		*out = i;
-		if (lock_taken(r, i, pthread_mutex_trylock(&r->locks->locks[i])))
-			return true;
-	}
+	if (slot_take_idle(r, false, out) || slot_take_idle(r, true, out))
+		return true;
 	if (n > 1)
 		first = atomic_fetch_add(&r->locks->turn, 1);
 	for (unsigned i = 0; i < n; i++) {
 		*out = (first + i) % n;
-		if (!atomic_load(&r->locks->lost[*out]) &&
-		    lock_taken(r, *out, pthread_mutex_lock(&r->locks->locks[*out])))
+		if (remote_lock(r, *out, false))
 			return true;
 	}
 	return false;
-}
-
-static void slot_give(struct remote *r, unsigned i)
-{
-	pthread_mutex_unlock(&r->locks->locks[i]);
 }
 
 /* An eventfd is written whole or not at all.  0, or an errno. */
@@ -517,16 +521,24 @@ static int wake_helper(int fd)
 	return n == sizeof one ? 0 : n < 0 ? errno : EIO;
 }
 
-/* Asks what stands in the slot, and waits for the answer. */
-static int slot_ask(struct remote *r, unsigned i, struct err *e)
+int remote_send(struct remote *r, unsigned i, enum net_op op, unsigned flags, uint64_t len, uint64_t off)
+{
+	struct net_slot *s = slot_at(r, i);
+
+	s->op = (uint32_t)op;
+	s->flags = flags;
+	s->off = off;
+	s->len = len;
+	return wake_helper(r->wake[i]);
+}
+
+int remote_answer(struct remote *r, unsigned i, struct err *e)
 {
 	struct net_failure failure;
 	char byte;
 	size_t got = 0;
-	int rc = wake_helper(r->wake[i]);
+	int rc = -await(r->done[i], now_ms() + r->patience_ms);
 
-	if (!rc)
-		rc = -await(r->done[i], now_ms() + r->patience_ms);
 	if (rc == -1)
 		rc = io_read(r->done[i], &byte, 1, &got);
 	else if (rc == 0)
@@ -543,19 +555,28 @@ static int slot_ask(struct remote *r, unsigned i, struct err *e)
 	return failure.code ? theirs(r, &failure, e) : 0;
 }
 
-static int slot_begin(struct remote *r, enum net_op op, unsigned flags, uint64_t len, uint64_t off, unsigned *slot,
-		      struct err *e)
+/* A slot for a question. */
+static int slot_begin(struct remote *r, unsigned *slot, struct err *e)
 {
-	struct net_slot *s;
+	/* Ends: a slot of which an answer that was awaited has not come is lost, and is not had again. */
+	while (slot_take(r, slot)) {
+		remote_ahead_drop(r, *slot);
+		if (!atomic_load(&r->locks->lost[*slot]))
+			return 0;
+		remote_unlock(r, *slot);
+	}
+	return err_set(e, ERR_SYSTEM, "%s: the connection is lost", r->name);
+}
 
-	if (!slot_take(r, slot))
-		return err_set(e, ERR_SYSTEM, "%s: the connection is lost", r->name);
-	s = slot_at(r, *slot);
-	s->op = (uint32_t)op;
-	s->flags = flags;
-	s->off = off;
-	s->len = len;
-	return 0;
+/* Asks, and waits for the answer. */
+static int slot_ask(struct remote *r, unsigned i, enum net_op op, unsigned flags, uint64_t len, uint64_t off, struct err *e)
+{
+	int rc = remote_send(r, i, op, flags, len, off);
+
+	if (!rc)
+		return remote_answer(r, i, e);
+	atomic_store(&r->locks->lost[i], true);
+	return err_sys(e, rc, "%s: the helper process", r->name);
 }
 
 int remote_read(struct remote *r, void *buf, size_t len, uint64_t off, struct err *e)
@@ -563,21 +584,29 @@ int remote_read(struct remote *r, void *buf, size_t len, uint64_t off, struct er
 	const uint64_t min = r->hello.block_min, max = r->hello.block_max;
 	char *to = buf;
 
+	atomic_fetch_add(&r->locks->wanted, len);
 	/* Ends: len gets less with each. */
 	while (len) {
 		/* The export's end is as good as a block's. */
 		uint64_t from = round_down(off, min), end = MIN_OF(off + len, from + max);
 		uint64_t span = MIN_OF(round_up(end, min), r->hello.size) - from;
-		size_t n = (size_t)(end - off);
+		const size_t ready = remote_ahead_take(r, to, len, off), n = (size_t)(end - off);
 		unsigned slot;
-		int rc = slot_begin(r, NET_READ, 0, span, from, &slot, e);
+		int rc;
 
+		if (ready) {
+			to += ready;
+			off += ready;
+			len -= ready;
+			continue;
+		}
+		rc = slot_begin(r, &slot, e);
 		if (rc < 0)
 			return rc;
-		rc = slot_ask(r, slot, e);
+		rc = slot_ask(r, slot, NET_READ, 0, span, from, e);
 		if (rc == 0)
 			memcpy(to, data_at(r, slot) + (off - from), n);
-		slot_give(r, slot);
+		remote_unlock(r, slot);
 		if (rc < 0)
 			return rc;
 		to += n;
@@ -595,13 +624,13 @@ int remote_write(struct remote *r, const void *buf, size_t len, uint64_t off, st
 	while (len) {
 		size_t n = (size_t)MIN_OF((uint64_t)len, (uint64_t)r->hello.block_max);
 		unsigned slot;
-		int rc = slot_begin(r, NET_WRITE, 0, n, off, &slot, e);
+		int rc = slot_begin(r, &slot, e);
 
 		if (rc < 0)
 			return rc;
 		memcpy(data_at(r, slot), from, n);
-		rc = slot_ask(r, slot, e);
-		slot_give(r, slot);
+		rc = slot_ask(r, slot, NET_WRITE, 0, n, off, e);
+		remote_unlock(r, slot);
 		if (rc < 0)
 			return rc;
 		from += n;
@@ -620,12 +649,12 @@ int remote_do(struct remote *r, enum net_op op, unsigned flags, uint64_t len, ui
 	for (;;) {
 		const uint64_t n = MIN_OF(len, most);
 		unsigned slot;
-		int rc = slot_begin(r, op, flags, n, off, &slot, e);
+		int rc = slot_begin(r, &slot, e);
 
 		if (rc < 0)
 			return rc;
-		rc = slot_ask(r, slot, e);
-		slot_give(r, slot);
+		rc = slot_ask(r, slot, op, flags, n, off, e);
+		remote_unlock(r, slot);
 		if (rc < 0 || len <= n)
 			return rc;
 		off += n;
@@ -637,11 +666,11 @@ int remote_map(struct remote *r, uint64_t len, uint64_t off, struct net_extent *
 {
 	const uint64_t most = 1 * GiB;
 	unsigned slot;
-	int rc = slot_begin(r, NET_MAP, 0, MIN_OF(len, most), off, &slot, e);
+	int rc = slot_begin(r, &slot, e);
 
 	if (rc < 0)
 		return rc;
-	rc = slot_ask(r, slot, e);
+	rc = slot_ask(r, slot, NET_MAP, 0, MIN_OF(len, most), off, e);
 	if (rc == 0) {
 		const struct net_slot *s = slot_at(r, slot);
 		const uint32_t told = s->nextents;
@@ -654,6 +683,6 @@ int remote_map(struct remote *r, uint64_t len, uint64_t off, struct net_extent *
 		if (!*n)
 			rc = err_set(e, ERR_CORRUPT, "%s: the server does not tell where data is", r->name);
 	}
-	slot_give(r, slot);
+	remote_unlock(r, slot);
 	return rc;
 }

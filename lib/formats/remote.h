@@ -39,6 +39,11 @@ const void *remote_first(const struct remote *r);
 
 /* Any range within the size: cut into questions, and widened where the server has blocks. */
 int remote_read(struct remote *r, void *buf, size_t len, uint64_t off, struct err *e);
+/*
+ * A reader is about to want that range, within the size: some of it is fetched now, and nobody waits.  Only of a source that does
+ * not change, as what was fetched is what a reader gets.
+ */
+void remote_expect(struct remote *r, uint64_t off, uint64_t len);
 /* Begins and ends at blocks. */
 int remote_write(struct remote *r, const void *buf, size_t len, uint64_t off, struct err *e);
 /* NET_ZERO, NET_TRIM, NET_FLUSH with their flags; any length, in blocks. */

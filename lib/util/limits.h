@@ -444,6 +444,8 @@
  */
 #define LIMIT_READAHEAD_HELD (16 * MiB)
 #define LIMIT_READAHEAD (2 * MiB)
+/* What such a source is told that a stream will want next: as much as its idle connections can bring at a time. */
+#define LIMIT_READAHEAD_RUN (10 * MiB)
 /* Images on a network above each other: each has a process of its own. */
 #define LIMIT_REMOTE_DEPTH 16
 /* Seconds that a server may take to answer an NBD client: a flush of what it holds in memory is the longest. */

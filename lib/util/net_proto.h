@@ -28,14 +28,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NET_VERSION = 1 };
+enum { NET_VERSION = 2 };
 
 /* Descriptors that the helper is born with; those of slot i are NET_FD_SLOTS + 2 * i and the one behind it. */
 enum { NET_FD_LIFE = 3, NET_FD_HELLO = 4, NET_FD_MEMORY = 5, NET_FD_SLOTS = 6 };
 
-/* Connections to one server at a time, and what one question moves at most. */
-#define NET_SLOTS 4
+/* Connections to one web server at a time, as many as browsers make; and what one question moves at most. */
+#define NET_SLOTS 6
 #define NET_DATA ((size_t)(2 * MiB))
+/* So many read at once where all is copied, over as many connections of an NBD server; what is left is for reading ahead. */
+#define NET_READERS 4
 /* The text that tells what to connect to: addresses, names of files, passwords, cookies. */
 #define NET_CONFIG_MAX ((size_t)(64 * KiB))
 /* A question to a web server may take so many times as long as a connection over which nothing comes is kept. */

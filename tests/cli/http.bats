@@ -93,9 +93,13 @@ teardown()
 	refused 'no image is made on a network' drydock convert -f raw -O raw www/disk.img http://127.0.0.1:1/x
 }
 
-@test "what breaks or is busy is asked again" {
+@test "what breaks or is busy is asked again, also where nobody waits for it yet" {
 	local fault
 
+	for fault in reset=3 busy=2; do
+		web delay=2 "$fault"
+		drydock cat "$U/disk.img:/noise" | cmp - tree/noise
+	done
 	for fault in reset=3 busy=2 short; do
 		web "$fault"
 		drydock convert -q -f qcow2 "$U/disk.qcow2" -O raw out.raw
@@ -111,6 +115,8 @@ teardown()
 		refused "the file on the server has changed since it was opened" drydock convert -q "$U/disk.qcow2" -O raw out.raw
 		[ ! -e out.raw ]
 	done
+	web delay=2 change=20
+	refused "the file on the server has changed since it was opened" drydock cat "$U/disk.img:/noise"
 }
 
 @test "a server that does not give parts is refused before it has sent much" {

@@ -18,6 +18,7 @@
  *	huge		the file is said to have 2^63 - 1 bytes, always
  *	change=N	from the Nth answer on the ETag is another one
  *	grow=N		from the Nth answer on the file is one byte longer
+ *	delay=MS	each answer begins so late, as that of a server far away
  *	drip		a byte in a second
  *	silent		nothing at all
  *	garbage		what is not HTTP
@@ -294,6 +295,8 @@ static bool serve(int sock, struct request *r)
 
 	if (hostile(sock))
 		return false;
+	if (fault("delay"))
+		usleep((useconds_t)fault_number("delay") * 1000);
 	if (fault("loop")) {
 		note(r, 302, 0);
 		return say(sock, "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", r->path);

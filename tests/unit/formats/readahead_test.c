@@ -113,6 +113,50 @@ START_TEST(a_large_read_is_passed_on_as_it_is)
 }
 END_TEST
 
+/* What was expected last. */
+static uint64_t expected_off, expected_len;
+
+static void expect(void *arg, uint64_t off, uint64_t len)
+{
+	(void)arg;
+	expected_off = off;
+	expected_len = len;
+}
+
+START_TEST(the_source_is_told_what_comes_next)
+{
+	struct source s = { 0 };
+	const struct readahead_how how = { .fetch = fetch, .expect = expect, .arg = &s, .size = 20 * MiB };
+	struct readahead *r;
+
+	ok(readahead_new(&how, &r, &e));
+	expected_off = 0;
+	/* Two that read on, by turns, and some that do not. */
+	reads(r, 1 * MiB, 3 * MiB);
+	reads(r, 512 * KiB, 10 * MiB);
+	reads(r, 512 * KiB, 8 * MiB);
+	ck_assert_uint_eq(expected_off, 0);
+	reads(r, 1 * MiB, 4 * MiB);
+	ck_assert_uint_eq(expected_off, 5 * MiB);
+	ck_assert_uint_eq(expected_len, LIMIT_READAHEAD_RUN);
+	reads(r, 512 * KiB, 10 * MiB + 512 * KiB);
+	ck_assert_uint_eq(expected_off, 11 * MiB);
+	reads(r, 9 * MiB - 1, 11 * MiB);
+	ck_assert_uint_eq(expected_off, 20 * MiB - 1);
+	ck_assert_uint_eq(expected_len, 1);
+	/* Who reads to the end, wants nothing next. */
+	expected_off = 0;
+	reads(r, 1 * MiB, 18 * MiB);
+	reads(r, 1 * MiB, 19 * MiB);
+	ck_assert_uint_eq(expected_off, 0);
+	/* Small steps, once their fetches are as long as they get. */
+	for (uint64_t off = 0; off < 7 * MiB; off += 4096)
+		reads(r, 4096, off);
+	ck_assert_uint_gt(expected_off, 2 * MiB);
+	readahead_free(r);
+}
+END_TEST
+
 START_TEST(the_end_of_the_source_is_the_end)
 {
 	struct source s = { 0 };
@@ -215,6 +259,6 @@ START_TEST(threads_share_what_is_fetched)
 END_TEST
 
 TEST_MAIN("readahead", a_large_read_is_passed_on_as_it_is, an_error_is_told_and_forgotten,
-	  as_much_is_read_ahead_as_was_asked_for, the_end_of_the_source_is_the_end, threads_share_what_is_fetched,
+	  as_much_is_read_ahead_as_was_asked_for, the_end_of_the_source_is_the_end, the_source_is_told_what_comes_next, threads_share_what_is_fetched,
 	  what_is_kept_has_an_end, what_is_known_is_not_fetched, what_was_read_is_not_fetched_again,
 	  who_jumps_about_gets_one_block, who_reads_on_gets_more_at_a_time)

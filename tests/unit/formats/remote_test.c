@@ -14,9 +14,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static struct err e;
 
@@ -34,6 +36,12 @@ static bool does(const char *what)
 	return strcmp(getenv("FAKE_HELPER"), what) == 0;
 }
 
+/* Bytes that were asked for, in front of the first slot's data. */
+static atomic_ullong *asked_at(const void *first)
+{
+	return (atomic_ullong *)(void *)((char *)(uintptr_t)first - sizeof(atomic_ullong));
+}
+
 static void fake_answer(struct net_slot *s, uint8_t *data)
 {
 	memset(&s->failure, 0, sizeof s->failure);
@@ -49,6 +57,8 @@ static void fake_answer(struct net_slot *s, uint8_t *data)
 	} else if (does("maps-nothing")) {
 		s->nextents = 1;
 		s->extents[0] = (struct net_extent){ 0, 0 };
+	} else if (does("fails-some") && s->len == 128 * KiB) {
+		s->failure = (struct net_failure){ .code = ERR_CORRUPT, .msg = "not that" };
 	} else if (s->op == NET_READ && s->len <= NET_DATA) {
 		for (uint64_t i = 0; i < s->len; i++)
 			data[i] = byte_at(s->off + i);
@@ -69,6 +79,7 @@ static void *fake_slot(void *arg)
 			_exit(ftruncate(NET_FD_MEMORY, 0) < 0 ? 7 : 0);
 		if (does("silent"))
 			pause();
+		atomic_fetch_add(asked_at(memory + NET_SLOT_HEAD), s->len);
 		fake_answer(s, (uint8_t *)s + NET_SLOT_HEAD);
 		if (io_write(NET_FD_SLOTS + 2 * slot + 1, "", 1))
 			break;
@@ -304,6 +315,95 @@ START_TEST(a_child_reads_beside_its_parent)
 }
 END_TEST
 
+/* Enough is wanted that something may be fetched before it is; into the first slot, as nobody uses any. */
+static void expects(struct remote *r, uint64_t off)
+{
+	for (unsigned i = 0; i < 8; i++)
+		reads(r, FAKE_SIZE, 0);
+	remote_expect(r, off, 128 * KiB);
+}
+
+START_TEST(what_is_expected_comes_before_it_is_read)
+{
+	const uint64_t at = 300001;
+	struct remote *r = NULL;
+	const volatile uint8_t *data;
+
+	ok(start("honest", 60, &r));
+	expects(r, at);
+	data = remote_first(r);
+	for (size_t i = 0; i < 128 * KiB; i++)
+		while (data[i] != byte_at(at + i))
+			usleep(1000);
+	/* Before it, into it, out of it, once more. */
+	reads(r, 1000, at - 500);
+	reads(r, 100 * KiB, at + 10);
+	reads(r, 200 * KiB, at + 50 * KiB);
+	reads(r, 128 * KiB, at);
+	remote_free(r);
+	leave_scratch();
+}
+END_TEST
+
+START_TEST(little_is_fetched_that_nobody_reads)
+{
+	uint64_t wanted = 0;
+	struct remote *r = NULL;
+
+	ok(start("honest", 60, &r));
+	for (unsigned i = 0; i < 300; i++) {
+		const size_t len = i % 2 ? 300000 : 7000;
+
+		remote_expect(r, i * 70001 % (FAKE_SIZE / 2), FAKE_SIZE / 2);
+		reads(r, len, i * 90001 % (FAKE_SIZE - len));
+		wanted += len;
+		ck_assert_uint_le(atomic_load(asked_at(remote_first(r))), wanted + wanted / 10);
+	}
+	ck_assert_uint_gt(wanted, 40 * MiB);
+	remote_free(r);
+	leave_scratch();
+}
+END_TEST
+
+START_TEST(a_child_reads_what_its_parent_expected)
+{
+	struct remote *r = NULL;
+	pid_t pid;
+	int status;
+
+	ok(start("honest", 60, &r));
+	expects(r, 1234);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	for (unsigned i = 0; i < 100; i++) {
+		remote_expect(r, i * 7777 % (FAKE_SIZE / 2), FAKE_SIZE / 2);
+		reads(r, 50000, i * 7777 % (FAKE_SIZE / 2));
+	}
+	if (pid == 0)
+		_exit(0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	remote_free(r);
+	leave_scratch();
+}
+END_TEST
+
+START_TEST(what_was_expected_and_failed_is_asked_again)
+{
+	CLEANUP(free_ptr) uint8_t *buf = alloc_bytes(128 * KiB);
+	struct remote *r = NULL;
+
+	ok(start("fails-some", 60, &r));
+	expects(r, 4096);
+	reads(r, 1000, 4096);
+	remote_expect(r, 4096, 128 * KiB);
+	fails(remote_read(r, buf, 128 * KiB, 4096, &e), ERR_CORRUPT);
+	says("not that");
+	remote_free(r);
+	leave_scratch();
+}
+END_TEST
+
 static void *read_some(void *arg)
 {
 	for (unsigned i = 0; i < 200; i++)
@@ -337,7 +437,8 @@ START_TEST(without_a_helper_there_is_a_sentence)
 }
 END_TEST
 
-TEST_MAIN("remote", a_child_reads_beside_its_parent, a_hello_that_makes_no_sense_is_refused, a_helper_that_ends_is_an_error,
+TEST_MAIN("remote", a_child_reads_beside_its_parent, a_child_reads_what_its_parent_expected, a_hello_that_makes_no_sense_is_refused, a_helper_that_ends_is_an_error,
 	  a_map_is_judged, a_read_is_widened_to_blocks, its_words_are_quoted_and_its_numbers_judged,
+	  little_is_fetched_that_nobody_reads,
 	  more_threads_than_slots_take_turns, the_shared_memory_cannot_be_cut_off, what_is_asked_is_answered,
-	  who_does_not_answer_is_given_up, without_a_helper_there_is_a_sentence)
+	  what_is_expected_comes_before_it_is_read, what_was_expected_and_failed_is_asked_again, who_does_not_answer_is_given_up, without_a_helper_there_is_a_sentence)
