@@ -448,7 +448,9 @@ static void open_more(const struct dry_guest_open *how, struct guest_ref *g, uns
 		g->nmore++;
 }
 
-static int open_one(struct guest_opts *o, const struct guest_confine *c, struct guest_set *s, struct guest_ref *g)
+/* temporary: a file for what is written to each image; NULL: none. */
+static int open_one(struct guest_opts *o, const struct guest_confine *c, struct guest_set *s, struct guest_ref *g,
+		    const int *temporary)
 {
 	CLEANUP(free_ptr) struct dry_guest_image *images = alloc_array(g->nimages, sizeof *images);
 	struct dry_guest_open how = {
@@ -456,7 +458,8 @@ static int open_one(struct guest_opts *o, const struct guest_confine *c, struct 
 		.images = images,
 		.nimages = g->nimages,
 		.policy = image_policy_of(&o->image),
-		.flags = (o->image.force_share ? DRY_OPEN_FORCE_SHARE : 0) | c->image_flags,
+		.flags = (o->image.force_share ? DRY_OPEN_FORCE_SHARE : 0) | c->image_flags | (temporary ? DRY_OPEN_TEMPORARY : 0),
+		.temporary = temporary,
 		.keys = o->keys.keys,
 		.ask = guest_keys_ask(&o->keys),
 		.engine = (enum dry_engine)o->engine,
@@ -486,6 +489,7 @@ static int open_one(struct guest_opts *o, const struct guest_confine *c, struct 
 	how.ask = (struct dry_ask){ .passphrase = NULL };
 	how.keys = NULL;
 	how.notice = NULL;
+	how.temporary = NULL;
 	/* Of a server's image there is one handle: each would have connections of its own, and what is kept of it. */
 	if (!is_remote(o, s))
 		open_more(&how, g, s->handles);
@@ -503,9 +507,30 @@ static void many_files(void)
 	}
 }
 
+/* Files for what is written to the images of a guest and thrown away, made while that may be done; NULL: there is no need. */
+static int throwaway_files(const struct guest_confine *c, const struct guest_set *s, int **out)
+{
+	struct dry_error e = { .code = DRY_OK };
+	const size_t n = s->nguests == 1 ? s->guests[0].nimages : 0;
+
+	*out = NULL;
+	if (!c->throwaway || !s->machines || !n)
+		return 0;
+	*out = alloc_array(n, sizeof **out);
+	if (!*out)
+		return nomem();
+	for (size_t i = 0; i < n; i++) {
+		(*out)[i] = dry_temporary(&e);
+		if ((*out)[i] < 0)
+			return cmd_fail(&e);
+	}
+	return 0;
+}
+
 int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct guest_set *s, bool *fatal)
 {
 	struct dry_error e = { .code = DRY_OK };
+	CLEANUP(free_ptr) int *temporary = NULL;
 	int status = EXIT_DONE;
 
 	*fatal = true;
@@ -526,6 +551,9 @@ int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct g
 		return status;
 	tzset(); /* reads a file of the host's */
 	many_files();
+	status = throwaway_files(c, s, &temporary);
+	if (status)
+		return status;
 	/*
 	 * Temporary files, images that are written to, and connections to servers can only be opened by a process that still
 	 * may.
@@ -534,7 +562,7 @@ int guest_set_open(struct guest_opts *o, const struct guest_confine *c, struct g
 		return EXIT_FAILED;
 	o->writes = c->image_flags & DRY_OPEN_WRITE;
 	for (size_t i = 0; i < s->nguests; i++)
-		if (open_one(o, c, s, &s->guests[i]))
+		if (open_one(o, c, s, &s->guests[i], temporary))
 			status = EXIT_FAILED;
 	if (confine_last(o, c, s))
 		return EXIT_FAILED;

@@ -129,6 +129,8 @@ struct guest_confine {
 	unsigned image_flags; /* DRY_OPEN_WRITE, DRY_OPEN_TEMPORARY: images are opened before the process is confined */
 	const char *scratch;  /* an image of this name is thrown away whatever the flags say; NULL: none */
 	bool shell;	      /* the terminal will be used */
+	/* What may be written to the images of the one guest is thrown away; where there is no appliance, nothing can be. */
+	bool throwaway;
 	bool mount;	      /* a FUSE filesystem will be served */
 	const char *undo;     /* with DRY_OPEN_CHANGE: as struct dry_guest_open has it; NULL: none */
 	const char *const *read_paths; /* with image_flags: files and folders that may still be opened for reading */

@@ -3,8 +3,9 @@
  * shell.h - commands over one opened guest, one after the other: drydock shell, and guestfish.
  *
  * A session begins with disks that are added; when it is launched they are opened, the process confines itself, and the
- * guest is read directly or (unless it is read only) changed as one transaction that its end keeps or drops.  What
- * commands need of the host (files, programs, pipes) is done by host_side.h.
+ * guest is read directly or (unless it is read only) changed as one transaction that its end keeps or drops.  Where it is read
+ * only, a command that needs a machine gets one whose writes are thrown away (shell_machine.c).  What commands need of the
+ * host (files, programs, pipes) is done by host_side.h.
  *
  * A command is a row of a table in one of the files shell_*.c, each of which has the commands of one subject.
  */
@@ -53,7 +54,7 @@ struct shell {
 	/* once it is launched */
 	struct guest_set set;
 	struct dry_guest *g;
-	struct dry_change *c; /* NULL: the guest is only read */
+	struct dry_change *c; /* NULL: the guest is read directly; with readonly, one that is thrown away */
 	bool launched, ended, failed, quit;
 	bool keys_from_stdin;
 	bool touched; /* something may have been changed */
@@ -89,9 +90,10 @@ struct call {
 
 enum {
 	SHELL_FREE = 1u << 0,	/* works before the session is launched */
-	SHELL_WRITES = 1u << 1, /* and only where the guest may be changed */
+	SHELL_WRITES = 1u << 1, /* changes the guest; where a session only reads, in vain, and under the peer's name alone */
 	SHELL_HOST = 1u << 2,	/* uses the host side, so that its output waits for its end */
 	SHELL_EARLY = 1u << 3,	/* only before the session is launched */
+	SHELL_MACHINE = 1u << 4, /* looks, and needs a machine for that */
 };
 
 /*
@@ -168,6 +170,13 @@ bool shell_launch_wanted(const struct shell *s);
 /* Keeps what was changed (keep) or drops it: 0, or -1. */
 int shell_end(struct shell *s, bool keep);
 void shell_free(struct shell *s); /* for CLEANUP */
+
+/* ---- shell_machine.c ---- */
+
+/* Starts the machine of a session that only reads, c: 0, or -1 with a sentence. */
+int shell_machine(struct shell *s);
+/* The options of a mount in that machine; free() it; NULL: out of memory. */
+char *shell_mount_options(const struct shell *s, const struct dry_mount *m);
 
 /* ---- shell_loop.c ---- */
 

@@ -652,25 +652,25 @@ static int aug_save(struct shell *s, struct call *c)
 	return s->augeas->past.failed ? shell_nomem(s) : 0;
 }
 
-#define W SHELL_WRITES
+#define M SHELL_MACHINE
 static const struct shell_command commands[] = {
-	{ "aug-init", NULL, "/root #flags", "read configuration files below this directory as a tree; flags: 0", aug_init, W,
+	{ "aug-init", NULL, "/root #flags", "read configuration files below this directory as a tree; flags: 0", aug_init, M,
 	  NULL },
-	{ "aug-close", NULL, NULL, "forget that tree", aug_close, W, NULL },
-	{ "aug-get", NULL, "augpath", "the value of a node", aug_get, W, NULL },
-	{ "aug-label", NULL, "augpath", "the label of a node", aug_get, W, NULL },
-	{ "aug-match", NULL, "augpath", "the nodes that a path expression means", aug_match, W, NULL },
-	{ "aug-ls", NULL, "augpath", "the nodes right below one", aug_match, W, NULL },
-	{ "aug-set", NULL, "augpath val", "give a node this value", aug_set, W, NULL },
-	{ "aug-setm", NULL, "base sub val", "give many nodes this value: sub, from each base", aug_setm, W, NULL },
-	{ "aug-clear", NULL, "augpath", "take a node's value away", aug_clear, W, NULL },
-	{ "aug-insert", NULL, "augpath label ?before", "make a node before or behind another", aug_insert, W, NULL },
-	{ "aug-mv", NULL, "src dest", "move a node", aug_mv, W, NULL },
-	{ "aug-rm", NULL, "augpath", "remove nodes and what is below them", aug_rm, W, NULL },
-	{ "aug-defvar", NULL, "name expr", "call what an expression means $name", aug_defvar, W, NULL },
-	{ "aug-defnode", NULL, "name expr val", "the same, and make a node where it means none", aug_defnode, W, NULL },
-	{ "aug-transform", NULL, "lens file [?remove]", "read files of this name by this lens", aug_transform, W, NULL },
-	{ "aug-load", NULL, NULL, "read all files anew", aug_load, W, NULL },
-	{ "aug-save", NULL, NULL, "write what was changed in the tree to the files", aug_save, W, NULL },
+	{ "aug-close", NULL, NULL, "forget that tree", aug_close, M, NULL },
+	{ "aug-get", NULL, "augpath", "the value of a node", aug_get, M, NULL },
+	{ "aug-label", NULL, "augpath", "the label of a node", aug_get, M, NULL },
+	{ "aug-match", NULL, "augpath", "the nodes that a path expression means", aug_match, M, NULL },
+	{ "aug-ls", NULL, "augpath", "the nodes right below one", aug_match, M, NULL },
+	{ "aug-set", NULL, "augpath val", "give a node this value", aug_set, M, NULL },
+	{ "aug-setm", NULL, "base sub val", "give many nodes this value: sub, from each base", aug_setm, M, NULL },
+	{ "aug-clear", NULL, "augpath", "take a node's value away", aug_clear, M, NULL },
+	{ "aug-insert", NULL, "augpath label ?before", "make a node before or behind another", aug_insert, M, NULL },
+	{ "aug-mv", NULL, "src dest", "move a node", aug_mv, M, NULL },
+	{ "aug-rm", NULL, "augpath", "remove nodes and what is below them", aug_rm, M, NULL },
+	{ "aug-defvar", NULL, "name expr", "call what an expression means $name", aug_defvar, M, NULL },
+	{ "aug-defnode", NULL, "name expr val", "the same, and make a node where it means none", aug_defnode, M, NULL },
+	{ "aug-transform", NULL, "lens file [?remove]", "read files of this name by this lens", aug_transform, M, NULL },
+	{ "aug-load", NULL, NULL, "read all files anew", aug_load, M, NULL },
+	{ "aug-save", NULL, NULL, "write what was changed in the tree to the files", aug_save, SHELL_WRITES, NULL },
 };
 const struct shell_group shell_augeas_group = SHELL_GROUP("configuration files", commands);

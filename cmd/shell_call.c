@@ -390,9 +390,9 @@ static int allowed(struct shell *s)
 				   s->peer ? "you must call 'run' before this command" : "\"run\" comes before this");
 	if (s->c && dry_change_lost(s->c))
 		return shell_error(s, "the machine has gone: nothing of this session can be kept");
-	if (needs & SHELL_WRITES && !s->c)
-		return shell_error(s, "the session is read only (--ro): nothing is written in it");
-	return 0;
+	if (needs & SHELL_WRITES && s->readonly && !s->peer)
+		return shell_error(s, "the session is read only: nothing is written in it without --rw");
+	return needs & (SHELL_WRITES | SHELL_MACHINE) && !s->c ? shell_machine(s) : 0;
 }
 
 static int end_pipe(struct shell *s)

@@ -277,6 +277,7 @@ static int list_mapped(struct shell *s, struct call *c)
 }
 
 #define W SHELL_WRITES
+#define M SHELL_MACHINE
 static const struct shell_command commands[] = {
 	{ "luks-format", NULL, "=device #keyslot", "make an encrypted volume; the key is asked for", luks_format, W,
 	  NULL },
@@ -288,10 +289,10 @@ static const struct shell_command commands[] = {
 	  luks_kill_slot, W, NULL },
 	{ "luks-uuid", NULL, "=device", "the UUID of an encrypted volume", luks_uuid, 0, NULL },
 	{ "cryptsetup-open", NULL, "=device mapname [?readonly] [crypttype]",
-	  "open an encrypted volume as /dev/mapper/MAPNAME", crypt_open, W, NULL },
+	  "open an encrypted volume as /dev/mapper/MAPNAME", crypt_open, M, NULL },
 	{ "luks-open", "luks-open-ro", "=device mapname", "open an encrypted volume as /dev/mapper/MAPNAME", crypt_open,
-	  W, NULL },
-	{ "cryptsetup-close", "luks-close", "=device", "forget a volume that was opened so", crypt_close, W, NULL },
+	  M, NULL },
+	{ "cryptsetup-close", "luks-close", "=device", "forget a volume that was opened so", crypt_close, M, NULL },
 	{ "list-dm-devices", NULL, NULL, "the encrypted volumes that were opened so", list_mapped, 0, NULL },
 };
 const struct shell_group shell_crypt_group = SHELL_GROUP("encrypted volumes", commands);

@@ -538,9 +538,12 @@ static int md_create(struct shell *s, struct call *c)
 }
 
 #define W SHELL_WRITES
-#define SIMPLE(n, h)                                                                                                   \
+#define M SHELL_MACHINE
+#define SIMPLE(n, h) SIMPLE_OF(n, h, W)
+#define LOOKS(n, h) SIMPLE_OF(n, h, M)
+#define SIMPLE_OF(n, h, needs)                                                                                                   \
 	{                                                                                                              \
-		n, NULL, "=device", h, run_simple, W, NULL                                                             \
+		n, NULL, "=device", h, run_simple, needs, NULL                                                             \
 	}
 static const struct shell_command commands[] = {
 	{ "part-init", NULL, "=device parttype", "make an empty partition table: gpt or mbr", part_init, W, NULL },
@@ -562,9 +565,9 @@ static const struct shell_command commands[] = {
 	SIMPLE("part-expand-gpt", "move the second table of a GPT disk to its end"),
 	SIMPLE("part-set-disk-guid-random", "give a GPT disk a new UUID"),
 	{ "part-set-disk-guid", NULL, "=device guid", "set the UUID of a GPT disk", disk_guid, W, NULL },
-	{ "part-get-disk-guid", NULL, "=device", "the UUID of a GPT disk", disk_guid, W, NULL },
-	SIMPLE("blockdev-getss", "the size of a device's sectors"),
-	SIMPLE("blockdev-getbsz", "the size of a device's blocks"),
+	{ "part-get-disk-guid", NULL, "=device", "the UUID of a GPT disk", disk_guid, M, NULL },
+	LOOKS("blockdev-getss", "the size of a device's sectors"),
+	LOOKS("blockdev-getbsz", "the size of a device's blocks"),
 	SIMPLE("blockdev-rereadpt", "look at the partition table anew"),
 	SIMPLE("blockdev-flushbufs", "write what is in memory to a device"),
 	{ "mkfs", NULL, "fstype =device [blocksize] [features] [inode] [label]", "make a filesystem", mkfs, W, NULL },
@@ -580,7 +583,7 @@ static const struct shell_command commands[] = {
 	SIMPLE("resize2fs-M", "make an ext2, ext3 or ext4 filesystem as small as it can be"),
 	{ "resize2fs-size", NULL, "=device #size", "make an ext2, ext3 or ext4 filesystem of this size", resize2fs_size,
 	  W, NULL },
-	SIMPLE("tune2fs-l", "what the superblock of an ext2, ext3 or ext4 filesystem says"),
+	LOOKS("tune2fs-l", "what the superblock of an ext2, ext3 or ext4 filesystem says"),
 	{ "ntfsresize", NULL, "=device [size]", "resize an NTFS filesystem", ntfsresize, W, NULL },
 	SIMPLE("ntfsfix", "mend small faults of an NTFS filesystem"),
 	SIMPLE("xfs-repair", "mend an XFS filesystem"),
@@ -606,7 +609,7 @@ static const struct shell_command commands[] = {
 	SIMPLE("lvremove", "remove an LVM logical volume"),
 	{ "lvrename", NULL, "logvol newlogvol", "rename an LVM logical volume", lvm_names, W, NULL },
 	{ "md-create", NULL, "name *devices [level] [chunk]", "make an array", md_create, W, NULL },
-	SIMPLE("md-detail", "what is known of an array"),
+	LOOKS("md-detail", "what is known of an array"),
 	SIMPLE("md-stop", "stop an array"),
 };
 const struct shell_group shell_disk_group = SHELL_GROUP("making partitions, volumes and filesystems", commands);

@@ -41,7 +41,7 @@ static int show_root(struct shell *s, const char *root, bool *again)
 	if (root_mounted(s, &m))
 		return strcmp(m.volume, root) == 0 ? 0
 						   : shell_error(s, "%s: another root (%s) is mounted", root, m.volume);
-	if (s->c)
+	if (s->c && !s->readonly)
 		return shell_error(s, "%s: in a session that writes it has to be mounted, as -i does", root);
 	if (dry_guest_roots(s->g, &roots, &n, &e) < 0)
 		return shell_error(s, "%s", e.msg);

@@ -26,15 +26,21 @@ static int remember(struct shell *s, const struct dry_shell_mount *m)
 
 int shell_mount(struct shell *s, const char *device, const char *path, const char *options, const char *type)
 {
+	/* The peer mounts as it is told: what is written in a session that only reads goes with it. */
+	const char *ro = s->c && s->readonly && !s->peer ? "ro" : "";
+	const bool told = options && *options;
+	CLEANUP(free_ptr) char *all = alloc_printf("%s%s%s", ro, *ro && told ? "," : "", told ? options : "");
 	const struct dry_shell_mount m = { .volume = shell_real_name(s, device),
 					   .path = path,
-					   .options = options && *options ? options : NULL,
+					   .options = all && *all ? all : NULL,
 					   .type = type };
 	struct dry_error e = { .code = DRY_OK };
 	const char *unknown;
 	size_t len = m.options ? guest_mount_unknown(m.options, &unknown) : 0;
 	int rc;
 
+	if (!all)
+		return shell_nomem(s);
 	if (len)
 		return shell_error(s, "%s: the mount option \"%.*s\" is not known", device, (int)len, unknown);
 	if (s->c)
@@ -45,7 +51,7 @@ int shell_mount(struct shell *s, const char *device, const char *path, const cha
 		return shell_fail(s, device, &e);
 	if (rc < 0)
 		return shell_error(s, "%s: %s", device, e.msg);
-	return s->c ? remember(s, &m) : 0;
+	return remember(s, &m);
 }
 
 static int mount_(struct shell *s, struct call *c)

@@ -32,6 +32,8 @@ static int on_mount(struct shell *s, const char *path, const char *const *words,
 	device = shell_device(s, m.volume);
 	if (!device)
 		return -1;
+	if (s->readonly && !(options = shell_mount_options(s, &m)))
+		return shell_nomem(s);
 	for (size_t i = s->nmounted; i && !options; i--)
 		if (strcmp(s->mounted[i - 1].path, m.path) == 0)
 			options = alloc_strdup(s->mounted[i - 1].options);

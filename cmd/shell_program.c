@@ -73,8 +73,6 @@ static int run_to_end(struct shell *s, const char *const *argv, enum place place
 	const char *missing;
 	int status = 0, rc;
 
-	if (!s->c)
-		return shell_error(s, "the session is read only (--ro): no program runs in it");
 	rc = dry_change_run(s->c, &how, &status, &e);
 	if (rc < 0)
 		rc = shell_error(s, "%s", e.msg);
@@ -148,11 +146,11 @@ static int sh(struct shell *s, struct call *c)
 }
 
 static const struct shell_command commands[] = {
-	{ "command", NULL, "*arguments", "run a program of the guest", command, SHELL_WRITES, NULL },
+	{ "command", NULL, "*arguments", "run a program of the guest", command, SHELL_MACHINE, NULL },
 	{ "command-lines", NULL, "*arguments", "run a program of the guest, and print the lines that it prints",
-	  command, SHELL_WRITES, NULL },
-	{ "sh", NULL, "command", "run a command in the guest's shell", sh, SHELL_WRITES, NULL },
+	  command, SHELL_MACHINE, NULL },
+	{ "sh", NULL, "command", "run a command in the guest's shell", sh, SHELL_MACHINE, NULL },
 	{ "sh-lines", NULL, "command", "run a command in the guest's shell, and print the lines that it prints", sh,
-	  SHELL_WRITES, NULL },
+	  SHELL_MACHINE, NULL },
 };
 const struct shell_group shell_program_group = SHELL_GROUP("programs of the guest", commands);

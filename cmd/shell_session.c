@@ -153,6 +153,7 @@ int shell_launch(struct shell *s)
 		.write_dir = -1,
 		.trust_backing = s->peer,
 		.image_flags = s->readonly ? 0 : writes,
+		.throwaway = s->readonly,
 		.shell = isatty(STDIN_FILENO),
 		.mount = true,
 	};
@@ -181,7 +182,7 @@ int shell_launch(struct shell *s)
 	s->keys_from_stdin = s->opts->keys.from_stdin;
 	s->opts->keys.ask |= s->inspect;
 	s->opts->keys.from_stdin &= s->inspect;
-	s->opts->keys.later = !s->readonly && !s->keys_from_stdin;
+	s->opts->keys.later = !s->keys_from_stdin;
 	if (guest_set_open(s->opts, &confine, &s->set, &fatal) || fatal) {
 		s->ended = true;
 		return -1;
@@ -199,7 +200,7 @@ int shell_end(struct shell *s, bool keep)
 	struct dry_error e = { .code = DRY_OK };
 	int rc = 0;
 
-	if (s->c && keep && dry_change_commit(take(s->c), NULL, &e) < 0)
+	if (s->c && keep && !s->readonly && dry_change_commit(take(s->c), NULL, &e) < 0)
 		rc = shell_error(s, "%s", e.msg);
 	dry_change_abandon(take(s->c));
 	shell_augeas_free(s);

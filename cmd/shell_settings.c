@@ -305,6 +305,6 @@ static const struct shell_command commands[] = {
 	{ "available-all-groups", NULL, NULL, "the groups of commands", all_groups, SHELL_FREE, NULL },
 	{ "supported", NULL, NULL, "which groups of commands are here", supported, 0, NULL },
 	{ "filesystem-available", NULL, "filesystem", "has the machine's kernel this filesystem?", filesystem_available,
-	  SHELL_WRITES, NULL },
+	  SHELL_MACHINE, NULL },
 };
 const struct shell_group shell_settings_group = SHELL_GROUP("settings, and what there is", commands);

@@ -149,7 +149,8 @@ void shell_help(struct shell *s, const struct shell_command *cmd)
 	if (cmd->aliases)
 		shell_printf(s, "    Also called: %s\n\n", cmd->aliases);
 	if (cmd->needs & SHELL_WRITES)
-		shell_printf(s, "    Not in a session that only reads (--ro).\n\n");
+		shell_printf(s, s->peer ? "    In a session that only reads (--ro) it is thrown away.\n\n"
+					: "    Not in a session that only reads (--ro).\n\n");
 }
 
 void shell_list_commands(struct shell *s)

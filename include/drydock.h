@@ -766,11 +766,18 @@ struct dry_guest_open {
 	enum dry_engine engine;
 	struct dry_machines *machines; /* lent as long as the guest is open; NULL: none, then DRY_ENGINE_APPLIANCE is DRY_USAGE */
 	/*
+	 * With DRY_OPEN_TEMPORARY: as many files of dry_temporary() as there are images, for who is confined already; they are
+	 * taken over, whatever comes of the call.  NULL: they are made.
+	 */
+	const int *temporary;
+	/*
 	 * With DRY_OPEN_CHANGE: a file, which must not exist yet, that keeps what is needed to go back from what is committed;
 	 * NULL: none.
 	 */
 	const char *undo_file;
 };
+/* A file without a name for what is written to an image: its descriptor, or < 0. */
+DRY_API int dry_temporary(struct dry_error *e);
 /* *out is ended by dry_guest_close(). */
 DRY_API int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, struct dry_error *e);
 DRY_API void dry_guest_close(struct dry_guest *g); /* NULL is fine */

@@ -5,10 +5,12 @@
 #include "confine.h"
 #include "limits.h"
 #include "redo.h"
+#include "stream.h"
 #include "text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 _Static_assert((int)DRY_CONFINE_OFF == (int)CONFINE_OFF && (int)DRY_CONFINE_REQUIRED == (int)CONFINE_REQUIRED,
 	       "public and internal words for confinement are one list");
@@ -165,8 +167,15 @@ static char *disk_device(size_t i)
 	return alloc_printf("/dev/sd%s", letters + at);
 }
 
-/* *beneath: of a temporary one the image itself. */
-static int disk_open(const struct dry_guest_image *image, unsigned flags, const struct block_policy *policy,
+int dry_temporary(struct dry_error *error)
+{
+	API_ERR(e, error);
+
+	return stream_temporary(e);
+}
+
+/* *beneath: of a temporary one the image itself; *file: for its writes, taken over, -1: none is there yet. */
+static int disk_open(const struct dry_guest_image *image, unsigned flags, const struct block_policy *policy, int *file,
 		     struct block **out, struct block **beneath, struct err *e)
 {
 	CLEANUP(block_unrefp) struct block *b = NULL;
@@ -183,8 +192,12 @@ static int disk_open(const struct dry_guest_image *image, unsigned flags, const 
 
 	if (rc == 0 && image->snapshot)
 		rc = block_snapshot_load(b, image->snapshot, e);
-	if (rc == 0)
-		rc = temporary ? block_overlay(b, out, e) : 0;
+	if (rc == 0 && temporary) {
+		const int fd = *file;
+
+		*file = -1;
+		rc = fd >= 0 ? block_overlay_fd(b, fd, out, e) : block_overlay(b, out, e);
+	}
 	if (rc == 0)
 		*(temporary ? beneath : out) = take(b);
 	return rc;
@@ -218,9 +231,9 @@ static void tell_notices(const struct dry_guest_open *how, const struct block *d
 		how->notice(how->notice_arg, sentence);
 }
 
-int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, struct dry_error *error)
+/* files: of how->temporary, those that are not taken yet; or NULL. */
+static int open_all(const struct dry_guest_open *how, int *files, struct dry_guest **out, struct err *e)
 {
-	API_ERR(e, error);
 	CLEANUP(guest_closep) struct dry_guest *g = alloc_zero(sizeof *g);
 	const struct block_policy policy = {
 		.allow_all = how->policy.trust == DRY_TRUST_ANY,
@@ -248,8 +261,9 @@ int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, str
 	if (!g->disks || !g->devices || !g->images)
 		return err_nomem(e);
 	for (size_t i = 0; i < how->nimages; i++) {
+		int none = -1;
 		int rc = disk_open(&how->images[i], how->images[i].flags ? how->images[i].flags : how->flags, &policy,
-				   &g->disks[i], &g->images[i], e);
+				   files ? &files[i] : &none, &g->disks[i], &g->images[i], e);
 
 		if (rc < 0)
 			return rc;
@@ -267,6 +281,22 @@ int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, str
 	}
 	*out = take(g);
 	return 0;
+}
+
+int dry_guest_open(const struct dry_guest_open *how, struct dry_guest **out, struct dry_error *error)
+{
+	API_ERR(e, error);
+	CLEANUP(free_ptr) int *files = how->temporary ? alloc_array(how->nimages, sizeof *files) : NULL;
+	int rc = how->temporary && !files ? err_nomem(e) : 0;
+
+	for (size_t i = 0; files && i < how->nimages; i++)
+		files[i] = how->temporary[i];
+	if (rc == 0)
+		rc = open_all(how, files, out, e);
+	for (size_t i = 0; how->temporary && i < how->nimages; i++)
+		if (!files || files[i] >= 0)
+			close(how->temporary[i]);
+	return rc;
 }
 
 int guest_twin(struct dry_guest *g, struct dry_guest **out, struct err *e)

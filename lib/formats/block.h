@@ -391,6 +391,8 @@ bool block_format_compresses(const char *format);
 int block_window(struct block *over, uint64_t off, uint64_t size, struct block **out, struct err *e);
 /* Writes go to an unlinked temporary file in TMPDIR (default /var/tmp); `over` is only read. */
 int block_overlay(struct block *over, struct block **out, struct err *e);
+/* The same with an empty file of stream_temporary() that is there already, for who may make none any more; it is taken over. */
+int block_overlay_fd(struct block *over, int fd, struct block **out, struct err *e);
 /*
  * Writes go to memory, at most LIMIT_SCRATCH_BYTES of them (then ERR_SYSTEM with ENOSPC); `over` is only read.  A confined
  * process can make one.

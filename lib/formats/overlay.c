@@ -155,11 +155,12 @@ static const struct block_driver overlay_filter = {
 	.allocated = overlay_allocated,
 };
 
-int block_overlay(struct block *over, struct block **out, struct err *e)
+int block_overlay_fd(struct block *over, int file, struct block **out, struct err *e)
 {
+	CLEANUP(close_fd) int fd = file;
 	CLEANUP(block_unrefp) struct block *b = NULL;
 	struct overlay_state *s;
-	int fd, rc = block_new_filter(&overlay_filter, over, &b, e);
+	int rc = block_new_filter(&overlay_filter, over, &b, e);
 
 	if (rc < 0)
 		return rc;
@@ -169,13 +170,19 @@ int block_overlay(struct block *over, struct block **out, struct err *e)
 	s->written = alloc_array(div_round_up(div_round_up(b->size, GRAIN), 8), 1);
 	if (!s->written || !s->has_lock)
 		return err_nomem(e);
-	fd = stream_temporary(e);
-	if (fd < 0)
-		return fd;
-	rc = block_host_fd_open(fd, "temporary overlay", BLOCK_WRITE | BLOCK_RESIZE | BLOCK_UNSAFE, &s->temp, e);
+	file = fd;
+	fd = -1;
+	rc = block_host_fd_open(file, "temporary overlay", BLOCK_WRITE | BLOCK_RESIZE | BLOCK_UNSAFE, &s->temp, e);
 	if (rc == 0)
 		rc = block_truncate(s->temp, b->size, PREALLOC_OFF, e);
 	if (rc == 0)
 		*out = take(b);
 	return rc;
+}
+
+int block_overlay(struct block *over, struct block **out, struct err *e)
+{
+	int fd = stream_temporary(e);
+
+	return fd < 0 ? fd : block_overlay_fd(over, fd, out, e);
 }

@@ -68,6 +68,68 @@ setup()
 	e2fsck -fn g.img
 }
 
+# reads_only: what needs a machine or writes, in sessions that only read, on a copy of g.img; its programs are busybox's.
+reads_only()
+{
+	debugfs -w -R "write $(command -v busybox) /bin/sh" g.img 2>/dev/null
+	debugfs -w -R "sif /bin/sh mode 0100755" g.img 2>/dev/null
+	sum=$(sha256sum <g.img)
+	fish --ro -a g.img -i <<-'END'
+		cat /etc/hostname
+		sh "read x </etc/hostname; echo $x"
+		-command "/bin/sh -c 'echo x >/x'"
+		-write /x y
+		-rm /etc/hostname
+		tune2fs-l /dev/sda | grep -c 'Filesystem UUID'
+		mountpoints
+		inspect-get-distro /dev/sda
+		aug-init / 0
+		aug-get /files/etc/hostname/hostname
+		zero /dev/sda
+	END
+	diff -u - out <<-'END'
+		guest
+
+		guest
+
+		1
+		/dev/sda: /
+		debian
+		guest
+	END
+	[ "$(grep -c 'Read-only file system' err)" = 3 ]
+	fish --ro -a g.img <<-'END'
+		run
+		mount /dev/sda /
+		write /x y
+		cat /x
+		rm-rf /data
+		sync
+		umount-all
+		mkfs ext2 /dev/sda label:AA
+		vfs-label /dev/sda
+		mount-ro /dev/sda /
+		-touch /x
+	END
+	[ "$(cat out)" = $'y\nAA' ]
+	grep -q 'touch: /x: Read-only file system' err
+	drydock shell -f raw -a g.img sh 'echo x >/x || read x </etc/hostname; echo $x' >out 2>err
+	[ "$(cat out)" = guest ]
+	[ "$(sha256sum <g.img)" = "$sum" ]
+	[ "$(find "$TMPDIR" . -maxdepth 1 -name '*.redo*')" = "" ]
+}
+
+@test "a session that only reads starts a machine when it needs one, and what is written is thrown away" {
+	requires busybox
+	reads_only
+}
+
+@test "a session that only reads: the same in QEMU" {
+	requires busybox
+	needs_machine tcg
+	reads_only
+}
+
 @test "a prepared disk gets its partition, its filesystem, and files" {
 	"$COMPAT/guestfish" -N x.img=fs:ext4:20M:gpt -m /dev/sda1 write /hello world : cat /hello : part-get-parttype /dev/sda >out
 	[ "$(cat out)" = $'world\ngpt' ]

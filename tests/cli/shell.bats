@@ -61,7 +61,10 @@ fish()
 @test "a session that only reads writes nothing, and says so" {
 	sum=$(sha256sum <g.img)
 	fails_with 1 'read only' drydock shell -a g.img write /etc/hostname x
-	fails_with 1 'read only' fish -a g.img -i rm /etc/hostname
+	export DRYDOCK_APPLIANCE_DIR=$T/none
+	fails_with 1 'internal_write: this needs a machine' fish -a g.img -i write /etc/hostname x
+	[ "$(drydock shell -a g.img -- -sh 'echo no' : cat /etc/hostname 2>err)" = guest ]
+	grep -q 'sh: this needs a machine, and there is no appliance' err
 	[ "$(sha256sum <g.img)" = "$sum" ]
 }
 

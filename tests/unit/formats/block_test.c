@@ -4,6 +4,7 @@
 #include "alloc.h"
 #include "block_driver.h"
 #include "limits.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -230,9 +231,17 @@ static void takes_all_writes(int (*overlay)(struct block *over, struct block **o
 	block_unref(base);
 }
 
+static int overlay_on_file(struct block *over, struct block **out, struct err *error)
+{
+	int fd = stream_temporary(error);
+
+	return fd < 0 ? fd : block_overlay_fd(over, fd, out, error);
+}
+
 START_TEST(an_overlay_takes_all_writes)
 {
 	takes_all_writes(block_overlay);
+	takes_all_writes(overlay_on_file);
 	takes_all_writes(block_scratch);
 }
 END_TEST
