@@ -197,6 +197,8 @@ __attribute__((noreturn)) static void broker_run(const struct broker_how *how, i
 	/* Guardians that have ended are nobody's to wait for. */
 	signal(SIGCHLD, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	/* A limit on the size of files is an error like any other. */
+	signal(SIGXFSZ, SIG_IGN);
 	leave_files(inherited);
 	host.began = tsc_now();
 	/* The command may have children of its own, which keep the socket open: its process is watched, too. */

@@ -192,7 +192,7 @@ static int go_on(struct broker *b, const struct appliance_how *how, struct vm_re
 	return rc;
 }
 
-/* Has the broker make one, and waits for it. */
+/* Has the broker make one, and waits for it; half of the time is left for a start from nothing. */
 static int save(struct broker *b, const struct vm_request *like, uint64_t end, struct err *e)
 {
 	const struct vm_request req = { .ask = VM_SAVE, .programs = like->programs };
@@ -203,7 +203,7 @@ static int save(struct broker *b, const struct vm_request *like, uint64_t end, s
 
 	if (rc)
 		return rc;
-	if (!machine_wait_for(saver.life, end))
+	if (!machine_wait_for(saver.life, end - left_ms(end) / 2))
 		rc = err_set(e, ERR_SYSTEM, "it was not saved in time");
 	else if (vm_receive(saver.life, &w, sizeof w, NULL, 0, &n) != 0)
 		rc = err_set(e, ERR_SYSTEM, "the process that saves it was killed");

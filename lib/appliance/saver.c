@@ -26,6 +26,8 @@
 
 /* Some 60 MB are written. */
 #define ROOM_NEEDED (96 * MiB)
+/* How long another may take: several times what a machine takes to start.  Who waits longer would have started its own by now. */
+#define OTHER_MS 15000
 
 struct saver {
 	struct vm_request req;
@@ -207,10 +209,17 @@ static int open_new(int folder, const char *name, bool *named, struct err *e)
 	if (fd >= 0)
 		return fd;
 	/* The folder is locked: nobody else writes there. */
-	if (unlinkat(folder, name, 0) < 0 && errno != ENOENT)
-		return err_sys(e, errno, "%s", name);
-	fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (unlinkat(folder, name, 0) == 0 || errno == ENOENT)
+		fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	return fd < 0 ? err_sys(e, errno, "a place for a saved machine") : fd;
+}
+
+/* Full, or more than this user may have: that is known before a second is spent. */
+static int take_room(int fd, struct err *e)
+{
+	if (fallocate(fd, 0, 0, ROOM_NEEDED) == 0 || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINTR)
+		return 0;
+	return err_sys(e, errno, "a place for a saved machine");
 }
 
 static int put_in_place(int folder, int fd, bool named, const char *new, const char *name, struct err *e)
@@ -240,7 +249,7 @@ static int save_new(struct saver *s, const struct appliance_files *files, int fo
 	fd = open_new(folder, new, &named, e);
 	if (fd < 0)
 		return fd;
-	rc = fallocate(fd, 0, 0, ROOM_NEEDED) < 0 && errno == ENOSPC ? err_sys(e, ENOSPC, "a place for a saved machine") : 0;
+	rc = take_room(fd, e);
 	if (rc == 0)
 		rc = boot(s, files, e);
 	if (rc == 0)
@@ -264,6 +273,7 @@ static int is_saved(const char *path, const struct saved_of *of, struct err *e)
 static int lock_folder(const char *path, int *fd, struct err *e)
 {
 	CLEANUP(free_ptr) char *folder = alloc_strndup(path, (size_t)(strrchr(path, '/') - path));
+	uint64_t end;
 	int rc;
 
 	rc = folder ? folder_make_all(folder, e) : err_nomem(e);
@@ -272,8 +282,11 @@ static int lock_folder(const char *path, int *fd, struct err *e)
 	*fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*fd < 0)
 		return err_sys(e, errno, "%s", folder);
-	while ((rc = flock(*fd, LOCK_EX)) < 0 && errno == EINTR)
-		;
+	end = machine_now_ms() + OTHER_MS;
+	while ((rc = flock(*fd, LOCK_EX | LOCK_NB)) < 0 && (errno == EINTR || errno == EWOULDBLOCK) && machine_now_ms() < end)
+		poll(NULL, 0, 10);
+	if (rc < 0 && errno == EWOULDBLOCK)
+		return err_set(e, ERR_SYSTEM, "another process has been saving one for %d s", OTHER_MS / 1000);
 	return rc < 0 ? err_sys(e, errno, "waiting for another that saves a machine") : 0;
 }
 

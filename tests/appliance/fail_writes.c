@@ -6,10 +6,12 @@
  * counts from 1 the calls that write, give room, cut and make stable, in whatever thread.  FAIL_HOW:
  *   end	the process ends there, without doing it, as if it was killed
  *   full	ENOSPC, and in each later call that takes room
+ *   quota	the same with EDQUOT
  *   once	EIO, once
  *   each	EIO, in each later call, too
  *   short	each write from there on writes half of what it was given, but for the last byte
- * FAIL_COUNT names a file that gets the number of calls, where the process ends by itself.
+ * FAIL_COUNT names a file that gets the number of calls, where the process ends by itself.  FAIL_FORKS: what the process forks does
+ * so too, each counting for itself.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -36,7 +38,7 @@ static pid_t ours;
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-/* In the process that was started; what it forks is left alone. */
+/* In the process that was started; what it forks is left alone, unless FAIL_FORKS is set. */
 __attribute__((constructor)) static void begin(void)
 {
 	const char *count = getenv("FAIL_COUNT");
@@ -85,7 +87,7 @@ static int fate(int fd, int takes_room)
 	const char *at = getenv("FAIL_AT"), *how = getenv("FAIL_HOW");
 	unsigned long nth = at ? strtoul(at, NULL, 10) : 0, n;
 
-	if (!is_ours(fd) || getpid() != ours)
+	if (!is_ours(fd) || (getpid() != ours && !getenv("FAIL_FORKS")))
 		return 0;
 	n = __atomic_add_fetch(&calls, 1, __ATOMIC_SEQ_CST);
 	if (!how || !nth || n < nth)
@@ -94,8 +96,8 @@ static int fate(int fd, int takes_room)
 		_exit(137);
 	if (strcmp(how, "short") == 0)
 		return 1;
-	errno = strcmp(how, "full") == 0 ? ENOSPC : EIO;
-	if ((strcmp(how, "once") == 0 && n > nth) || (errno == ENOSPC && !takes_room))
+	errno = strcmp(how, "full") == 0 ? ENOSPC : strcmp(how, "quota") == 0 ? EDQUOT : EIO;
+	if ((strcmp(how, "once") == 0 && n > nth) || (errno != EIO && !takes_room))
 		return 0;
 	return -1;
 }

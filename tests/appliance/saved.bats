@@ -1,12 +1,19 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # saved.bats - QEMU without KVM goes on from a machine that was saved; what is wrong with it costs a start from nothing.
+# DRYDOCK_KILLS is how often its writing fails at a random step (1).
 
 load appliance
 
 setup_file()
 {
 	make_appliance
+}
+
+teardown()
+{
+	processes | xargs -r kill -9 2>/dev/null || true
+	! mountpoint -q "$mark" 2>/dev/null || umount -Rl "$mark"
 }
 
 # An appliance of the test's own, with the machine that tests before saved, and without one where it is to be new.
@@ -174,6 +181,62 @@ goes_on()
 	run goes_on
 	[ "$status" = 1 ]
 	done_with_it
+	none_left
+}
+
+# launch_unsaved WHY [OPTION...]: it comes up without one, says WHY in a sentence and no more, and leaves nothing in the folder.
+launch_unsaved()
+{
+	local why=$1 had
+	shift
+	had=$(ls -A "$mark")
+	launch "$@" "$mark" tcg
+	[[ $ready == "ready tcg "* ]] || { echo "$ready"; return 1; }
+	run goes_on
+	[ "$status" = 1 ]
+	# Before it: that one is saved; after it: that this one is ready.
+	[[ $(sed -n 2p log) == "appliance: tcg: $why; it is started from nothing" ]] && [ "$(wc -l <log)" = 3 ] || { cat log; return 1; }
+	done_with_it
+	[ "$(ls -A "$mark")" = "$had" ]
+}
+
+@test "where the disk is full or must not be written to, it is started from nothing" {
+	own new
+	[ "$(id -u)" = 0 ] || skip "only root can mount"
+	files=$mark mark=$PWD/small.$BATS_TEST_NUMBER
+	mkdir "$mark"
+	mount -t tmpfs -o size=4M none "$mark" 2>/dev/null || skip "nothing can be mounted here"
+	for f in key vmlinux vmlinux.initrd tools.ext4; do
+		: >"$mark/$f"
+		mount --bind "$files/$f" "$mark/$f"
+	done
+	launch_unsaved "a place for a saved machine: No space left on device"
+	mount -o remount,ro "$mark"
+	launch_unsaved "a place for a saved machine: Read-only file system"
+	umount -R "$mark"
+	none_left
+}
+
+@test "where writing it fails at some step, it is started from nothing" {
+	own
+	rm "$mark/saved"
+	command -v cc >/dev/null || skip "no compiler here"
+	! ldd "$TOOL" | grep -q libasan || skip "AddressSanitizer must be the first that is preloaded"
+	cc -shared -fPIC -o fail.so "$BATS_TEST_DIRNAME/fail_writes.c" -ldl
+	# Room is taken first; then there is a write for each page, of which the next machine may have a few less.
+	steps=$(($("$BUILD/appliance-tests/saved_tool" pages "$appliance/saved") * 9 / 10))
+	for ((n = 0; n < ${DRYDOCK_KILLS:-1}; n++)); do
+		case $((RANDOM % 3)) in
+		0) how=full why="No space left on device" ;;
+		1) how=quota why="Disk quota exceeded" ;;
+		*) how=each why="Input/output error" ;;
+		esac
+		at=$(((RANDOM * 32768 + RANDOM) % steps + 2)) what="writing the"
+		[ "$n" != 1 ] || at=1 what="a place for a"
+		echo "$how at $at of $steps"
+		around="env LD_PRELOAD=$PWD/fail.so FAIL_FORKS=1 FAIL_NAME=saved.new FAIL_AT=$at FAIL_HOW=$how" \
+			launch_unsaved "$what saved machine: $why"
+	done
 	none_left
 }
 

@@ -2,9 +2,10 @@
 /*
  * saved_tool.c - saved machines with one wrong thing each.
  *
- * usage: saved_tool memory|state FILE
+ * usage: saved_tool memory|state|pages FILE
  *   memory  a bit of its first page is another, as a bad disk may have it
  *   state   what QEMU wrote is zeroes, with the right checksum
+ *   pages   nothing: prints how many it has
  */
 #include "crc32c.h"
 #include "io.h"
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 /* Where the head has them. */
-enum { CRC = 20, RUNS_OFF = 104, STATE_OFF = 112, HEAD = 136 };
+enum { CRC = 20, RUNS_OFF = 104, STATE_OFF = 112, PAGES = 132, HEAD = 136 };
 
 static int fail(const char *what)
 {
@@ -56,7 +57,14 @@ int main(int argc, char **argv)
 	size_t got;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || io_pread(fd, head, sizeof head, 0, &got) != 0 || got != sizeof head)
-		return fail("usage: saved_tool memory|state FILE");
+		return fail("usage: saved_tool memory|state|pages FILE");
+	if (strcmp(argv[1], "pages") == 0) {
+		le32 npages;
+
+		memcpy(&npages, head + PAGES, sizeof npages);
+		printf("%u\n", le32_get(npages));
+		return 0;
+	}
 	if (strcmp(argv[1], "state") == 0)
 		return zero_state(fd, head, (size_t)st.st_size);
 	if (io_pread(fd, &byte, 1, 4096, &got) != 0)
