@@ -56,6 +56,10 @@ unchanged()
 	guest
 	fails_with 1 'did not end within 1 s' drydock run -f raw --time-limit=1 g.img -- sh -c 'touch /x; sleep 1000'
 	fails_with 1 'said more than 65536 bytes' drydock run -f raw --output-limit=64k g.img -- sh -c 'touch /x; yes' >/dev/null
+	fails_with 1 'run-command: the command did not end within 1 s' drydock customize -q -f raw --time-limit=1 --write=/etc/x:y \
+		--run-command='sleep 1000 & sleep 1000' g.img
+	fails_with 1 'run-command: the command said more than 65536 bytes' drydock customize -q -f raw --output-limit=64k --write=/etc/x:y \
+		--run-command=yes g.img >/dev/null
 	fails_with 2 'name an image and a command' drydock run g.img
 	unchanged
 }
@@ -69,7 +73,9 @@ unchanged()
 	tar -C in -czf in.tgz .
 	drydock customize -f raw --hostname=new --user=ann:staff --password=ann:password:secret --ssh-inject='ann:string:ssh-x AAAA me' \
 		--run=script --timezone=Europe/Berlin --write='/etc/motd:hi' --append-line=/etc/motd:there --edit='/etc/motd:s/hi/HI/' \
-		--firstboot-command='echo booted' --tar-in=in.tgz:/home/ann --upload=script:/bin/up --chmod=0700:/bin/up --run-command='/bin/up </dev/null' g.img >out
+		--firstboot-command='echo booted' --tar-in=in.tgz:/home/ann --upload=script:/bin/up --chmod=0700:/bin/up --run-command='/bin/up </dev/null' \
+		--mkdir=/srv --link=../../../../../srv:/etc/out --write=/etc/out/inside:x g.img >out
+	[ "$(drydock cat -f raw g.img:/srv/inside)" = x ]
 	[ "$(grep -cx 'script in new' out)" = 2 ]
 	[ "$(drydock cat -f raw g.img:/etc/motd)" = $'HI\nthere' ]
 	drydock cat -f raw g.img:/etc/shadow | grep -q '^ann:\$6\$'
@@ -330,6 +336,26 @@ virtio_win()
 	fails_with 1 'two.img: ' drydock customize -q -f raw --hostname=x two.img
 	[ "$(wc -l <<<"$stderr")" = 1 ]
 	fails_with 1 'virt-customize: multi-boot' "$BUILD/compat/virt-customize" -q -a two.img --hostname x
+	fails_with 1 'virt-sysprep: multi-boot' "$BUILD/compat/virt-sysprep" -q -a two.img
+	fails_with 1 'two.img: ' drydock sysprep -q -f raw two.img
+	unchanged
+}
+
+@test "a guest that runs is neither customized nor prepared" {
+	guest
+	requires qemu-io
+	mkfifo commands
+	qemu-io -f raw g.img <commands >/dev/null &
+	local holder=$!
+	exec 7>commands
+	wait_for_lock g.img
+	fails_with 1 'g.img' drydock customize -q -f raw --hostname=x g.img
+	[ "$(wc -l <<<"$stderr")" = 1 ]
+	fails_with 1 'g.img' drydock sysprep -q -f raw g.img
+	[ "$(wc -l <<<"$stderr")" = 1 ]
+	fails_with 1 'another process is writing' "$BUILD/compat/virt-sysprep" -q -a g.img
+	exec 7>&-
+	wait $holder
 	unchanged
 }
 
