@@ -115,6 +115,8 @@ static int group_settle(struct change *c, struct tree *t, const struct volume_li
 	CLEANUP(free_ptr) char *file = NULL;
 	int rc = 0;
 
+	if (g->foreign)
+		return tell(to, g->name, "its UUIDs", "it", " was exported, or belongs to another machine or a cluster", e);
 	for (size_t k = 0; k < g->nmembers; k++) {
 		CLEANUP(free_ptr) char *names_member = NULL;
 

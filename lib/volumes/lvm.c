@@ -263,6 +263,7 @@ static int group_list(struct scan *s, const struct lvm_vg *vg, const char *dir, 
 	g->name = alloc_strdup(dir);
 	g->uuid = alloc_strdup(vg->id);
 	g->extent_size = vg->extent_size;
+	g->foreign = vg->foreign;
 	g->members = alloc_array(vg->npvs, sizeof *g->members);
 	if (!g->name || !g->uuid || !g->members)
 		return err_nomem(e);

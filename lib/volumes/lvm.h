@@ -124,6 +124,7 @@ struct lvm_vg {
 	struct lvm_text text; /* names point into it */
 	const char *name, *id;
 	uint64_t seqno, extent_size; /* bytes */
+	bool foreign; /* see struct volume_group */
 	struct lvm_pv *pvs;
 	struct lvm_lv *lvs;
 	uint32_t npvs, nlvs;

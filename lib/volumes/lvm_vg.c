@@ -484,6 +484,7 @@ static int vg_parse(struct lvm_vg *vg, struct err *e)
 {
 	const struct lvm_text *t = &vg->text;
 	const struct lvm_value *section = lvm_first(t, t->values);
+	const char *owner, *locks;
 	uint64_t sectors;
 	int rc;
 
@@ -496,6 +497,9 @@ static int vg_parse(struct lvm_vg *vg, struct err *e)
 	if (!lvm_number(t, section, "extent_size", EXTENT_SECTORS_MAX, &sectors) || sectors == 0)
 		return err_set(e, ERR_CORRUPT, "its extents have no size");
 	vg->extent_size = sectors * LVM_SECTOR;
+	owner = lvm_string(t, section, "system_id");
+	locks = lvm_string(t, section, "lock_type");
+	vg->foreign = (owner && *owner) || (locks && strcmp(locks, "none") != 0) || lvm_has_word(t, section, "status", "EXPORTED");
 	if ((rc = pvs_parse(vg, section, e)) < 0 || (rc = lvs_parse(vg, section, e)) < 0)
 		return rc;
 	extents_count(vg);

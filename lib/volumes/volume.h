@@ -58,6 +58,7 @@ struct volume_group {
 	const char *scheme; /* volume_stack.name */
 	char *name, *uuid;
 	uint64_t extent_size, size, free; /* bytes */
+	bool foreign; /* exported, or of another machine or a cluster: none but them may change it */
 	struct volume_member {
 		size_t item;	     /* in the list; VOLUME_NO_ITEM: it is missing */
 		char *uuid;

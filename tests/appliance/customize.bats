@@ -168,7 +168,7 @@ lvm_uuids()
 }
 
 # lvm_guest: a.img and b.img have the group vg, whose volume root is a system, and in whose volume safe there is a LUKS volume with
-# the group inner; o.img is a physical volume of no group.
+# the group inner; o.img is a physical volume of no group, and x.img is the group away, which was exported.
 lvm_guest()
 {
 	printf secret >key
@@ -189,6 +189,8 @@ lvm_guest()
 			sed '/id =/y/v/w/; s/^vg {/inner {/; s/pe_count = 15/pe_count = 47/; s/dev_size = 2048/dev_size = 6144/' |
 			lvm_pv inner.img c 0x300000
 		lvm_pv o.img o 0x300000 </dev/null
+		lvm_vg x </dev/null | sed '/id =/y/v/y/; s/^vg {/away {/; s/"RESIZEABLE"/"EXPORTED"/; s/_count = 15/_count = 47/; s/= 2048/= 6144/' |
+			lvm_pv x.img x 0x300000
 	END
 	dd if=root.fs of=a.img bs=64k seek=1 conv=notrunc status=none
 	qemu-img convert -n --object secret,id=k,file=key --image-opts --target-image-opts driver=raw,file.filename=inner.img \
@@ -199,17 +201,18 @@ lvm_guest()
 @test "sysprep gives LVM2 other UUIDs, in encrypted volumes, too; what GRUB names keeps its own" {
 	needs_machine
 	requires jq cryptsetup qemu-img mke2fs
-	local all=(-f raw -a a.img -a b.img -a o.img --key=all:key:secret)
+	local all=(-f raw -a a.img -a b.img -a o.img -a x.img --key=all:key:secret)
 
 	lvm_guest
 	lvm_uuids "${all[@]}" >before
-	[ "$(wc -l <before)" = 6 ]
+	[ "$(wc -l <before)" = 8 ]
 	drydock sysprep --enable=customize,lvm-uuids "${all[@]}" \
 		--write="/boot/grub/grub.cfg:set root='lvmid/vvvvvv-vvvv-vvvv-vvvv-vvvv-vvvv-vvvvvv/x'" >out
 	grep -qx 'vg keeps the UUID of the group, as /boot/grub/grub.cfg names it' out
+	grep -qx 'away keeps its UUIDs, as it was exported, or belongs to another machine or a cluster' out
 	lvm_uuids "${all[@]}" >after
-	[ "$(wc -l <after)" = 6 ]
-	[ "$(comm -12 before after)" = vvvvvv-vvvv-vvvv-vvvv-vvvv-vvvv-vvvvvv ]
+	[ "$(wc -l <after)" = 8 ]
+	[ "$(comm -12 before after | cut -c1-6 | xargs)" = 'vvvvvv xxxxxx yyyyyy' ]
 	[ "$(drydock find "${all[@]}" /etc/lvm | sort)" = $'/etc/lvm\n/etc/lvm/backup\n/etc/lvm/devices' ]
 	[ "$(drydock cat "${all[@]}" /etc/os-release)" = ID=debian ]
 }
