@@ -205,6 +205,15 @@ static int call_registry(void *arg, const struct reg_edits *edits, struct err *e
 	return edits_make(c->t, c->g->tree.vfs, (struct hive_writer *)c->how->writer, NULL, edits, &nhives, e);
 }
 
+static int call_fs_uuids(void *arg, struct err *e)
+{
+	const struct call *c = arg;
+	struct change *inner;
+	int rc = change_inner(c->c, &inner, e);
+
+	return rc < 0 ? rc : new_fs_uuids_settle(inner, c->t, call_say, arg, e);
+}
+
 static int call_lvm_uuids(void *arg, struct err *e)
 {
 	const struct call *c = arg;
@@ -294,6 +303,7 @@ int dry_sysprep_run(struct dry_change *c, const struct dry_sysprep_how *how, str
 		.ops = how->customize ? &how->customize->z : NULL,
 		.keep = how->keep_accounts,
 		.remove = how->remove_accounts,
+		.fs_uuids = call_fs_uuids,
 		.lvm_uuids = call_lvm_uuids,
 	};
 	int rc = choose(how, &job.choice, e);

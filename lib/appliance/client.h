@@ -264,6 +264,11 @@ int client_fsck(struct client *c, const char *device, const char *type, bool men
 int client_fsck_quick(struct client *c, const char *device, const char *type, bool small, enum client_fsck *found,
 		      struct strbuf *said, struct err *e);
 /*
+ * Gives an ext, XFS or btrfs filesystem, which is not mounted, another UUID; ERR_UNSUPPORTED for others.  ext is checked before,
+ * and mended where that is safe, as its tool asks for it.
+ */
+int client_set_uuid(struct client *c, const char *device, const char *type, const char *uuid, struct err *e);
+/*
  * Makes the filesystem as large as its device, or `size` bytes where that is not 0 and the filesystem knows how.  btrfs and
  * xfs are mounted for it; it must not be mounted already.
  */

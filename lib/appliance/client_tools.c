@@ -281,6 +281,29 @@ int client_fsck_quick(struct client *c, const char *device, const char *type, bo
 	return rc;
 }
 
+/* ---- another UUID ---- */
+
+int client_set_uuid(struct client *c, const char *device, const char *type, const char *uuid, struct err *e)
+{
+	/* tune2fs asks, and waits, where all checksums are to be written anew. */
+	static const char script[] = "case $3 in\n"
+				     "ext*) e2fsck -fp \"$1\" || [ $? = 1 ] || exit 1; echo y | tune2fs -U \"$2\" \"$1\" ;;\n"
+				     "xfs) xfs_admin -U \"$2\" \"$1\" ;;\n"
+				     "btrfs) btrfstune -f -M \"$2\" \"$1\" ;;\n"
+				     "esac\n";
+	CLEANUP(strbuf_free) struct strbuf path = STRBUF_INIT;
+	const char *argv[] = { "sh", "-c", script, "sh", NULL, uuid, type, NULL };
+	bool ext = strcmp(type, "ext2") == 0 || strcmp(type, "ext3") == 0 || strcmp(type, "ext4") == 0;
+	int rc;
+
+	if (!ext && strcmp(type, "xfs") != 0 && strcmp(type, "btrfs") != 0)
+		return err_set(e, ERR_UNSUPPORTED, "a filesystem of type \"%s\" is not given another UUID", type);
+	rc = client_device(c, device, &path, e);
+	argv[4] = path.s;
+	client_changed(c);
+	return rc < 0 ? rc : tool_must(c, ext ? "tune2fs" : type, argv, NULL, e);
+}
+
 /* ---- resizing ---- */
 
 static int resize_ext(struct client *c, const char *path, uint64_t size, struct strbuf *said, struct err *e)

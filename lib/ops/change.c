@@ -202,6 +202,7 @@ void change_free(struct change *c)
 	while (c->ngroups)
 		free(c->groups[--c->ngroups].uuid);
 	free(c->groups);
+	free(c->filesystems);
 	free(c->closed);
 	guest_machine_kill(&c->machine);
 	free(c);
@@ -408,6 +409,8 @@ static int finish(struct change *c, struct unmounted *u, size_t *n, struct err *
 	rc = client_sync(c->machine.client, e);
 	if (rc == 0)
 		rc = unmount_all(c, e);
+	if (rc == 0)
+		rc = new_fs_uuids_give(c, e);
 	for (size_t i = 0; i < *n && rc == 0; i++)
 		rc = unmounted_check(c, &u[i], e);
 	if (rc == 0)

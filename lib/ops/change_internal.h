@@ -21,6 +21,11 @@ struct change {
 	bool *closed;	/* encrypted volumes that were closed again, by their places in the contents; NULL: none */
 	struct client_group *groups; /* that get other UUIDs at the end; number is that of volume.group */
 	size_t ngroups;
+	struct change_filesystem {
+		const struct content *it; /* lent */
+		char uuid[37];
+	} *filesystems; /* the same */
+	size_t nfilesystems;
 	bool free_members; /* physical volumes of no group do, too */
 };
 

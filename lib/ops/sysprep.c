@@ -141,9 +141,8 @@ static int run_certificates(struct sysprep_job *job, struct err *e)
 
 static int run_fs_uuids(struct sysprep_job *job, struct err *e)
 {
-	(void)job;
-	return err_set(e, ERR_UNSUPPORTED,
-		       "new UUIDs of filesystems are not given, as the boot loader and the initial RAM disk may name the old ones");
+	return job->fs_uuids ? job->fs_uuids(job->customize.arg, e)
+			     : err_set(e, ERR_UNSUPPORTED, "filesystems cannot be given other UUIDs here");
 }
 
 static int run_lvm_uuids(struct sysprep_job *job, struct err *e)

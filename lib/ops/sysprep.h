@@ -42,9 +42,10 @@ struct sysprep_job {
 	/* Of user-account, between commas: who stays; who goes (NULL: all the others). */
 	const char *keep, *remove;
 	/*
-	 * Of lvm-uuids: settles that volume groups get other UUIDs when the guest is unmounted; its arg is that of `customize`.
-	 * NULL: there is nobody who could.
+	 * Of fs-uuids and lvm-uuids: settles that filesystems or volume groups get other UUIDs when the guest is unmounted; arg is
+	 * that of `customize`.  NULL: there is nobody who could.
 	 */
+	int (*fs_uuids)(void *arg, struct err *e);
 	int (*lvm_uuids)(void *arg, struct err *e);
 };
 int sysprep_run(struct sysprep_job *job, struct err *e);

@@ -174,9 +174,10 @@ lvm_guest()
 	printf secret >key
 	mkdir -p t/bin t/etc/lvm/devices t/etc/lvm/backup t/boot/grub
 	echo ID=debian >t/etc/os-release
+	echo 'UUID=11111111-2222-4333-8444-555555555555 / ext4 defaults 0 1' >t/etc/fstab
 	touch t/etc/lvm/devices/system.devices t/etc/lvm/backup/vg
 	truncate -s 4M root.fs
-	mke2fs -q -t ext2 -d t root.fs
+	mke2fs -q -t ext4 -O ^has_journal -U 11111111-2222-4333-8444-555555555555 -d t root.fs
 	truncate -s 5M safe.img
 	cryptsetup luksFormat -q --type luks1 --pbkdf-force-iterations 1000 safe.img key
 	sh -eu -s "$BATS_TEST_DIRNAME/../broken/lib.sh" <<-'END'
@@ -198,15 +199,16 @@ lvm_guest()
 	dd if=safe.img of=b.img bs=64k seek=1 conv=notrunc status=none
 }
 
-@test "sysprep gives LVM2 other UUIDs, in encrypted volumes, too; what GRUB names keeps its own" {
+@test "sysprep gives LVM2 and filesystems other UUIDs, in encrypted volumes, too; a group that GRUB names keeps its own" {
 	needs_machine
 	requires jq cryptsetup qemu-img mke2fs
+	local uuid
 	local all=(-f raw -a a.img -a b.img -a o.img -a x.img --key=all:key:secret)
 
 	lvm_guest
 	lvm_uuids "${all[@]}" >before
 	[ "$(wc -l <before)" = 8 ]
-	drydock sysprep --enable=customize,lvm-uuids "${all[@]}" \
+	drydock sysprep --enable=customize,fs-uuids,lvm-uuids "${all[@]}" \
 		--write="/boot/grub/grub.cfg:set root='lvmid/vvvvvv-vvvv-vvvv-vvvv-vvvv-vvvv-vvvvvv/x'" >out
 	grep -qx 'vg keeps the UUID of the group, as /boot/grub/grub.cfg names it' out
 	grep -qx 'away keeps its UUIDs, as it was exported, or belongs to another machine or a cluster' out
@@ -214,7 +216,11 @@ lvm_guest()
 	[ "$(wc -l <after)" = 8 ]
 	[ "$(comm -12 before after | cut -c1-6 | xargs)" = 'vvvvvv xxxxxx yyyyyy' ]
 	[ "$(drydock find "${all[@]}" /etc/lvm | sort)" = $'/etc/lvm\n/etc/lvm/backup\n/etc/lvm/devices' ]
-	[ "$(drydock cat "${all[@]}" /etc/os-release)" = ID=debian ]
+	uuid=$(drydock volumes --json "${all[@]}" | jq -r '.[].volumes[] | select(.name == "/dev/vg/root") | .filesystem.uuid')
+	[[ $uuid =~ ^[0-9a-f-]{36}$ ]] && [[ $uuid != 1111* ]]
+	[ "$(drydock cat "${all[@]}" /etc/fstab)" = "UUID=$uuid / ext4 defaults 0 1" ]
+	dd if=a.img of=root.fs bs=64k skip=1 count=64 status=none
+	e2fsck -fn root.fs
 }
 
 @test "under the peers' names" {
