@@ -259,6 +259,6 @@ START_TEST(threads_share_what_is_fetched)
 END_TEST
 
 TEST_MAIN("readahead", a_large_read_is_passed_on_as_it_is, an_error_is_told_and_forgotten,
-	  as_much_is_read_ahead_as_was_asked_for, the_end_of_the_source_is_the_end, the_source_is_told_what_comes_next, threads_share_what_is_fetched,
-	  what_is_kept_has_an_end, what_is_known_is_not_fetched, what_was_read_is_not_fetched_again,
-	  who_jumps_about_gets_one_block, who_reads_on_gets_more_at_a_time)
+	  as_much_is_read_ahead_as_was_asked_for, the_end_of_the_source_is_the_end, the_source_is_told_what_comes_next,
+	  threads_share_what_is_fetched, what_is_kept_has_an_end, what_is_known_is_not_fetched,
+	  what_was_read_is_not_fetched_again, who_jumps_about_gets_one_block, who_reads_on_gets_more_at_a_time)

@@ -437,8 +437,10 @@ START_TEST(without_a_helper_there_is_a_sentence)
 }
 END_TEST
 
-TEST_MAIN("remote", a_child_reads_beside_its_parent, a_child_reads_what_its_parent_expected, a_hello_that_makes_no_sense_is_refused, a_helper_that_ends_is_an_error,
-	  a_map_is_judged, a_read_is_widened_to_blocks, its_words_are_quoted_and_its_numbers_judged,
-	  little_is_fetched_that_nobody_reads,
-	  more_threads_than_slots_take_turns, the_shared_memory_cannot_be_cut_off, what_is_asked_is_answered,
-	  what_is_expected_comes_before_it_is_read, what_was_expected_and_failed_is_asked_again, who_does_not_answer_is_given_up, without_a_helper_there_is_a_sentence)
+TEST_MAIN("remote", a_child_reads_beside_its_parent, a_child_reads_what_its_parent_expected,
+	  a_hello_that_makes_no_sense_is_refused, a_helper_that_ends_is_an_error, a_map_is_judged,
+	  a_read_is_widened_to_blocks, its_words_are_quoted_and_its_numbers_judged,
+	  little_is_fetched_that_nobody_reads, more_threads_than_slots_take_turns, the_shared_memory_cannot_be_cut_off,
+	  what_is_asked_is_answered, what_is_expected_comes_before_it_is_read,
+	  what_was_expected_and_failed_is_asked_again, who_does_not_answer_is_given_up,
+	  without_a_helper_there_is_a_sentence)
