@@ -180,6 +180,24 @@ bool block_is_unchanged(struct block *b)
 }
 
 /* Likewise. */
+void block_grow(struct block *b)
+{
+	if (!b->drv->grow)
+		return;
+	/* Ends: at the file of the host, or at a node of which the size is its own. */
+	if (b->file)
+		block_grow(b->file);
+	b->drv->grow(b);
+}
+
+void block_reach(struct block *b, uint64_t end)
+{
+	uint64_t old = block_size(b);
+
+	while (old < end && !__atomic_compare_exchange_n(&b->size, &old, end, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		continue;
+}
+
 int block_refresh(struct block *b, struct err *e)
 {
 	int rc = b->file ? block_refresh(b->file, e) : 0;

@@ -125,6 +125,11 @@ bool block_is_unchanged(struct block *b);
  * of them cannot be read anew, or is not the image that it was.
  */
 int block_refresh(struct block *b, struct err *e);
+/*
+ * Whoever else has made a raw file or device longer: its end is where it is now.  Nothing else changes, so this may be called
+ * beside reads and writes; what has become shorter stays as long as it was.
+ */
+void block_grow(struct block *b);
 
 /*
  * What opening it, or a file of its chain, did to a change that had been interrupted: the i-th sentence, lent; NULL past the

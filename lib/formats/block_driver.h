@@ -109,6 +109,8 @@ struct block_driver {
 	bool (*is_unchanged)(struct block *b);
 	/* As block_refresh(), of the same, when b->file and b->backing were.  NULL: a filter keeps nothing, others cannot. */
 	int (*refresh)(struct block *b, struct err *e);
+	/* As block_grow(), when b->file has.  NULL: its size is its own, not that of the file. */
+	void (*grow)(struct block *b);
 	int (*check)(struct block *b, unsigned fix, struct check_report *r, struct err *e);
 	int (*snapshots)(struct block *b, struct block_snapshots *out, struct err *e);
 	int (*snapshot_load)(struct block *b, const char *id_or_name, struct err *e);
@@ -189,6 +191,9 @@ int block_take_node_options(struct dict *opts, unsigned *flags, struct err *e);
 	(BLOCK_FACTS | BLOCK_WRITETHROUGH | BLOCK_NO_DISCARD | BLOCK_DETECT_ZEROES | BLOCK_DETECT_UNMAP)
 /* A new node without a driver's open: for filters.  Takes a reference on file (may be NULL). */
 int block_new_filter(const struct block_driver *drv, struct block *file, struct block **out, struct err *e);
+
+/* b ends there, or behind it; beside reads and writes. */
+void block_reach(struct block *b, uint64_t end);
 
 /* registry.c: ends at NULL. */
 extern const struct block_driver *const block_drivers[];

@@ -394,12 +394,17 @@ static int host_refresh(struct block *b, struct err *e)
 	return 0;
 }
 
-static void size_reaches(struct block *b, uint64_t end)
+static void host_grow(struct block *b)
 {
-	uint64_t old = __atomic_load_n(&b->size, __ATOMIC_RELAXED);
+	uint64_t size = 0;
+	struct stat st;
 
-	while (old < end && !__atomic_compare_exchange_n(&b->size, &old, end, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
+	if (((struct host_state *)b->state)->is_device)
+		(void)device_size(host_fd(b), &size);
+	else if (io_fstat(host_fd(b), &st) == 0)
+		size = (uint64_t)st.st_size;
+	if (size <= LIMIT_IMAGE_SIZE)
+		block_reach(b, size);
 }
 
 static int write_buffered(struct host_state *s, const uint8_t *buf, size_t len, uint64_t off)
@@ -434,7 +439,7 @@ static int host_pwrite(struct block *b, const void *buf, size_t len, uint64_t of
 	}
 	if (rc)
 		return err_sys(e, rc, "%s: writing %zu bytes at %llu", b->name, len, (unsigned long long)off);
-	size_reaches(b, s->direct ? round_up(off + len, is_aligned(buf, len, off) ? 1 : DIRECT_ALIGN) : off + len);
+	block_reach(b, s->direct ? round_up(off + len, is_aligned(buf, len, off) ? 1 : DIRECT_ALIGN) : off + len);
 	return 0;
 }
 
@@ -481,7 +486,7 @@ static int host_pwrite_from(struct block *b, struct block *src, uint64_t len, ui
 	if (how == BLOCK_FROM_SHARE ? !share(from, src_off, host_fd(b), off, len)
 				    : s->direct || !kernel_copy(s, from, src_off, off, len))
 		return err_set(e, ERR_UNSUPPORTED, "%s: the host cannot fill it from %s", b->name, src->name);
-	size_reaches(b, off + len);
+	block_reach(b, off + len);
 	return 0;
 }
 
@@ -508,7 +513,7 @@ static int host_zero(struct block *b, uint64_t len, uint64_t off, unsigned how, 
 		rc = ioctl(fd, BLKZEROOUT, range);
 	}
 	if (rc == 0) {
-		size_reaches(b, off + len);
+		block_reach(b, off + len);
 		return 0;
 	}
 	if (is_unsupported(errno))
@@ -647,7 +652,7 @@ static bool host_same(const struct block *a, const struct block *b)
 	.pread = host_pread, .pwrite = host_pwrite, .pwrite_from = host_pwrite_from, .zero = host_zero,                \
 	.discard = host_discard, .extent = host_extent, .flush = host_flush, .truncate = host_truncate,                \
 	.allocated = host_allocated, .same_size = host_same_size, .was_written = host_was_written,                     \
-	.is_unchanged = host_is_unchanged, .refresh = host_refresh,                                                    \
+	.is_unchanged = host_is_unchanged, .refresh = host_refresh, .grow = host_grow,                              \
 	.host_fd = host_fd, .host_id = host_id, .same_host = host_same
 
 const struct block_driver block_host = { .name = "file", HOST_OPS };

@@ -56,6 +56,13 @@ static bool take_text(struct words *w, struct words *out)
 	return true;
 }
 
+/* How large it is: a raw disk may have grown since the last one asked. */
+static uint64_t size_now(const struct nbd_own_export *x)
+{
+	block_grow(x->block);
+	return block_size(x->block);
+}
+
 static const struct nbd_own_export *find(const struct nbd_server *s, const struct words *name)
 {
 	for (size_t i = 0; i < s->nexports; i++)
@@ -151,7 +158,7 @@ static int info(struct nbd_client *c, uint32_t option, struct words w)
 	if (!x)
 		return refuse(c, option, NBD_REP_ERR_UNKNOWN, "there is no export of this name");
 	be16_put(&facts.type, NBD_INFO_EXPORT);
-	be64_put(&facts.size, block_size(x->block));
+	be64_put(&facts.size, size_now(x));
 	be16_put(&facts.flags, nbd_export_flags(c, x));
 	rc = reply_with(c, option, NBD_REP_INFO, &facts, sizeof facts, NULL, 0, NULL, 0);
 	/* At most as many as the option has bytes; what is not known may be left out. */
@@ -183,7 +190,7 @@ static int export_name(struct nbd_client *c, const struct words *w)
 
 	if (!x)
 		return -1;
-	be64_put(&facts.size, block_size(x->block));
+	be64_put(&facts.size, size_now(x));
 	be16_put(&facts.flags, nbd_export_flags(c, x));
 	c->export = x;
 	return nbd_send(c, iov, 2) ? -1 : 1;

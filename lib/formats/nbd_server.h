@@ -12,8 +12,9 @@
  * Spoken: fixed newstyle handshake (EXPORT_NAME, ABORT, LIST, STARTTLS, INFO, GO, STRUCTURED_REPLY, EXTENDED_HEADERS, LIST and
  * SET_META_CONTEXT), simple, structured and extended replies, READ (DF), WRITE, FLUSH, TRIM, CACHE, WRITE_ZEROES
  * (NO_HOLE, FAST_ZERO), BLOCK_STATUS (base:allocation, qemu:allocation-depth, qemu:dirty-bitmap:NAME), FUA, many
- * connections to one export.  The protocol has no way to tell clients that a disk has grown: they see it when they come
- * anew.
+ * connections to one export.  A raw disk that somebody makes longer meanwhile is told with its new size to who comes then, or
+ * asks again (INFO, GO).  There is no notice to who is there: the protocol's extension for that is an experiment in which clients
+ * resize, and neither libnbd, QEMU nor Linux knows it.
  */
 #ifndef DRYDOCK_NBD_SERVER_H
 #define DRYDOCK_NBD_SERVER_H

@@ -60,6 +60,15 @@ static int raw_refresh(struct block *b, struct err *e)
 	return 0;
 }
 
+static void raw_grow(struct block *b)
+{
+	const struct raw_state *s = b->state;
+	const uint64_t size = block_size(b->file);
+
+	if (!s->windowed && size <= LIMIT_IMAGE_SIZE)
+		block_reach(b, round_up(size, RAW_SECTOR));
+}
+
 static int raw_pread(struct block *b, void *buf, size_t len, uint64_t off, struct err *e)
 {
 	const struct raw_state *s = b->state;
@@ -229,6 +238,7 @@ const struct block_driver block_raw = {
 	.state_size = sizeof(struct raw_state),
 	.open = raw_open,
 	.refresh = raw_refresh,
+	.grow = raw_grow,
 	.pread = raw_pread,
 	.pwrite = raw_pwrite,
 	.pwrite_from = raw_pwrite_from,

@@ -40,6 +40,27 @@ make_disk()
 	is_gone s.sock
 }
 
+@test "serve: who comes when a raw disk has grown sees its new size, and a resize by others is refused" {
+	requires nbdinfo nbdcopy
+	make_disk a.raw
+	serve s drydock serve -t -f raw a.raw
+	prints 8388608 nbdinfo --size "$(uri s)"
+	run ! drydock resize -f raw a.raw 9M
+	[[ $output == *"another process uses this image"* ]]
+	prints 8388608 nbdinfo --size "$(uri s)"
+	head -c 1M /dev/urandom >>a.raw
+	prints 9437184 nbdinfo --size "$(uri s)"
+	nbdcopy "$(uri s)" copy.raw
+	cmp a.raw copy.raw
+	truncate -s 4M a.raw
+	prints 9437184 nbdinfo --size "$(uri s)"
+	stop
+	serve p drydock serve -t -f raw -o 1M a.raw
+	truncate -s 9M a.raw
+	prints 3145728 nbdinfo --size "$(uri p)"
+	stop
+}
+
 @test "serve: clients write, zero and discard, and the image is whole when the server was asked to end" {
 	requires qemu-img qemu-io nbdcopy
 	make_disk a.raw
