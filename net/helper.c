@@ -71,24 +71,14 @@ static int read_config(char *data, struct dict *opts, struct err *e)
 {
 	char *const text = data + sizeof(uint32_t);
 	uint32_t len;
+	int rc;
 
 	memcpy(&len, data, sizeof len);
-	if (!len || len > NET_CONFIG_MAX || text[len - 1])
+	if (len > NET_CONFIG_MAX)
 		return err_set(e, ERR_USAGE, "no word of what to connect to");
-	/* Ends: at grows with each pair. */
-	for (size_t at = 0; at < len;) {
-		const char *key = text + at, *value;
-		int rc;
-
-		at += strlen(key) + 1;
-		if (at >= len)
-			break;
-		value = text + at;
-		at += strlen(value) + 1;
-		rc = dict_set(opts, key, value, e);
-		if (rc < 0)
-			return rc;
-	}
+	rc = net_read_config(text, len, opts, e);
+	if (rc < 0)
+		return rc;
 	explicit_bzero(text, len);
 	return 0;
 }
@@ -117,17 +107,6 @@ static int confine_helper(const char *const *given, size_t n, struct err *e)
 
 /* ---- questions ---- */
 
-/* Who asks may have been taken over by a guest: no more than was opened is given. */
-static int judge(const struct net_slot *q, uint64_t size, struct err *e)
-{
-	const bool known = q->op >= NET_READ && q->op <= NET_MAP;
-
-	if (!known || ((q->op == NET_READ || q->op == NET_WRITE) && q->len > NET_DATA) ||
-	    (q->op != NET_FLUSH && (!q->len || !range_in(q->off, q->len, size))))
-		return err_set(e, ERR_USAGE, "no such question");
-	return 0;
-}
-
 /* The next question: an eventfd is read whole or not at all. */
 static bool await_question(int wake)
 {
@@ -150,7 +129,7 @@ static void *serve_slot(void *arg)
 	while (await_question(wake)) {
 		const struct net_slot q = { .op = w->at->op, .flags = w->at->flags, .off = w->at->off, .len = w->at->len };
 		struct err e = ERR_INIT;
-		int rc = judge(&q, w->size, &e);
+		int rc = net_judge_question(&q, w->size, &e);
 
 		if (rc == 0)
 			rc = w->h->ask(w->slot, &q, w->at, data, &e);

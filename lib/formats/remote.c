@@ -293,20 +293,6 @@ static int theirs(const struct remote *r, const struct net_failure *f, struct er
 	return -(int)code;
 }
 
-static int judge_hello(struct remote *r, struct err *e)
-{
-	const struct net_hello *h = &r->hello;
-	const uint32_t min = h->block_min, max = h->block_max;
-
-	if (h->version != NET_VERSION || !h->slots || h->slots > NET_SLOTS || !min || (min & (min - 1)) || max < min ||
-	    max > NET_DATA || h->first_len > NET_DATA || h->first_len > h->size)
-		return err_set(e, ERR_CORRUPT, "%s: the helper process, or the server, makes no sense", r->name);
-	if (h->size > LIMIT_IMAGE_SIZE)
-		return err_set(e, ERR_LIMIT, "%s: %llu bytes", r->name, (unsigned long long)h->size);
-	r->hello.block_max = (uint32_t)round_down(max, min);
-	return 0;
-}
-
 static int read_hello(struct remote *r, unsigned seconds, struct err *e)
 {
 	const uint64_t end = now_ms() + seconds * 1000ULL;
@@ -325,7 +311,7 @@ static int read_hello(struct remote *r, unsigned seconds, struct err *e)
 			return err_set(e, ERR_SYSTEM, "%s: the helper process has ended", r->name);
 		at += n > 0 ? (size_t)n : 0;
 	}
-	return r->hello.failure.code ? theirs(r, &r->hello.failure, e) : judge_hello(r, e);
+	return r->hello.failure.code ? theirs(r, &r->hello.failure, e) : net_judge_hello(&r->hello, r->name, e);
 }
 
 static void remote_freep(struct remote **r)
@@ -675,11 +661,8 @@ int remote_map(struct remote *r, uint64_t len, uint64_t off, struct net_extent *
 		const struct net_slot *s = slot_at(r, slot);
 		const uint32_t told = s->nextents;
 
-		*n = MIN_OF(told, (uint32_t)NET_EXTENTS);
-		memcpy(out, s->extents, *n * sizeof *out);
-		for (size_t i = 0; i < *n; i++)
-			if (!out[i].len)
-				*n = i;
+		memcpy(out, s->extents, MIN_OF(told, (uint32_t)NET_EXTENTS) * sizeof *out);
+		*n = net_judge_runs(out, told);
 		if (!*n)
 			rc = err_set(e, ERR_CORRUPT, "%s: the server does not tell where data is", r->name);
 	}

@@ -23,6 +23,8 @@
 #ifndef DRYDOCK_NET_PROTO_H
 #define DRYDOCK_NET_PROTO_H
 
+#include "dict.h"
+#include "err.h"
 #include "limits.h"
 
 #include <stddef.h>
@@ -96,5 +98,14 @@ struct net_hello {
 	uint64_t size;
 	struct net_failure failure;
 };
+
+/* The helper's side: "key\0value\0..." as options. */
+int net_read_config(const char *text, size_t len, struct dict *opts, struct err *e);
+/* Who asks may have been taken over by a guest: no more than was opened, which has that size, is given. */
+int net_judge_question(const struct net_slot *q, uint64_t size, struct err *e);
+/* The library's side.  block_max is made a multiple of block_min; name: of the source. */
+int net_judge_hello(struct net_hello *h, const char *name, struct err *e);
+/* Of so many runs as the helper has told: how many of the NET_EXTENTS that there are can be taken. */
+size_t net_judge_runs(struct net_extent *runs, uint32_t told);
 
 #endif
