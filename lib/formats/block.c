@@ -179,7 +179,6 @@ bool block_is_unchanged(struct block *b)
 	return (!b->file || block_is_unchanged(b->file)) && (!b->backing || block_is_unchanged(b->backing));
 }
 
-/* Likewise. */
 void block_grow(struct block *b)
 {
 	if (!b->drv->grow)
@@ -198,6 +197,7 @@ void block_reach(struct block *b, uint64_t end)
 		continue;
 }
 
+/* Recursion as that of block_is_unchanged(). */
 int block_refresh(struct block *b, struct err *e)
 {
 	int rc = b->file ? block_refresh(b->file, e) : 0;
