@@ -82,9 +82,9 @@ static int judge_head(struct client *c, struct err *e)
 	c->into = c->body;
 	s = ahead_of_tag(c, c->head.tag);
 	if (s) {
-		if (c->head.len > AHEAD_SIZE || c->head.type != PROTO_PREAD)
+		if (c->head.type != (s->by_window ? PROTO_FETCH : PROTO_PREAD) || (!s->by_window && c->head.len > AHEAD_SIZE))
 			return client_bad_answer(c, e);
-		c->into = s->bytes;
+		c->into = s->by_window ? c->body : s->bytes;
 		return 0;
 	}
 	if (c->waits_for && c->head.tag == c->waits_for)
@@ -107,7 +107,7 @@ static int take_frame(struct client *c, struct err *e)
 	struct proto_in in = { .at = c->body, .left = c->head.len };
 	struct client_ahead *s = ahead_of_tag(c, c->head.tag);
 	struct client_session *run = session_of_tag(c, c->head.tag);
-	uint32_t *write = write_of_tag(c, c->head.tag);
+	struct client_write *write = write_of_tag(c, c->head.tag);
 	int rc = 0;
 
 	c->head_have = c->body_have = 0;

@@ -14,6 +14,7 @@
 #define DRYDOCK_CLIENT_H
 
 #include "fs.h"
+#include "limits.h"
 
 struct client;
 
@@ -26,6 +27,12 @@ void client_free(struct client *c); /* closes the socket; NULL is fine */
 void client_freep(struct client **c);
 /* For poll(): readable when the agent has said something, or is gone.  Not to be read. */
 int client_fd(const struct client *c);
+/*
+ * Memory that the agent sees as a part of one of its devices (window.h): CLIENT_WINDOW bytes, to live as long as the client.
+ * What is much of files goes through it then; without it, or where the agent cannot open it, through the socket.
+ */
+#define CLIENT_WINDOW (LIMIT_PROTO_SLOT * LIMIT_PROTO_SLOTS)
+void client_set_window(struct client *c, const char *device, uint64_t off, uint8_t *bytes);
 /* The kernel it runs, "6.1.0-56-cloud-amd64". */
 const char *client_kernel(const struct client *c);
 /* How long an ordinary answer may take, in milliseconds (30 s); mounting and syncing may take four times as long. */

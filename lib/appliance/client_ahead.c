@@ -2,8 +2,8 @@
 /*
  * client_ahead.c - the bytes of files: asked for in advance while they are read one after the other.
  *
- * A read is cut into pieces of AHEAD_SIZE that are under way together; when a read goes on where the last one ended, more
- * pieces are asked for than it needs, twice as many each time.
+ * A read is cut into pieces that are under way together; when a read goes on where the last one ended, more pieces are asked for
+ * than it needs, twice as many each time.  Small pieces come over the socket, others by the window, where there is one.
  */
 #include "client_internal.h"
 #include "alloc.h"
@@ -12,6 +12,7 @@ struct client_ahead *ahead_of_tag(struct client *c, uint32_t tag)
 {
 	struct client_ahead *s = &c->ahead[tag % TAG_AHEAD_SLOTS];
 
+	_Static_assert(TAG_AHEAD_SLOTS + CLIENT_WRITES == LIMIT_PROTO_SLOTS, "each has a slot of the window");
 	if (!(tag & TAG_AHEAD) || s->tag != tag || (s->state != AHEAD_ASKED && s->state != AHEAD_DROPPED))
 		return NULL;
 	return s;
@@ -21,20 +22,21 @@ int ahead_take(struct client *c, struct client_ahead *s, struct err *e)
 {
 	const uint16_t flags = c->head.flags;
 	bool dropped = s->state == AHEAD_DROPPED;
+	struct proto_in in = { .at = s->by_window ? c->body : s->bytes, .left = c->head.len };
 
 	if (!(flags & PROTO_ANSWER) || flags & PROTO_MORE)
 		return client_bad_answer(c, e);
 	err_clear(&s->why);
-	s->got = c->head.len;
+	s->got = 0;
 	s->state = dropped ? AHEAD_FREE : AHEAD_HERE;
 	if (flags & PROTO_FAILED) {
-		struct proto_in in = { .at = s->bytes, .left = c->head.len };
-
-		s->got = 0;
 		client_refused(c, &in, &s->why);
 		return c->lost ? client_bad_answer(c, e) : 0;
 	}
-	return s->got > s->len ? client_bad_answer(c, e) : 0;
+	s->got = s->by_window ? proto_get_u32(&in) : c->head.len;
+	if (s->got > s->len || (s->by_window && !proto_done(&in)))
+		return client_bad_answer(c, e);
+	return 0;
 }
 
 void ahead_forget(struct client *c)
@@ -71,8 +73,22 @@ static struct client_ahead *find_piece(struct client *c, uint64_t node, uint64_t
 	return NULL;
 }
 
-/* Asks for a piece where there is a free place; 1: it is under way. */
-static int ask_piece(struct client *c, uint64_t node, uint64_t off, uint32_t len, struct err *e)
+/* How it comes. */
+static int prepare_piece(struct client *c, struct client_ahead *s, uint32_t len, struct err *e)
+{
+	int rc = len >= WINDOW_FROM ? window_ready(c, e) : 0;
+
+	if (rc < 0)
+		return rc;
+	s->by_window = rc;
+	if (!s->by_window && !s->bytes && !(s->bytes = alloc_bytes(AHEAD_SIZE)))
+		return err_nomem(e);
+	s->len = MIN_OF(len, s->by_window ? (uint32_t)LIMIT_PROTO_SLOT : AHEAD_SIZE);
+	return 0;
+}
+
+/* Asks for a piece where there is a free place, or the beginning of it: 1, *len bytes are under way. */
+static int ask_piece(struct client *c, uint64_t node, uint64_t off, uint32_t *len, struct err *e)
 {
 	struct client_ahead *s = NULL;
 	struct proto_out *o;
@@ -83,20 +99,23 @@ static int ask_piece(struct client *c, uint64_t node, uint64_t off, uint32_t len
 			s = &c->ahead[i];
 	if (!s)
 		return 0;
-	if (!s->bytes && !(s->bytes = alloc_bytes(AHEAD_SIZE)))
-		return err_nomem(e);
+	rc = prepare_piece(c, s, *len, e);
+	if (rc < 0)
+		return rc;
 	o = client_begin(c);
 	proto_put_u64(o, node);
 	proto_put_u64(o, off);
-	proto_put_u32(o, len);
+	proto_put_u32(o, s->len);
+	if (s->by_window)
+		proto_put_u16(o, (uint16_t)(s - c->ahead));
 	s->tag = TAG_AHEAD | ((s->tag + TAG_AHEAD_SLOTS) & (TAG_COUNT & ~(TAG_AHEAD_SLOTS - 1))) | (uint32_t)(s - c->ahead);
 	s->node = node;
 	s->off = off;
-	s->len = len;
-	rc = client_send(c, s->tag, PROTO_PREAD, e);
+	rc = client_send(c, s->tag, s->by_window ? PROTO_FETCH : PROTO_PREAD, e);
 	if (rc < 0)
 		return rc;
 	s->state = AHEAD_ASKED;
+	*len = s->len;
 	return 1;
 }
 
@@ -125,7 +144,8 @@ static int ask_pieces(struct client *c, uint64_t node, uint64_t off, uint64_t en
 	/* Ends: each turn goes on by a piece, and there are TAG_AHEAD_SLOTS of them. */
 	for (;;) {
 		const struct client_ahead *s = find_piece(c, node, off);
-		uint64_t len = AHEAD_SIZE;
+		uint64_t want = LIMIT_PROTO_SLOT;
+		uint32_t len;
 		int rc;
 
 		if (off >= end && behind++ >= c->ahead_window)
@@ -139,10 +159,11 @@ static int ask_pieces(struct client *c, uint64_t node, uint64_t off, uint64_t en
 		}
 		/* One read that is not followed by another takes what it needs, no more. */
 		if (off < end && c->ahead_window == 0)
-			len = MIN_OF(len, end - off);
-		if (off > INT64_MAX - len)
+			want = MIN_OF(want, end - off);
+		if (off > INT64_MAX - want)
 			return 0;
-		rc = ask_piece(c, node, off, (uint32_t)len, e);
+		len = (uint32_t)want;
+		rc = ask_piece(c, node, off, &len, e);
 		if (rc <= 0)
 			return rc;
 		off += len;
@@ -192,7 +213,7 @@ int client_pread(struct client *c, uint64_t node, void *buf, size_t len, uint64_
 		if (from >= s->got)
 			break;
 		n = MIN_OF(len - *got, s->got - from);
-		memcpy((uint8_t *)buf + *got, s->bytes + from, n);
+		memcpy((uint8_t *)buf + *got, (s->by_window ? window_slot(c, (size_t)(s - c->ahead)) : s->bytes) + from, n);
 		*got += n;
 		if (from + n == s->len)
 			s->state = AHEAD_FREE;

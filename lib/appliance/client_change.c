@@ -173,20 +173,20 @@ int client_truncate(struct client *c, uint64_t node, uint64_t size, struct err *
 /* Of one frame: the agent's end takes it whole. */
 #define WRITE_SIZE (512u * 1024)
 
-uint32_t *write_of_tag(struct client *c, uint32_t tag)
+struct client_write *write_of_tag(struct client *c, uint32_t tag)
 {
 	for (size_t i = 0; i < CLIENT_WRITES && tag & TAG_WRITE; i++)
-		if (c->writes[i] == tag)
+		if (c->writes[i].tag == tag)
 			return &c->writes[i];
 	return NULL;
 }
 
-int write_take(struct client *c, uint32_t *place, struct proto_in *in, struct err *e)
+int write_take(struct client *c, struct client_write *w, struct proto_in *in, struct err *e)
 {
 	struct err why = ERR_INIT;
 
-	*place = 0;
-	if (c->head.type != PROTO_PWRITE || !(c->head.flags & PROTO_ANSWER) || c->head.flags & PROTO_MORE)
+	w->tag = 0;
+	if (c->head.type != w->type || !(c->head.flags & PROTO_ANSWER) || c->head.flags & PROTO_MORE)
 		return client_bad_answer(c, e);
 	if (!(c->head.flags & PROTO_FAILED))
 		return proto_done(in) ? 0 : client_bad_answer(c, e);
@@ -209,7 +209,7 @@ static int await_writes(struct client *c, unsigned most, struct err *e)
 		int rc;
 
 		for (size_t i = 0; i < CLIENT_WRITES; i++)
-			n += c->writes[i] != 0;
+			n += c->writes[i].tag != 0;
 		if (n <= most)
 			return 0;
 		if (now >= end)
@@ -220,39 +220,53 @@ static int await_writes(struct client *c, unsigned most, struct err *e)
 	}
 }
 
-static int ask_write(struct client *c, uint64_t node, const uint8_t *bytes, size_t len, uint64_t off, struct err *e)
+/* By the window, or in a frame. */
+static int ask_write(struct client *c, uint64_t node, const uint8_t *bytes, size_t len, uint64_t off, bool by_window,
+		     struct err *e)
 {
 	struct proto_out *o = client_begin(c);
+	struct client_write *w = c->writes;
 	uint32_t tag = client_new_tag(c) | TAG_WRITE;
 	int rc;
 
+	/* Ends: one is free. */
+	while (w->tag)
+		w++;
+	w->type = by_window ? PROTO_STORE : PROTO_PWRITE;
 	proto_put_u64(o, node);
 	proto_put_u64(o, off);
-	proto_put_bytes(o, bytes, len);
-	rc = client_send(c, tag, PROTO_PWRITE, e);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < CLIENT_WRITES; i++)
-		if (!c->writes[i]) {
-			c->writes[i] = tag;
-			break;
-		}
-	return 0;
+	if (by_window) {
+		const size_t slot = TAG_AHEAD_SLOTS + (size_t)(w - c->writes);
+
+		memcpy(window_slot(c, slot), bytes, len);
+		proto_put_u32(o, (uint32_t)len);
+		proto_put_u16(o, (uint16_t)slot);
+	} else {
+		proto_put_bytes(o, bytes, len);
+	}
+	rc = client_send(c, tag, w->type, e);
+	if (rc == 0)
+		w->tag = tag;
+	return rc;
 }
 
 int client_pwrite(struct client *c, uint64_t node, const void *buf, size_t len, uint64_t off, struct err *e)
 {
-	int rc = 0;
+	bool by_window;
+	int rc;
 
 	if (off > INT64_MAX || len > INT64_MAX - off)
 		return err_set(e, ERR_USAGE, "a write past the end of all files");
 	client_changed(c);
 	err_clear(&c->write_why);
+	rc = len >= WINDOW_FROM ? window_ready(c, e) : 0;
+	by_window = rc > 0;
+	rc = MIN_OF(rc, 0);
 	for (size_t at = 0, n; rc == 0 && c->write_why.code == ERR_NONE && at < len; at += n) {
-		n = MIN_OF(len - at, WRITE_SIZE);
+		n = MIN_OF(len - at, by_window ? (size_t)LIMIT_PROTO_SLOT : WRITE_SIZE);
 		rc = await_writes(c, CLIENT_WRITES - 1, e);
 		if (rc == 0)
-			rc = ask_write(c, node, (const uint8_t *)buf + at, n, off + at, e);
+			rc = ask_write(c, node, (const uint8_t *)buf + at, n, off + at, by_window, e);
 	}
 	if (rc == 0)
 		rc = await_writes(c, 0, e);

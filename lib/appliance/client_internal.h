@@ -27,6 +27,8 @@
 #define CLIENT_PATIENCE 30000u
 /* Bytes of one read ahead, and of all that are under way. */
 #define AHEAD_SIZE (512u * 1024)
+/* From so many bytes on, the window is worth its requests. */
+#define WINDOW_FROM (64u * 1024)
 
 enum ahead_state {
 	AHEAD_FREE,
@@ -41,7 +43,22 @@ struct client_ahead {
 	uint32_t len;
 	size_t got;
 	struct err why; /* with a failure */
-	uint8_t *bytes; /* AHEAD_SIZE and room for a sentence */
+	bool by_window; /* the bytes are in the slot of the same number */
+	uint8_t *bytes; /* AHEAD_SIZE; NULL: not needed so far */
+};
+
+/* A write that is under way; tag 0: none.  By the window, the slots behind those of the reads are theirs. */
+struct client_write {
+	uint32_t tag;
+	uint16_t type;
+};
+
+/* Slots of bulk data. */
+struct client_window {
+	uint8_t *bytes; /* NULL: none */
+	uint64_t off;
+	char device[64];
+	bool told; /* the agent has opened it */
 };
 
 /* What a folder's listing told, and the facts of its names that were asked for. */
@@ -101,8 +118,10 @@ struct client {
 	uint64_t ahead_node, ahead_next; /* where a read goes on that is one after the other */
 	unsigned ahead_window;		 /* how many are asked for in advance */
 
-	/* Writes that are under way, by their tags; 0: free.  The first failure of theirs. */
-	uint32_t writes[CLIENT_WRITES];
+	struct client_window window;
+
+	/* Writes that are under way, and the first failure of theirs. */
+	struct client_write writes[CLIENT_WRITES];
 	struct err write_why;
 
 	struct client_session *sessions;
@@ -160,9 +179,13 @@ void ahead_free(struct client *c);
 struct client_ahead *ahead_of_tag(struct client *c, uint32_t tag);
 int ahead_take(struct client *c, struct client_ahead *s, struct err *e);
 
-/* client_change.c: the place of a write by its tag, or NULL; its answer has come. */
-uint32_t *write_of_tag(struct client *c, uint32_t tag);
-int write_take(struct client *c, uint32_t *place, struct proto_in *in, struct err *e);
+/* 1: there is a window that the agent has opened; 0: there is none. */
+int window_ready(struct client *c, struct err *e);
+uint8_t *window_slot(struct client *c, size_t number);
+
+/* client_change.c: a write by its tag, or NULL; its answer has come. */
+struct client_write *write_of_tag(struct client *c, uint32_t tag);
+int write_take(struct client *c, struct client_write *w, struct proto_in *in, struct err *e);
 
 /* client_run.c: a frame of a program, 0 or lost. */
 struct client_session *session_of_tag(struct client *c, uint32_t tag);

@@ -23,7 +23,7 @@
 #include <stdbool.h>
 
 /* The layout of the folder and of what the initramfs's agent understands: another number is not looked at. */
-#define APPLIANCE_LAYOUT 4
+#define APPLIANCE_LAYOUT 5
 
 /* A file, open for reading; fd is -1 and path NULL where there is none. */
 struct appliance_file {

@@ -8,6 +8,7 @@
 #include "strbuf.h"
 #include "text.h"
 #include "vm.h"
+#include "window.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +19,13 @@ struct appliance {
 	unsigned launch_ms;
 	struct machine *machine;
 	struct client *client;
+	struct block *tools; /* with a window for bulk data; NULL: no tools */
+	uint8_t *window;
+	uint64_t window_off;
 };
+
+/* The serial number of the disk of tools. */
+#define TOOLS "tools"
 
 /* ---- words ---- */
 
@@ -280,16 +287,21 @@ static int try_backend(struct broker *b, const struct appliance_how *how, enum a
 /* ---- the launch ---- */
 
 static int collect_disks(struct broker *b, const struct appliance_how *how, const struct appliance_disk *disks, size_t n,
-			 struct machine_disk *out, size_t *count, struct err *e)
+			 struct appliance *a, struct machine_disk *out, size_t *count, struct err *e)
 {
 	struct block *tools = how->no_tools ? NULL : broker_tools(b);
+	int rc;
 
 	if (n > APPLIANCE_DISKS_MAX)
 		return err_set(e, ERR_LIMIT, "an appliance has at most %d disks, not %zu", APPLIANCE_DISKS_MAX, n);
 	for (size_t i = 0; i < n; i++)
-		out[i] = (struct machine_disk){ disks[i].block, disks[i].writable, disks[i].serial };
-	if (tools)
-		out[n++] = (struct machine_disk){ tools, false, "tools" };
+		out[i] = (struct machine_disk){ .block = disks[i].block, .writable = disks[i].writable, .serial = disks[i].serial };
+	if (tools) {
+		rc = window_block(tools, CLIENT_WINDOW, &a->tools, &a->window, &a->window_off, e);
+		if (rc < 0)
+			return rc;
+		out[n++] = (struct machine_disk){ .block = a->tools, .writable = true, .steady = true, .serial = TOOLS };
+	}
 	*count = n;
 	return 0;
 }
@@ -304,10 +316,18 @@ static int worth_a_try(struct broker *b, enum appliance_backend backend, enum ap
 	return broker_ask(b, &probe, NULL, e);
 }
 
+/* For CLEANUP. */
+static void launch_failed(struct appliance **a)
+{
+	if (*a)
+		block_unref((*a)->tools);
+	free(*a);
+}
+
 int appliance_launch(struct broker *b, const struct appliance_how *how, const struct appliance_disk *disks, size_t n,
 		     struct appliance **out, struct err *e)
 {
-	CLEANUP(free_ptr) struct appliance *a = alloc_zero(sizeof *a);
+	CLEANUP(launch_failed) struct appliance *a = alloc_zero(sizeof *a);
 	CLEANUP(strbuf_free) struct strbuf reasons = STRBUF_INIT;
 	struct machine_disk all[VM_DISKS_MAX];
 	enum appliance_backend wanted;
@@ -318,7 +338,7 @@ int appliance_launch(struct broker *b, const struct appliance_how *how, const st
 	if (!rc)
 		rc = backend_wanted(how->backend, &wanted, e);
 	if (!rc)
-		rc = collect_disks(b, how, disks, n, all, &count, e);
+		rc = collect_disks(b, how, disks, n, a, all, &count, e);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
@@ -333,6 +353,8 @@ int appliance_launch(struct broker *b, const struct appliance_how *how, const st
 		if (!rc) {
 			a->backend = order[i];
 			a->launch_ms = (unsigned)(machine_now_ms() - began);
+			if (a->tools)
+				client_set_window(a->client, "serial:" TOOLS, a->window_off, a->window);
 			log_line(how, "appliance: %s: ready after %u ms", word, a->launch_ms);
 			*out = take(a);
 			return 0;
@@ -411,5 +433,6 @@ void appliance_kill(struct appliance *a)
 		return;
 	client_free(a->client);
 	machine_end(a->machine);
+	block_unref(a->tools);
 	free(a);
 }

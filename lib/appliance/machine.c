@@ -179,7 +179,8 @@ static int serve_disk(struct machine *m, bool uml, int fd, const struct machine_
 	int rc;
 
 	if (uml) {
-		const struct vhost_blk_how how = { .block = d->block, .writable = d->writable, .serial = d->serial };
+		const struct vhost_blk_how how = { .block = d->block, .writable = d->writable, .steady = d->steady,
+						   .serial = d->serial };
 
 		rc = vhost_blk_serve(fd, &how, &s->vhost, e);
 	} else {

@@ -15,6 +15,7 @@
 struct machine_disk {
 	struct block *block;
 	bool writable;
+	bool steady; /* where its bytes lie stays as it is while it is written to */
 	const char *serial;
 };
 

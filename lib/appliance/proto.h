@@ -29,8 +29,9 @@
 #include <stdint.h>
 
 #define PROTO_MAGIC 0x6b636f6479726421ULL
-#define PROTO_VERSION 4
+#define PROTO_VERSION 5
 #define PROTO_HEAD 12
+#define PROTO_BLOCK 4096u
 
 enum proto_type {
 	PROTO_HELLO = 1, /* u64 PROTO_MAGIC, u32 PROTO_VERSION, str kernel, str machine */
@@ -86,6 +87,10 @@ enum proto_type {
 	PROTO_SLEEP, /* -> -: nothing is mounted or runs, and disks are let go: the machine is about to be saved */
 	PROTO_WAKE,  /* u64 seconds, u32 nanoseconds, u16 disks, u16 length, so many bytes: what one that was asleep hears first; it
 		      * says PROTO_HELLO, in another machine than it fell asleep in */
+	/* What is much goes through slots of a device, by whole blocks of PROTO_BLOCK bytes (window.h). */
+	PROTO_WINDOW, /* str device, u64 where they begin, u32 bytes of each, u16 n -> - */
+	PROTO_FETCH,  /* u64 node, u64 offset, u32 length, u16 slot -> u32 bytes that were read into it */
+	PROTO_STORE,  /* u64 node, u64 offset, u32 length, u16 slot: so much of it is written -> - */
 	PROTO_NTYPES,
 };
 

@@ -518,7 +518,7 @@ int vhost_blk_serve(int fd, const struct vhost_blk_how *how, struct vhost_blk **
 	pthread_cond_init(&d->idle, NULL);
 	d->block = block_ref(how->block);
 	d->writable = how->writable;
-	d->straight = !how->writable || strcmp(block_format(how->block), "raw") == 0;
+	d->straight = !how->writable || how->steady || strcmp(block_format(how->block), "raw") == 0;
 	memcpy(d->serial, how->serial, strlen(how->serial));
 	features |= how->writable ? 1ULL << BLK_F_DISCARD | 1ULL << BLK_F_WRITE_ZEROES : 1ULL << BLK_F_RO;
 	own = -1;

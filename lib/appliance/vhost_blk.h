@@ -17,6 +17,7 @@
 struct vhost_blk_how {
 	struct block *block;  /* a reference is taken */
 	bool writable;	      /* false: the machine is told, and a write of it fails all the same */
+	bool steady;	      /* where its bytes lie stays as it is while it is written to */
 	const char *serial;   /* at most VHOST_BLK_SERIAL_MAX bytes; "disk1" */
 	unsigned sector_size; /* 512 or 4096; 0: 512 */
 	unsigned threads;     /* requests at once, at most VHOST_BLK_THREADS; 0: that many */

@@ -16,8 +16,8 @@
 #include <stdint.h>
 
 /*
- * The block is what is to be served; *bytes, `size` of them, live as long as it does, and begin at *off of it.  Nothing else of it can
- * be written to.
+ * The block is what is to be served; *bytes, `size` of them, live as long as it does, and begin at *off of it.  Nothing else
+ * of it can be written to.
  */
 int window_block(struct block *tools, size_t size, struct block **out, uint8_t **bytes, uint64_t *off, struct err *e);
 

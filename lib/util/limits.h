@@ -404,6 +404,9 @@
  */
 #define LIMIT_PROTO_DATA (1 * MiB)
 #define LIMIT_PROTO_BODY (LIMIT_PROTO_DATA + 4 * KiB)
+/* A slot for bulk data, and how many there are: 12 MiB of memory, where a file is read and written that is large. */
+#define LIMIT_PROTO_SLOT (1 * MiB)
+#define LIMIT_PROTO_SLOTS 12
 /* Extended attributes of one file, all together, as the agent tells them: Linux allows 64 KiB of names. */
 #define LIMIT_PROTO_XATTRS (16 * MiB)
 /* Programs that run in the appliance at once; words of one command and its environment, and their bytes. */

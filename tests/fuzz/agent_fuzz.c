@@ -50,6 +50,29 @@ static void make_tree(void)
 		abort();
 }
 
+/* A window of two slots, in a file beside those. */
+static void open_window(struct agent *a)
+{
+	uint8_t bytes[300];
+	struct proto_out o;
+	struct proto_head h = { .tag = 1, .type = PROTO_WINDOW };
+	char path[100];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/w", folder);
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	if (fd < 0 || ftruncate(fd, (off_t)3 * PROTO_BLOCK) < 0 || close(fd) < 0)
+		abort();
+	proto_begin(&o, bytes, sizeof bytes);
+	proto_put_str(&o, path);
+	proto_put_u64(&o, PROTO_BLOCK);
+	proto_put_u32(&o, PROTO_BLOCK);
+	proto_put_u16(&o, 2);
+	h.len = (uint32_t)(o.len - PROTO_HEAD);
+	if (agent_take(a, &h, bytes + PROTO_HEAD) < 0 || a->window.fd < 0)
+		abort();
+}
+
 static void mount_tree(struct agent *a)
 {
 	uint8_t bytes[300];
@@ -79,6 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		if (null < 0 || agent_new(&a, -1, null) != 0)
 			abort();
 		a->folders = true;
+		open_window(a);
 	}
 	/* Its memory is kept, and all else is new. */
 	a->ending = a->readonly = false;

@@ -62,6 +62,7 @@ static int on_volume(void *arg, const struct client_volume *v, struct err *e)
 static int ask(struct client *c, unsigned what, struct err *e)
 {
 	static const char *const argv[] = { "true", NULL };
+	static char much[WINDOW_FROM];
 	struct strbuf text = STRBUF_INIT;
 	struct fs_stat st = { 0 };
 	struct fs_usage usage;
@@ -88,6 +89,14 @@ static int ask(struct client *c, unsigned what, struct err *e)
 		rc = client_pread(c, 1, buf, sizeof buf, 0, &got, e);
 		if (rc == 0 && got > sizeof buf)
 			abort();
+		break;
+	case PROTO_FETCH:
+		rc = client_pread(c, 1, much, sizeof much, 0, &got, e);
+		if (rc == 0 && got > sizeof much)
+			abort();
+		break;
+	case PROTO_STORE:
+		rc = client_pwrite(c, 1, much, sizeof much, 0, e);
 		break;
 	case PROTO_READLINK:
 		rc = client_readlink(c, 1, &text, e);
@@ -142,8 +151,10 @@ static uint32_t tag_of(const struct client *c, unsigned what)
 
 	switch (what) {
 	case PROTO_PREAD:
+	case PROTO_FETCH:
 		return TAG_AHEAD | ((c->ahead[0].tag + slots) & (TAG_COUNT & ~(slots - 1)));
 	case PROTO_PWRITE:
+	case PROTO_STORE:
 		return next | TAG_WRITE;
 	default:
 		return next;
@@ -156,6 +167,8 @@ static void say(int fd, const void *bytes, size_t len)
 	if (send(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return;
 }
+
+static uint8_t window[CLIENT_WINDOW];
 
 static struct client *start(int *agent)
 {
@@ -176,6 +189,9 @@ static struct client *start(int *agent)
 	if (client_new(fds[0], 1000, &c, &e) < 0)
 		abort();
 	*agent = fds[1];
+	/* Opened already. */
+	client_set_window(c, "serial:tools", 0, window);
+	c->window.told = true;
 	return c;
 }
 

@@ -88,6 +88,15 @@ struct agent_mount {
 	uint32_t nsubvols;
 };
 
+/* Slots of a device, through which bulk data goes. */
+struct agent_window {
+	int fd; /* -1: none yet */
+	uint64_t off;
+	uint32_t slot_size;
+	uint16_t nslots;
+	uint8_t *buf; /* a slot */
+};
+
 struct agent_run;
 
 struct agent {
@@ -106,6 +115,7 @@ struct agent {
 	struct agent_nodes nodes;
 	struct agent_run *runs[8];
 	unsigned nruns;
+	struct agent_window window;
 	char *modules; /* the text of /modules.list */
 	int kmsg;      /* the kernel's log, -1: none */
 };
@@ -225,6 +235,15 @@ int ask_pwrite(struct agent *a, struct question *q);
 int ask_fallocate(struct agent *a, struct question *q);
 int ask_xattr(struct agent *a, struct question *q);
 int ask_fsync(struct agent *a, struct question *q);
+
+/* A regular file that is to be written, by its node. */
+int change_file(struct agent *a, struct proto_in *in, int *fd);
+
+/* window.c */
+int ask_window(struct agent *a, struct question *q);
+int ask_fetch(struct agent *a, struct question *q);
+int ask_store(struct agent *a, struct question *q);
+void window_close(struct agent *a);
 
 /* run.c */
 int ask_run(struct agent *a, struct question *q);

@@ -281,8 +281,7 @@ int ask_utimens(struct agent *a, struct question *q)
 	return done(a, q, 0);
 }
 
-/* A regular file that is to be written. */
-static int get_file(struct agent *a, struct proto_in *in, int *fd)
+int change_file(struct agent *a, struct proto_in *in, int *fd)
 {
 	uint64_t node = proto_get_u64(in);
 	int rc = in->bad ? EPROTO : may_change(a, node);
@@ -293,7 +292,7 @@ static int get_file(struct agent *a, struct proto_in *in, int *fd)
 int ask_truncate(struct agent *a, struct question *q)
 {
 	int fd = -1;
-	int rc = get_file(a, &q->in, &fd);
+	int rc = change_file(a, &q->in, &fd);
 	uint64_t size = proto_get_u64(&q->in);
 
 	if (!proto_done(&q->in) || size > INT64_MAX)
@@ -306,7 +305,7 @@ int ask_truncate(struct agent *a, struct question *q)
 int ask_pwrite(struct agent *a, struct question *q)
 {
 	int fd = -1;
-	int rc = get_file(a, &q->in, &fd);
+	int rc = change_file(a, &q->in, &fd);
 	uint64_t off = proto_get_u64(&q->in);
 	size_t len = q->in.left;
 	const uint8_t *bytes = proto_get_bytes(&q->in, len);
@@ -319,7 +318,7 @@ int ask_pwrite(struct agent *a, struct question *q)
 int ask_fallocate(struct agent *a, struct question *q)
 {
 	int fd = -1;
-	int rc = get_file(a, &q->in, &fd);
+	int rc = change_file(a, &q->in, &fd);
 	uint64_t off = proto_get_u64(&q->in), len = proto_get_u64(&q->in);
 	const unsigned how = proto_get_u8(&q->in);
 	const int mode = (how & PROTO_ALLOCATE_PUNCH ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE : 0) |

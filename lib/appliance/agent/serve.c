@@ -25,7 +25,7 @@ int agent_new(struct agent **out, int in, int out_fd)
 		return ENOMEM;
 	a->in = in;
 	a->out = out_fd;
-	a->kmsg = -1;
+	a->kmsg = a->window.fd = -1;
 	a->request = alloc_bytes(REQUEST_SIZE);
 	a->answer = alloc_bytes(PROTO_HEAD + LIMIT_PROTO_BODY);
 	if (!a->request || !a->answer) {
@@ -46,6 +46,7 @@ void agent_free(struct agent *a)
 	free(a->nodes.names);
 	free(a->nodes.also);
 	free(a->nodes.hash);
+	window_close(a);
 	free(a->modules);
 	if (a->kmsg >= 0)
 		close(a->kmsg);
@@ -138,6 +139,9 @@ static int (*const questions[PROTO_NTYPES])(struct agent *, struct question *) =
 	[PROTO_SETXATTR] = ask_xattr,
 	[PROTO_REMOVEXATTR] = ask_xattr,
 	[PROTO_FSYNC] = ask_fsync,
+	[PROTO_WINDOW] = ask_window,
+	[PROTO_FETCH] = ask_fetch,
+	[PROTO_STORE] = ask_store,
 	[PROTO_RUN] = ask_run,
 	[PROTO_SLEEP] = ask_sleep,
 	[PROTO_WAKE] = ask_wake,

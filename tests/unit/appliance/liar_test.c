@@ -77,7 +77,7 @@ static bool get_all(int fd, void *buf, size_t len)
 	return true;
 }
 
-/* Mounts, and lies when it is asked anything else. */
+/* Opens a window, and lies when it is asked anything else. */
 static void *live(void *arg)
 {
 	struct liar *l = arg;
@@ -91,6 +91,11 @@ static void *live(void *arg)
 			break;
 		if (h.type == PROTO_CREDIT)
 			continue;
+		if (h.type == PROTO_WINDOW) {
+			begin(l);
+			say(l, h.tag, PROTO_WINDOW, PROTO_ANSWER);
+			continue;
+		}
 		l->tell(l, h.tag);
 	}
 	return NULL;
@@ -167,6 +172,25 @@ static int ask_pread(struct client *c, struct err *e)
 	size_t got;
 
 	return client_pread(c, 1, buf, sizeof buf, 0, &got, e);
+}
+
+static uint8_t window[CLIENT_WINDOW];
+
+static int ask_fetch(struct client *c, struct err *e)
+{
+	static char buf[100000];
+	size_t got;
+
+	client_set_window(c, "serial:tools", 0, window);
+	return client_pread(c, 1, buf, sizeof buf, 0, &got, e);
+}
+
+static int ask_store(struct client *c, struct err *e)
+{
+	static const char buf[100000];
+
+	client_set_window(c, "serial:tools", 0, window);
+	return client_pwrite(c, 1, buf, sizeof buf, 0, e);
 }
 
 static int ask_pwrite(struct client *c, struct err *e)
@@ -485,6 +509,42 @@ static void no_length(struct liar *l, uint32_t tag)
 	say(l, tag, PROTO_PLACE, PROTO_ANSWER);
 }
 
+static void more_in_the_slot(struct liar *l, uint32_t tag)
+{
+	proto_put_u32(begin(l), 100001);
+	say(l, tag, PROTO_FETCH, PROTO_ANSWER);
+}
+
+static void bytes_for_a_slot(struct liar *l, uint32_t tag)
+{
+	proto_put_room(begin(l), 100000);
+	say(l, tag, PROTO_FETCH, PROTO_ANSWER);
+}
+
+static void the_other_way(struct liar *l, uint32_t tag)
+{
+	proto_put_room(begin(l), 100000);
+	say(l, tag, PROTO_PREAD, PROTO_ANSWER);
+}
+
+static void half_a_length(struct liar *l, uint32_t tag)
+{
+	proto_put_u16(begin(l), 1);
+	say(l, tag, PROTO_FETCH, PROTO_ANSWER);
+}
+
+static void store_that_is_a_write(struct liar *l, uint32_t tag)
+{
+	begin(l);
+	say(l, tag, PROTO_PWRITE, PROTO_ANSWER);
+}
+
+static void store_that_says_more(struct liar *l, uint32_t tag)
+{
+	proto_put_u8(begin(l), 1);
+	say(l, tag, PROTO_STORE, PROTO_ANSWER);
+}
+
 static void write_that_says_more(struct liar *l, uint32_t tag)
 {
 	proto_put_u8(begin(l), 1);
@@ -567,6 +627,14 @@ static const struct {
 	{ "a run past all", run_past_all, ask_extent, NONSENSE },
 	{ "no length", no_length, ask_place, NONSENSE },
 	{ "a write that says more", write_that_says_more, ask_pwrite, NONSENSE },
+	{ "more in the slot than was asked", more_in_the_slot, ask_fetch, NONSENSE },
+	{ "bytes for a slot", bytes_for_a_slot, ask_fetch, NONSENSE },
+	{ "bytes in place of a slot", the_other_way, ask_fetch, NONSENSE },
+	{ "half a length", half_a_length, ask_fetch, NONSENSE },
+	{ "nothing of a slot", nothing, ask_fetch, "the appliance did not answer within 1 s" },
+	{ "death at a slot", death, ask_fetch, "the appliance ended unexpectedly" },
+	{ "a store that is a write", store_that_is_a_write, ask_store, NONSENSE },
+	{ "a store that says more", store_that_says_more, ask_store, NONSENSE },
 	{ "output without credit", output_without_credit, ask_run, "the appliance's agent sent more than it was let" },
 	{ "a third stream", third_stream, ask_run, NONSENSE },
 	{ "credit without end", credit_without_end, ask_run, NONSENSE },
