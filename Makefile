@@ -209,6 +209,12 @@ $(BUILD)/cli-tests/%_tool: tests/cli/%_tool.c $(LAYER_LIBS) $(O)/libagent.a Make
 	@mkdir -p $(@D)
 	$(call link_test,$<)
 
+# This one is the program with another main(), which does not do as it should.
+$(BUILD)/cli-tests/liar_tool: tests/cli/liar_tool.c $(CMD_OBJS) $(FUSE_OBJS) $(LAYER_LIBS) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Iinclude -iquotecmd -iquotelib/util $(ALL_LDFLAGS) -Wl,--allow-multiple-definition -o $@ $< \
+		$(CMD_OBJS) $(FUSE_OBJS) $(LAYER_LIBS) $(LIBDEPS) -ldl
+
 FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.c)
 $(BUILD)/fuzz/%_replay: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(O)/libagent.a $(LAYER_LIBS) Makefile
 	@mkdir -p $(@D)

@@ -163,7 +163,7 @@ int cp_in(const struct cp_in *c, size_t nsources, char **sources, char *target)
 
 	if (status)
 		return status;
-	if (host_side_start(&h, &e) < 0)
+	if (host_side_start(&h, &e) < 0 || guest_in_only(h, sources, nsources, &e) < 0)
 		return cmd_fail(&e);
 	status = change_begin("cp", c->change, 1, &target, NULL, &job);
 	if (!status && !job.set.items[0].path)

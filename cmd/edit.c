@@ -47,7 +47,7 @@ static int run(void *arg, int argc, char **argv)
 		return cmd_usage("edit", "-b %s: the end of a name, as \".orig\", is expected", c->how.backup);
 	if (edit_how_expressions(&c->how, &c->exprs, &e) < 0)
 		return cmd_usage("edit", "-e: %s", e.msg);
-	if (!c->exprs.n && host_side_start(&c->how.h, &e) < 0)
+	if (!c->exprs.n && edit_host_start(&c->how.h, &e) < 0)
 		return cmd_fail(&e);
 	status = change_begin("edit", &c->change, argc, argv, NULL, &job);
 	return change_end(&job, status ? status : work(&job, c));

@@ -45,6 +45,14 @@ void edit_how_free(struct edit_how *how)
 	how->nexprs = 0;
 }
 
+int edit_host_start(struct host_side **out, struct dry_error *e)
+{
+	struct host_grant editor = { .kind = HOST_EDIT, .text = (char[]){ "" } };
+	int rc = host_side_start(out, e);
+
+	return rc < 0 ? rc : host_only(*out, &(struct host_allowed){ &editor, 1 }, e);
+}
+
 static int add(void *arg, const void *bytes, size_t len)
 {
 	struct strbuf *text = arg;

@@ -16,6 +16,8 @@ struct edit_how {
 /* Compiles the expressions: 0, or < 0 with *e filled; edit_how_free() in either case. */
 int edit_how_expressions(struct edit_how *how, const struct opt_list *texts, struct dry_error *e);
 void edit_how_free(struct edit_how *how); /* not the host side */
+/* A host side that starts the editor and does nothing else. */
+int edit_host_start(struct host_side **out, struct dry_error *e);
 
 /*
  * The regular file at path (symlinks followed) gets its new content, and keeps all else; *changed false: it was the same, and

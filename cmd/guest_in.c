@@ -75,6 +75,21 @@ static int out_of_memory(struct dry_error *e)
 	return -DRY_NOMEM;
 }
 
+int guest_in_only(struct host_side *h, char *const *paths, size_t n, struct dry_error *e)
+{
+	struct host_allowed a = { .items = NULL };
+	int rc;
+
+	for (size_t i = 0; i < n; i++) {
+		host_allow(&a, HOST_OPEN, paths[i]);
+		host_allow(&a, HOST_TREE, paths[i]);
+	}
+	rc = host_only(h, &a, e);
+	host_allow_forget(&a, 0);
+	free(a.items);
+	return rc;
+}
+
 int guest_in_trees(struct guest_put *p, struct host_side *h, const char *const *paths, size_t n, unsigned flags,
 		   struct dry_error *e)
 {

@@ -11,6 +11,8 @@ int guest_in_archive(struct guest_put *p, struct host_side *h, struct dry_error 
 /* The last component of a path, "" when that is no name ("/", ".", "a/.."); false: it does not fit. */
 bool guest_in_name(const char *path, char *buf, size_t size);
 /* Trees of the host into a folder of the guest, each under its own name; flags of host_tar.h. */
+/* Before a guest is opened: the host side reads these files and trees ("-": standard input) and does nothing else. */
+int guest_in_only(struct host_side *h, char *const *paths, size_t n, struct dry_error *e);
 int guest_in_trees(struct guest_put *p, struct host_side *h, const char *const *paths, size_t n, unsigned flags,
 		   struct dry_error *e);
 /* What host_open() was asked for becomes the content of a file: as guest_put_stream(). */

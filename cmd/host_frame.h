@@ -19,6 +19,10 @@ enum host_frame {
 	HOST_RUN,    /* command */
 	HOST_CHDIR,  /* path */
 	HOST_SETENV, /* name, and a value or none */
+	HOST_PACK,   /* program, file, command behind it or ""; DATA and END follow */
+	HOST_UNPACK, /* folder, name, "d" of a folder; the same */
+	HOST_LINE,   /* nothing: the next line of the script, or its words; status: its number, 0: there is none */
+	HOST_ONLY,   /* of each a letter for its kind and the text: from now on nothing else, but what lines ask for */
 	/* in either direction */
 	HOST_DATA,
 	HOST_END, /* struct host_end; as an end of DATA that goes there: nothing */
@@ -37,7 +41,8 @@ bool host_send(int fd, enum host_frame kind, const void *bytes, size_t len);
 bool host_receive(int fd, enum host_frame *kind, size_t *len);
 bool host_receive_bytes(int fd, void *buf, size_t len);
 
-/* The process's life. */
-_Noreturn void host_serve(int fd);
+struct host_script;
+/* The process's life; script NULL: there is none. */
+_Noreturn void host_serve(int fd, const struct host_script *script);
 
 #endif

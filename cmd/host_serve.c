@@ -2,7 +2,7 @@
 /* host_serve.c - the process behind host_side.h: one question after the other, until the line is closed. */
 #include "alloc.h"
 #include "cmd.h"
-#include "host_frame.h"
+#include "host_side.h"
 #include "host_tar.h"
 #include "io.h"
 #include "strbuf.h"
@@ -31,7 +31,15 @@ struct server {
 	int fd;
 	struct host_end end; /* of the answer at work */
 	void *buf;	     /* HOST_FRAME_MAX */
+	bool sealed;	     /* only what is allowed is done */
+	struct host_allowed allowed;
+	size_t always; /* so many of them whatever the line is */
+	const struct host_script *script; /* NULL: there is none */
+	int line;	     /* its number */
+	size_t word;	     /* of the script's: the next */
+	struct strbuf said;  /* what a program has printed: commands, with a script */
 };
+enum { SAID_MAX = 16 << 20 };
 
 __attribute__((format(printf, 4, 5))) static void fail(struct server *s, enum dry_code code, int errnum, const char *fmt, ...)
 {
@@ -69,6 +77,8 @@ static bool answer_file(struct server *s, int fd, const char *name)
 			fail(s, DRY_SYSTEM, errno, "%s", name);
 		if (n <= 0)
 			return true;
+		if (s->script && s->said.len < SAID_MAX)
+			strbuf_add(&s->said, s->buf, (size_t)n);
 		if (!host_send(s->fd, HOST_DATA, s->buf, (size_t)n))
 			return false;
 	}
@@ -90,10 +100,11 @@ static bool serve_open(struct server *s, const char *path)
 
 /* ---- programs ---- */
 
-/* The shell with a text of the user's, which may have one argument "$1"; in and out are its ends, -1: ours. */
-static pid_t start(struct server *s, const char *text, const char *argument, int in, int out)
+/* The shell with a text of the user's, which may have arguments "$1" and "$2"; in and out are its ends, -1: ours. */
+static pid_t start(struct server *s, const char *text, const char *const argument[2], int in, int out)
 {
-	char *const argv[] = { (char *)"sh", (char *)"-c", (char *)text, (char *)"sh", (char *)argument, NULL };
+	char *const argv[] = { (char *)"sh", (char *)"-c", (char *)text, (char *)"sh", argument ? (char *)argument[0] : NULL,
+			       argument ? (char *)argument[1] : NULL, NULL };
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -124,6 +135,16 @@ static bool serve_run(struct server *s, const char *command)
 	return answer_end(s);
 }
 
+/* What a program of the user's has printed are lines of the script. */
+static void allow_lines(struct server *s)
+{
+	char *rest = s->said.s, *line;
+
+	while (s->script && s->said.len && !s->said.failed && (line = strsep(&rest, "\n")))
+		s->script->allow_line(&s->allowed, line);
+	strbuf_reset(&s->said);
+}
+
 static bool serve_output(struct server *s, const char *command)
 {
 	int ends[2];
@@ -136,10 +157,12 @@ static bool serve_output(struct server *s, const char *command)
 	}
 	pid = start(s, command, NULL, -1, ends[1]);
 	close(ends[1]);
+	strbuf_reset(&s->said);
 	if (pid > 0)
 		there = answer_file(s, ends[0], command);
 	close(ends[0]);
 	wait_for(s, pid);
+	allow_lines(s);
 	return there && answer_end(s);
 }
 
@@ -165,7 +188,8 @@ static bool take_data(struct server *s, int fd, const char *name, bool required)
 	}
 }
 
-static bool serve_pipe(struct server *s, const char *command)
+/* Data go to a command, which has arguments or none. */
+static bool pipe_to(struct server *s, const char *command, const char *const argument[2])
 {
 	int ends[2];
 	pid_t pid = -1;
@@ -175,13 +199,67 @@ static bool serve_pipe(struct server *s, const char *command)
 		fail(s, DRY_SYSTEM, errno, "pipe");
 		ends[0] = ends[1] = -1;
 	} else {
-		pid = start(s, command, NULL, ends[0], -1);
+		pid = start(s, command, argument, ends[0], -1);
 		close(ends[0]);
 	}
 	there = take_data(s, ends[1], command, false);
 	close_fd(&ends[1]);
 	wait_for(s, pid);
 	return there && answer_end(s);
+}
+
+static bool serve_pipe(struct server *s, const char *command)
+{
+	return pipe_to(s, command, NULL);
+}
+
+/* The k-th of words that end at a NUL each; past the last: "". */
+static const char *word_at(const char *words, size_t len, size_t k)
+{
+	const char *end = words + len;
+
+	for (; k && words < end; k--)
+		words += strlen(words) + 1;
+	return words < end ? words : "";
+}
+
+static bool serve_pack(struct server *s, const char *words, size_t len)
+{
+	static const char *const programs[] = { "gzip", "xz", "zstd", "bzip2" };
+	const char *file[2] = { word_at(words, len, 1), NULL }, *behind = word_at(words, len, 2), *program = NULL;
+	CLEANUP(strbuf_free) struct strbuf command = STRBUF_INIT;
+
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++)
+		if (strcmp(programs[i], words) == 0)
+			program = programs[i];
+	if (!program) {
+		fail(s, DRY_USAGE, 0, "no such program compresses");
+		return take_data(s, -1, "", false) && answer_end(s);
+	}
+	strbuf_printf(&command, "%s -c", program);
+	if (strcmp(file[0], "-") != 0)
+		strbuf_puts(&command, " >\"$1\"");
+	else if (*behind)
+		strbuf_printf(&command, " | %s", behind);
+	if (command.failed)
+		return false;
+	return pipe_to(s, command.s, file);
+}
+
+/*
+ * Owners and set-user-id bits of a stranger's files, and devices, are not made on the host.  What is not the file or folder of that
+ * name is passed over, so that nothing else in the folder is touched.
+ */
+static bool serve_unpack(struct server *s, const char *words, size_t len)
+{
+#define UNPACK "exec tar --no-same-owner --no-same-permissions -x -f - -C "
+	const char *const arguments[2] = { words, word_at(words, len, 1) };
+	const bool folder = *word_at(words, len, 2) == 'd';
+
+	return pipe_to(s,
+		       folder ? "test -d \"$1\" && mkdir -p \"$1/$2\" && " UNPACK "\"$1/$2\""
+			      : "test -d \"$1\" && " UNPACK "\"$1\" -- \"$2\"",
+		       arguments);
 }
 
 static bool serve_create(struct server *s, const char *path)
@@ -240,7 +318,7 @@ static bool edit_file(struct server *s, const char *path, const char *copy)
 		fail(s, DRY_NOMEM, 0, "out of memory");
 		return true;
 	}
-	wait_for(s, start(s, command.s, path, -1, -1));
+	wait_for(s, start(s, command.s, (const char *const[]){ path, NULL }, -1, -1));
 	interrupted = 0; /* the key was the editor's */
 	if (s->end.code)
 		return true;
@@ -371,10 +449,91 @@ static bool serve_setenv(struct server *s, const char *name, size_t len)
 	return answer_end(s);
 }
 
+/* ---- what may be asked ---- */
+
+static bool serve_only(struct server *s, const char *words, size_t len)
+{
+	/* Each word is a letter and a text. */
+	for (const char *p = words, *end = words + len; p < end; p += strlen(p) + 1)
+		if (*p)
+			host_allow(&s->allowed, (enum host_frame)(*p - 'A'), p + 1);
+	s->always = s->allowed.n;
+	s->sealed = true;
+	return answer_end(s);
+}
+
+static bool send_bytes(void *arg, const void *bytes, size_t len);
+
+/* The words of the next command, or none. */
+static bool answer_words(struct server *s)
+{
+	const struct host_script *script = s->script;
+	size_t at = s->word, end;
+
+	while (at < script->nwords && strcmp(script->words[at], ":") == 0)
+		at++;
+	for (end = at; end < script->nwords && strcmp(script->words[end], ":") != 0;)
+		end++;
+	s->word = end;
+	s->line += end > at;
+	s->end.status = end > at ? s->line : 0;
+	for (size_t i = at; i < end; i++) {
+		char *word = script->words[i];
+
+		if (!send_bytes(s, word, strlen(word) + 1))
+			return false;
+		/* A "-" before the command is a part of its first word. */
+		if (i == at && *word == '-' && word[1])
+			script->words[i]++;
+	}
+	script->allow_words(&s->allowed, script->words + at, end - at);
+	return answer_end(s);
+}
+
+static bool serve_line(struct server *s)
+{
+	CLEANUP(free_ptr) char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+
+	host_allow_forget(&s->allowed, s->always);
+	if (!s->script) {
+		fail(s, DRY_USAGE, 0, "there is no script");
+		return answer_end(s);
+	}
+	if (!s->script->from)
+		return answer_words(s);
+	errno = 0;
+	len = getline(&line, &size, s->script->from);
+	if (len < 0 && ferror(s->script->from))
+		fail(s, DRY_SYSTEM, errno, "reading");
+	s->line += len >= 0;
+	s->end.status = len >= 0 ? s->line : 0;
+	if (len > 0 && line[len - 1] == '\n')
+		line[--len] = '\0';
+	if (len >= 0)
+		s->script->allow_line(&s->allowed, line);
+	return (len <= 0 || send_bytes(s, line, (size_t)len)) && answer_end(s);
+}
+
+/* Is it followed by data? */
+static bool has_data(enum host_frame kind)
+{
+	return kind == HOST_CREATE || kind == HOST_PIPE || kind == HOST_EDIT || kind == HOST_PACK || kind == HOST_UNPACK;
+}
+
+static bool refuse(struct server *s, enum host_frame kind)
+{
+	fail(s, DRY_POLICY, 0, "the user's words do not ask for this");
+	return (!has_data(kind) || take_data(s, -1, "", false)) && answer_end(s);
+}
+
 static bool serve_one(struct server *s, enum host_frame kind, char *words, size_t len)
 {
 	s->end = (struct host_end){ .code = DRY_OK };
 	interrupted = 0;
+	if (s->sealed && kind < HOST_DATA && !host_allows(&s->allowed, kind, words, len))
+		return refuse(s, kind);
 	switch (kind) {
 	case HOST_OPEN:
 		return serve_open(s, words);
@@ -394,6 +553,14 @@ static bool serve_one(struct server *s, enum host_frame kind, char *words, size_
 		return serve_chdir(s, words);
 	case HOST_SETENV:
 		return serve_setenv(s, words, len);
+	case HOST_PACK:
+		return serve_pack(s, words, len);
+	case HOST_UNPACK:
+		return serve_unpack(s, words, len);
+	case HOST_LINE:
+		return serve_line(s);
+	case HOST_ONLY:
+		return serve_only(s, words, len);
 	case HOST_DATA:
 	case HOST_END:
 		break;
@@ -401,9 +568,9 @@ static bool serve_one(struct server *s, enum host_frame kind, char *words, size_
 	return false;
 }
 
-_Noreturn void host_serve(int fd)
+_Noreturn void host_serve(int fd, const struct host_script *script)
 {
-	struct server s = { .fd = fd, .buf = alloc_bytes(HOST_FRAME_MAX) };
+	struct server s = { .fd = fd, .buf = alloc_bytes(HOST_FRAME_MAX), .script = script, .said = STRBUF_INIT };
 	const struct sigaction on = { .sa_handler = on_interrupt };
 	enum host_frame kind;
 	size_t len;

@@ -35,6 +35,11 @@ static int gone(struct dry_error *e)
 
 int host_side_start(struct host_side **out, struct dry_error *e)
 {
+	return host_side_start_script(out, NULL, e);
+}
+
+int host_side_start_script(struct host_side **out, const struct host_script *script, struct dry_error *e)
+{
 	struct host_side *h = alloc_zero(sizeof *h);
 	int fds[2];
 
@@ -48,7 +53,7 @@ int host_side_start(struct host_side **out, struct dry_error *e)
 	h->pid = fork();
 	if (h->pid == 0) {
 		close(fds[0]);
-		host_serve(fds[1]);
+		host_serve(fds[1], script);
 	}
 	close(fds[1]);
 	h->fd = fds[0];
@@ -132,6 +137,36 @@ static int wait_end(struct host_side *h, struct dry_error *e)
 	return take_end(h, len, e);
 }
 
+/* ---- what may be asked ---- */
+
+int host_only(struct host_side *h, const struct host_allowed *a, struct dry_error *e)
+{
+	CLEANUP(strbuf_free) struct strbuf text = STRBUF_INIT;
+	int rc;
+
+	for (size_t i = 0; i < a->n; i++) {
+		strbuf_putc(&text, (char)('A' + a->items[i].kind));
+		strbuf_add(&text, a->items[i].text, strlen(a->items[i].text) + 1);
+	}
+	rc = text.failed ? set(e, DRY_NOMEM, 0, "out of memory") : ask(h, HOST_ONLY, text.s, text.len, e);
+	return rc < 0 ? rc : wait_end(h, e);
+}
+
+int host_line(struct host_side *h, struct strbuf *out, int *number, struct dry_error *e)
+{
+	char buf[4096];
+	size_t got = 1;
+	int rc = ask(h, HOST_LINE, NULL, 0, e);
+
+	strbuf_reset(out);
+	while (rc >= 0 && got) {
+		rc = host_read(h, buf, sizeof buf, &got, e);
+		strbuf_add(out, buf, got);
+	}
+	*number = h->end.status;
+	return rc >= 0 && out->failed ? set(e, DRY_NOMEM, 0, "out of memory") : rc;
+}
+
 /* ---- from the host ---- */
 
 int host_open(struct host_side *h, const char *path, struct dry_error *e)
@@ -168,6 +203,26 @@ int host_create(struct host_side *h, const char *path, struct dry_error *e)
 int host_pipe(struct host_side *h, const char *command, struct dry_error *e)
 {
 	return ask_text(h, HOST_PIPE, command, e);
+}
+
+static int ask_three(struct host_side *h, enum host_frame kind, const char *a, const char *b, const char *c, struct dry_error *e)
+{
+	CLEANUP(strbuf_free) struct strbuf text = STRBUF_INIT;
+
+	strbuf_add(&text, a, strlen(a) + 1);
+	strbuf_add(&text, b, strlen(b) + 1);
+	strbuf_add(&text, c, strlen(c) + 1);
+	return text.failed ? set(e, DRY_NOMEM, 0, "out of memory") : ask(h, kind, text.s, text.len, e);
+}
+
+int host_pack(struct host_side *h, const char *program, const char *path, const char *behind, struct dry_error *e)
+{
+	return ask_three(h, HOST_PACK, program, path, behind ? behind : "", e);
+}
+
+int host_unpack(struct host_side *h, const char *folder, const char *name, bool is_folder, struct dry_error *e)
+{
+	return ask_three(h, HOST_UNPACK, folder, name, is_folder ? "d" : "", e);
 }
 
 int host_write(struct host_side *h, const void *buf, size_t len, struct dry_error *e)

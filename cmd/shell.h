@@ -57,6 +57,7 @@ struct shell {
 	struct dry_change *c; /* NULL: the guest is read directly; with readonly, one that is thrown away */
 	bool launched, ended, failed, quit;
 	bool keys_from_stdin;
+	bool scripted; /* the host side reads what is to be done, and does on the host what that says alone */
 	bool touched; /* something may have been changed */
 	struct host_side *host;
 	/* the command at work */
@@ -140,6 +141,8 @@ void shell_list_commands(struct shell *s);
 int shell_run_words(struct shell *s, char **word, size_t n, const char *pipe);
 /* Runs a line as it stands in a script. */
 int shell_run_line(struct shell *s, const char *line);
+/* Where the command of a line begins, behind blanks and a "-", which says that it may fail; a comment is none: "". */
+const char *shell_line_begin(const char *line, bool *may_fail);
 bool shell_truth(const char *word, bool *out);
 /* A number with a suffix of sizes, or in octal and hexadecimal. */
 bool shell_number(const char *word, int64_t *out);
@@ -180,15 +183,16 @@ char *shell_mount_options(const struct shell *s, const struct dry_mount *m);
 
 /* ---- shell_loop.c ---- */
 
-/* Words of the command line, ":" between commands. */
-int shell_run_args(struct shell *s, int argc, char **argv);
-/* A file of commands. */
-int shell_run_file(struct shell *s, FILE *from, const char *name);
 int shell_interactive(struct shell *s);
 /* Has the user pressed Ctrl-C since the command at work began?  Only at a prompt; elsewhere that ends the process. */
 bool shell_stopped(void);
 /* All of it: what the options said, then one of the three; the exit status. */
 int shell_main(struct shell *s, const char *file, int argc, char **argv);
+
+/* ---- shell_allow.c: for struct host_script ---- */
+
+void shell_allow_line(struct host_allowed *a, const char *line);
+void shell_allow_words(struct host_allowed *a, char *const *word, size_t n);
 
 /* ---- shell_editline.c: lines from the terminal ---- */
 

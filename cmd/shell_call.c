@@ -553,6 +553,15 @@ static int run_output(struct shell *s, const char *command)
 	return rc;
 }
 
+const char *shell_line_begin(const char *line, bool *may_fail)
+{
+	line += strspn(line, " \t\r\n\f\v");
+	if (*line == '#')
+		return line + strlen(line);
+	*may_fail = *line == '-' && line[1];
+	return *may_fail ? line + 1 + strspn(line + 1, " \t") : line;
+}
+
 int shell_run_line(struct shell *s, const char *line)
 {
 	CLEANUP(words_free) struct words w = { .word = NULL };
@@ -560,13 +569,9 @@ int shell_run_line(struct shell *s, const char *line)
 	const char *why;
 	int rc;
 
-	line += strspn(line, " \t\r\n\f\v");
-	if (!*line || *line == '#')
+	line = shell_line_begin(line, &may_fail);
+	if (!*line)
 		return 0;
-	if (*line == '-' && line[1]) {
-		may_fail = true;
-		line += 1 + strspn(line + 1, " \t");
-	}
 	if (*line == '!') {
 		rc = run_host(s, line + 1);
 	} else if (*line == '<' && line[1] == '!') {

@@ -165,7 +165,6 @@ static int tar_out(struct shell *s, struct call *c)
 						: *name == 't' && name[1] == 'g' ? "gzip"
 										 : "xz";
 	struct guest_tar t = GUEST_TAR_INIT;
-	CLEANUP(strbuf_free) struct strbuf command = STRBUF_INIT;
 	struct dry_error e = { .code = DRY_OK };
 	bool xattrs = false, selinux = false, acls = false;
 	struct dry_node n;
@@ -187,19 +186,10 @@ static int tar_out(struct shell *s, struct call *c)
 	t.no_selinux = !selinux;
 	t.no_acls = !acls;
 	fflush(stdout);
-	if (how) {
-		strbuf_printf(&command, "%s -c", how);
-		if (strcmp(c->arg[1], "-") != 0) {
-			strbuf_puts(&command, " >");
-			shell_quote(&command, c->arg[1]);
-		} else if (s->pipe_after) {
-			strbuf_printf(&command, " | %s", s->pipe_after);
-			s->pipe_after = NULL;
-		}
-	}
-	if (command.failed)
-		return shell_nomem(s);
-	rc = how ? host_pipe(s->host, command.s, &e) : begin_file(s, c->arg[1], &e);
+	if (how)
+		rc = host_pack(s->host, how, c->arg[1], strcmp(c->arg[1], "-") == 0 ? take(s->pipe_after) : NULL, &e);
+	else
+		rc = begin_file(s, c->arg[1], &e);
 	return rc < 0 ? shell_error(s, "%s: %s", c->arg[1], e.msg) : send_tree(s, &t, c->arg[0], how != NULL);
 }
 
@@ -207,7 +197,6 @@ static int tar_out(struct shell *s, struct call *c)
 static int copy_one_out(struct shell *s, const char *path, const char *folder)
 {
 	struct guest_tar t = GUEST_TAR_INIT;
-	CLEANUP(strbuf_free) struct strbuf command = STRBUF_INIT, to = STRBUF_INIT;
 	struct dry_error e = { .code = DRY_OK };
 	char name[256];
 	struct dry_node n;
@@ -217,22 +206,10 @@ static int copy_one_out(struct shell *s, const char *path, const char *folder)
 		return -1;
 	if (!guest_in_name(path, name, sizeof name))
 		return shell_error(s, "%s: %s", path, strerror(ENAMETOOLONG));
-	/* An archive of a folder has what is in it; of a file, the file. */
-	strbuf_puts(&to, folder);
-	if (S_ISDIR(st.mode) && *name)
-		strbuf_printf(&to, "/%s", name);
-	/* Owners and set-user-id bits of a stranger's files, and devices, are not made on the host. */
-	strbuf_puts(&command, "test -d ");
-	shell_quote(&command, folder);
-	strbuf_puts(&command, " && mkdir -p ");
-	shell_quote(&command, to.s);
-	strbuf_puts(&command, " && exec tar --no-same-owner --no-same-permissions -x -f - -C ");
-	shell_quote(&command, to.s);
-	if (to.failed || command.failed)
-		return shell_nomem(s);
 	t.no_xattrs = t.no_selinux = t.no_acls = t.no_devices = true;
 	fflush(stdout);
-	if (host_pipe(s->host, command.s, &e) < 0)
+	/* An archive of a folder has what is in it; of a file, the file. */
+	if (host_unpack(s->host, folder, name, S_ISDIR(st.mode), &e) < 0)
 		return shell_error(s, "%s: %s", folder, e.msg);
 	return send_tree(s, &t, path, true);
 }

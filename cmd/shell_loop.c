@@ -8,46 +8,47 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* Runs the words up to each ":"; an error ends it, unless its command began with "-". */
-int shell_run_args(struct shell *s, int argc, char **argv)
+/* A command of the command line; a "-" before it is a part of its first word. */
+static int run_words(struct shell *s, struct strbuf *text)
 {
-	int at = 0, rc = 0;
+	const bool may_fail = text->s[0] == '-' && text->s[1];
+	CLEANUP(free_ptr) char **word = NULL;
+	size_t n = 0, at = 0;
+	int rc;
 
-	while (at < argc && rc == 0 && !s->quit) {
-		int end = at;
-
-		while (end < argc && strcmp(argv[end], ":") != 0)
-			end++;
-		if (end > at) {
-			/* A "-" before the command is a part of its first word. */
-			const bool may_fail = argv[at][0] == '-' && argv[at][1];
-
-			argv[at] += may_fail;
-			rc = shell_run_words(s, argv + at, (size_t)(end - at), NULL);
-			rc = may_fail ? 0 : rc;
-		}
-		at = end + 1;
+	for (size_t i = 0; i < text->len; i++)
+		n += text->s[i] == '\0';
+	word = alloc_array(n + 1, sizeof *word);
+	if (!word)
+		return shell_nomem(s);
+	for (size_t i = 0; i < n; i++) {
+		word[i] = text->s + at;
+		at += strlen(word[i]) + 1;
 	}
-	return rc;
+	word[0] += may_fail;
+	rc = shell_run_words(s, word, n, NULL);
+	return may_fail ? 0 : rc;
 }
 
-int shell_run_file(struct shell *s, FILE *from, const char *name)
+/* What the host side reads: lines of a file of that name, or words (NULL).  An error ends it. */
+static int run_script(struct shell *s, const char *name)
 {
-	CLEANUP(free_ptr) char *line = NULL;
-	size_t size = 0;
-	unsigned long number = 0;
-	ssize_t len;
-	int rc = 0;
+	CLEANUP(strbuf_free) struct strbuf line = STRBUF_INIT;
+	struct dry_error e = { .code = DRY_OK };
+	int rc = 0, number = 0;
 
-	while (rc == 0 && !s->quit && (len = getline(&line, &size, from)) >= 0) {
-		if (len && line[len - 1] == '\n')
-			line[len - 1] = '\0';
-		snprintf(s->where, sizeof s->where, "%.250s:%lu: ", name, ++number);
-		rc = shell_run_line(s, line);
+	while (rc == 0 && !s->quit) {
+		if (host_line(s->host, &line, &number, &e) < 0) {
+			s->where[0] = '\0';
+			return shell_error(s, "%s: %s", name ? name : "script", e.msg);
+		}
+		if (!number)
+			break;
+		if (name)
+			snprintf(s->where, sizeof s->where, "%.250s:%d: ", name, number);
+		rc = name ? shell_run_line(s, line.len ? line.s : "") : run_words(s, &line);
 	}
 	s->where[0] = '\0';
-	if (rc == 0 && ferror(from))
-		return shell_error(s, "%s: %s", name, strerror(errno));
 	return rc;
 }
 
@@ -143,37 +144,35 @@ int shell_interactive(struct shell *s)
 /* The commands, wherever they come from. */
 static int run(struct shell *s, const char *file, int argc, char **argv)
 {
-	FILE *from;
+	const bool named = file && strcmp(file, "-") != 0;
+	struct host_script script = { .words = argv, .nwords = (size_t)argc, .allow_line = shell_allow_line,
+				      .allow_words = shell_allow_words };
+	struct dry_error e = { .code = DRY_OK };
 	int rc;
 
-	if (file && strcmp(file, "-") != 0) {
-		from = fopen(file, "re");
-		if (!from)
-			return shell_error(s, "%s: %s", file, strerror(errno));
-		rc = shell_launch_wanted(s) ? shell_launch(s) : 0;
-		if (rc == 0)
-			rc = shell_run_file(s, from, file);
-		fclose(from);
-		return rc;
-	}
-	if (!file && !argc && isatty(STDIN_FILENO))
+	s->scripted = file || argc || !isatty(STDIN_FILENO);
+	if (s->scripted && !argc)
+		script.from = named ? fopen(file, "re") : stdin;
+	if (s->scripted && !argc && !script.from)
+		return shell_error(s, "%s: %s", file, strerror(errno));
+	/* Lines of keys are between those of the script. */
+	if (script.from == stdin && s->opts->keys.from_stdin)
+		setvbuf(stdin, NULL, _IONBF, 0);
+	rc = host_side_start_script(&s->host, s->scripted ? &script : NULL, &e);
+	if (named && script.from)
+		fclose(script.from);
+	if (rc < 0)
+		return shell_error(s, "%s", e.msg);
+	if (!s->scripted)
 		return shell_interactive(s);
 	rc = shell_launch_wanted(s) ? shell_launch(s) : 0;
-	if (rc)
-		return rc;
-	if (argc)
-		return shell_run_args(s, argc, argv);
-	return shell_run_file(s, stdin, "*stdin*");
+	return rc ? rc : run_script(s, argc ? NULL : named ? file : "*stdin*");
 }
 
 int shell_main(struct shell *s, const char *file, int argc, char **argv)
 {
-	struct dry_error e = { .code = DRY_OK };
-	int rc;
+	int rc = run(s, file, argc, argv);
 
-	if (host_side_start(&s->host, &e) < 0)
-		return shell_error(s, "%s", e.msg), EXIT_FAILED;
-	rc = run(s, file, argc, argv);
 	/* What a command that failed has left would be a guest that nobody wanted. */
 	if (shell_end(s, rc == 0 && !s->failed) < 0)
 		rc = -1;

@@ -24,6 +24,12 @@ int shell_add_image(struct shell *s, const char *name, const char *format)
 	return img->name && (img->format || !format) ? 0 : shell_nomem(s);
 }
 
+static void removal(struct strbuf *command, const char *file)
+{
+	strbuf_puts(command, "rm -f ");
+	shell_quote(command, file);
+}
+
 /* Their files: the confined process may remove none, the host side may. */
 static void remove_scratch(struct shell *s)
 {
@@ -33,8 +39,7 @@ static void remove_scratch(struct shell *s)
 	for (size_t i = 0; i < s->nscratch; i++) {
 		CLEANUP(strbuf_free) struct strbuf command = STRBUF_INIT;
 
-		strbuf_puts(&command, "rm -f ");
-		shell_quote(&command, s->scratch[i]);
+		removal(&command, s->scratch[i]);
 		if (s->host && !command.failed)
 			host_run(s->host, command.s, &status, &e);
 		free(s->scratch[i]);
@@ -146,6 +151,27 @@ static void load_regex(struct shell *s)
 		s->regex = NULL; /* grep will say so */
 }
 
+/* From here on the host side does nothing but what the script says, and what the session's end and "mount-local" need. */
+static int seal_host(struct shell *s)
+{
+	struct host_allowed a = { .items = NULL };
+	struct dry_error e = { .code = DRY_OK };
+	int rc;
+
+	host_allow(&a, HOST_OUTPUT, "pwd");
+	for (size_t i = 0; i < s->nscratch; i++) {
+		CLEANUP(strbuf_free) struct strbuf command = STRBUF_INIT;
+
+		removal(&command, s->scratch[i]);
+		if (!command.failed)
+			host_allow(&a, HOST_RUN, command.s);
+	}
+	rc = host_only(s->host, &a, &e);
+	host_allow_forget(&a, 0);
+	free(a.items);
+	return rc < 0 ? shell_error(s, "%s", e.msg) : 0;
+}
+
 int shell_launch(struct shell *s)
 {
 	const unsigned writes = DRY_OPEN_WRITE | DRY_OPEN_CHANGE | (s->peer ? DRY_OPEN_GUESS_WRITE : 0);
@@ -183,6 +209,8 @@ int shell_launch(struct shell *s)
 	s->opts->keys.ask |= s->inspect;
 	s->opts->keys.from_stdin &= s->inspect;
 	s->opts->keys.later = !s->keys_from_stdin;
+	if (s->scripted && seal_host(s))
+		return -1;
 	if (guest_set_open(s->opts, &confine, &s->set, &fatal) || fatal) {
 		s->ended = true;
 		return -1;

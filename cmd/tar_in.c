@@ -56,7 +56,7 @@ int tar_in(struct change_opts *o, const char *archive, bool no_xattrs, int argc,
 		cmd_warn("%s: %s", archive, strerror(errno));
 		return EXIT_FAILED;
 	}
-	if (host_side_start(&h, &e) < 0)
+	if (host_side_start(&h, &e) < 0 || guest_in_only(h, &(char *){ (char *)archive }, 1, &e) < 0)
 		return cmd_fail(&e);
 	status = change_begin("tar", o, argc, argv, NULL, &job);
 	status = change_end(&job, status ? status : put_archive(&job, h, archive, no_xattrs));

@@ -155,7 +155,7 @@ int virt_edit(int argc, char **argv)
 		fprintf(stderr, "virt-edit: -b %s: the end of a name is expected\n", how.backup);
 		rc = EXIT_FAILED;
 	}
-	if (rc == VIRT_GO_ON && (edit_how_expressions(&how, &exprs, &e) < 0 || (!exprs.n && host_side_start(&how.h, &e) < 0))) {
+	if (rc == VIRT_GO_ON && (edit_how_expressions(&how, &exprs, &e) < 0 || (!exprs.n && edit_host_start(&how.h, &e) < 0))) {
 		fprintf(stderr, "virt-edit: %s\n", e.msg);
 		rc = EXIT_FAILED;
 	}

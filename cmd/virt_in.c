@@ -61,12 +61,12 @@ static int failed(const char *call, const char *path, const struct dry_error *e)
 }
 
 /* Begins, with the process that reads the host's files. */
-static int begin(struct virt *v, struct host_side **h, struct guest_put *p)
+static int begin(struct virt *v, struct host_side **h, struct guest_put *p, char *const *paths, size_t n)
 {
 	struct dry_error e = { .code = DRY_OK };
 	int rc;
 
-	if (host_side_start(h, &e) < 0) {
+	if (host_side_start(h, &e) < 0 || guest_in_only(*h, paths, n, &e) < 0) {
 		fprintf(stderr, "%s: %s\n", v->name, e.msg);
 		return EXIT_FAILED;
 	}
@@ -159,7 +159,7 @@ int virt_tar_in(int argc, char **argv)
 		rc = EXIT_FAILED;
 	}
 	if (rc == VIRT_GO_ON)
-		rc = begin(&v, &h, &p);
+		rc = begin(&v, &h, &p, argv + optind, 1);
 	if (rc == VIRT_GO_ON) {
 		p.base = argv[optind + 1];
 		rc = put_archive(h, &p, argv[optind]);
@@ -213,7 +213,7 @@ int virt_copy_in(int argc, char **argv)
 		}
 	}
 	if (rc == VIRT_GO_ON)
-		rc = begin(&v, &h, &p);
+		rc = begin(&v, &h, &p, argv + optind, (size_t)(argc - 1 - optind));
 	if (rc == VIRT_GO_ON) {
 		p.base = argv[argc - 1];
 		rc = copy(h, &p, argc - 1 - optind, argv + optind);

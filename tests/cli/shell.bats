@@ -68,6 +68,20 @@ fish()
 	[ "$(sha256sum <g.img)" = "$sum" ]
 }
 
+@test "a session that lies to the process on the host gets what the line at work asks for, and nothing else" {
+	echo secret >secret
+	printf '%s\n' 'cat /etc/hostname' 'cat /x | cat >asked' 'download /x asked' 'glob upload /etc/host* /x' \
+		'not copy-out /x .' '-tgz-out /etc asked' >script
+	"$BUILD/cli-tests/liar_tool" script >out
+	diff -u - out <<-'END'
+		2: the line's program
+		3: the line's file
+		4: a file of its pattern
+	END
+	[ -e asked ]
+	for f in run output pipe create pack behind editor by .profile x; do [ ! -e "$f" ]; done
+}
+
 @test "files go to the host: one, a tree, an archive" {
 	drydock shell -a g.img download /home/ann/letter letter : copy-out /home/ann . : tar-out /etc etc.tar : tgz-out /etc etc.tgz
 	[ "$(cat letter ann/letter)" = $'secret\nsecret' ]
