@@ -328,6 +328,13 @@ static bool may_be_theirs(const struct stat *file, const struct stat *image)
 	return !(file->st_mode & ~image->st_mode & (S_IWGRP | S_IWOTH));
 }
 
+bool redo_is_trusted(const char *path, const struct stat *image)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && may_be_theirs(&st, image);
+}
+
 int redo_open_file(const char *path, const struct stat *image, bool write, int *fd, struct err *e)
 {
 	CLEANUP(close_fd) int f = open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

@@ -50,6 +50,8 @@ int redo_remove(const struct redo_made *m, struct err *e);
  * has no business with the image (st).  write: for writing too.
  */
 int redo_open_file(const char *path, const struct stat *st, bool write, int *fd, struct err *e);
+/* What is at path, which could not be opened: is it a file of somebody's who has business with the image? */
+bool redo_is_trusted(const char *path, const struct stat *st);
 /* A path that a journal names: its last part must be the name of a journal (or of a record). */
 bool redo_name_is_journal(const char *path);
 bool redo_name_is_record(const char *path);

@@ -10,6 +10,9 @@
  *	none as after, some otherwise	the image was changed or replaced since, and nothing of the change is in it: dropped
  *	some as after, some otherwise	both: nobody but the owner can tell what is right, so nothing is done, and he is told
  *
+ * What may hold a part of a change that cannot be shown whole is not read either, unless that was asked for (BLOCK_FORCE_SHARE): an
+ * answer is of the old disk or of the new one.
+ *
  * That some blocks are as after also proves that a transaction of several disks was decided, should its record not be found.
  */
 #include "redo_settle.h"
@@ -33,6 +36,7 @@ struct redo_found {
 	struct block *file;
 	const char *path; /* of the journal; lent by place */
 	char problem[700]; /* it could not be opened, and why; "": no problem */
+	bool trusted;	   /* with a problem: who owns the image, or root, has made it all the same */
 };
 
 struct redo_view {
@@ -91,6 +95,7 @@ int redo_look(struct block *file, unsigned flags, struct redo_found **out, struc
 		rc = redo_open_file(f->path, &f->place.st, write, &fd, &why);
 		if (rc < 0) {
 			snprintf(f->problem, sizeof f->problem, "%.600s", why.msg);
+			f->trusted = redo_is_trusted(f->path, &f->place.st);
 			*out = take(f);
 			return 0;
 		}
@@ -278,9 +283,10 @@ enum verdict {
 	COMPLETE,
 	STALE,	      /* of an image that is another now, or was changed since: dropped */
 	UNCLEAR,      /* left to the owner */
+	HALF,	      /* the same, and the image may hold a part of it */
 };
 
-/* In words for UNCLEAR and STALE: *why. */
+/* In words for all but the first two: *why. */
 static int judge(struct block *b, struct redo_found *f, struct redo_index *x, enum verdict *out, const char **why, struct err *e)
 {
 	CLEANUP(redo_index_free) struct redo_index record = { .disks = NULL };
@@ -295,7 +301,7 @@ static int judge(struct block *b, struct redo_found *f, struct redo_index *x, en
 	rc = redo_file_read(f->file, x, &ignored);
 	if ((rc == -(int)ERR_CORRUPT && !x->counts) || (rc == 0 && x->counts == REDO_OPEN))
 		return 0;
-	*out = UNCLEAR;
+	*out = HALF;
 	*why = "its journal is damaged";
 	if (rc < 0 && rc != -(int)ERR_NOMEM)
 		return 0;
@@ -310,9 +316,11 @@ static int judge(struct block *b, struct redo_found *f, struct redo_index *x, en
 		*why = same ? "it was opened in another format, or of another size" : "the image was replaced since";
 		return 0;
 	}
+	*out = UNCLEAR;
 	*why = "its backing file is left out";
 	if (b->flags & BLOCK_NO_BACKING && b->backing_name)
 		return 0;
+	*out = HALF;
 	*why = "its journal is damaged";
 	rc = redo_file_check(f->file, x, &ignored);
 	if (rc < 0)
@@ -394,6 +402,7 @@ static int settle_writer(struct block *b, struct redo_found *f, struct redo_inde
 	case COMPLETE:
 		return complete(b, f, x, e);
 	case UNCLEAR:
+	case HALF:
 		return err_set(e, ERR_CORRUPT, "a change of it was interrupted and cannot be completed: %s; if the image is right "
 			       "as it is, remove %s", why, f->path);
 	case NOT_COUNTING:
@@ -430,7 +439,11 @@ static int settle_reader(struct block *b, struct redo_found *f, struct redo_inde
 	switch (v) {
 	case COMPLETE:
 		return view_over(b, f, x, e);
+	case HALF:
 	case UNCLEAR:
+		if (v == HALF && !(b->flags & (BLOCK_FORCE_SHARE | BLOCK_FACTS)))
+			return err_set(e, ERR_CORRUPT, "a change of it was interrupted that cannot be shown, and it may hold a part of "
+				       "that: %s (%s)", why, f->path);
 		return say(b, e, alloc_printf("%s: a change of it was interrupted and is not shown: %s (%s)", b->name, why,
 					      f->path));
 	case STALE:
@@ -444,7 +457,7 @@ static int settle_reader(struct block *b, struct redo_found *f, struct redo_inde
 int redo_settle(struct block *b, struct redo_found *f, struct err *e)
 {
 	CLEANUP(redo_index_free) struct redo_index x = { .disks = NULL };
-	enum verdict v = UNCLEAR;
+	enum verdict v = f->trusted ? HALF : UNCLEAR;
 	const char *why = f->problem;
 	int rc = 0;
 

@@ -98,6 +98,68 @@ byte()
 	[ "$(journals)" = 0 ]
 }
 
+@test "an interrupted change that who reads may not look at, or that is damaged, is no reason to show a mixture" {
+	requires_root
+	requires setpriv
+	drydock create -q -f raw a.raw 1M
+	killed raw:a.raw -- 0:5000:n 500000:10:n
+	chmod 755 "$T"
+	as_user "$DRYDOCK" convert -q -f raw -O raw a.raw seen 2>said
+	[ "$(dd if=seen bs=1 skip=500000 count=1 status=none)" = n ]
+	grep -q 'shown as a change makes it' said
+	chmod 600 .a.raw.drydock-redo
+	for command in 'convert -q -f raw -O raw a.raw other' 'volumes -f raw a.raw' 'map -f raw a.raw'; do
+		# shellcheck disable=SC2086 # words
+		run --separate-stderr as_user "$DRYDOCK" $command
+		[ "$status" = 1 ]
+		[ "${#stderr_lines[@]}" = 1 ]
+		[[ $stderr == *'a.raw: a change of it was interrupted that cannot be shown, and it may hold a part of that: '*'Permission denied'* ]]
+	done
+	as_user "$DRYDOCK" info -f raw a.raw >/dev/null
+	as_user "$DRYDOCK" map -U -f raw a.raw >/dev/null
+	printf x | dd of=.a.raw.drydock-redo bs=1 seek=65600 conv=notrunc status=none
+	fails_with 1 'its journal is damaged' drydock volumes -f raw a.raw
+	fails_with 1 'its journal is damaged; if the image is right as it is, remove' drydock resize -f raw a.raw 2M
+}
+
+@test "an interrupted change on a filesystem that cannot be written to" {
+	requires_root
+	mkdir fs
+	mount -t tmpfs -o size=8M tmpfs fs 2>/dev/null || skip "nothing can be mounted here"
+	drydock create -q -f raw fs/a.raw 1M
+	killed raw:fs/a.raw -- 0:5000:n 500000:10:n
+	mount -o remount,ro fs
+	[ "$(byte raw fs/a.raw 500000)" = n ]
+	grep -q 'shown as a change makes it' said
+	fails_with 1 'Read-only file system' drydock resize -f raw fs/a.raw 2M
+	mount -o remount,rw fs
+	drydock resize -q -f raw fs/a.raw 2M 2>said
+	grep -q 'is completed now' said
+	[ "$(byte raw fs/a.raw 500000)" = n ]
+}
+
+@test "many next commands at once: each shows the change whole, or says that another is at it" {
+	for round in 1 2 3; do
+		drydock create -q -f raw a.raw 1M
+		killed raw:a.raw -- 0:5000:n 500000:100000:n
+		pids=()
+		for i in 1 2 3 4 5 6; do
+			if [ $((i % 3)) = 0 ]; then
+				"$DRYDOCK" io -f raw -c 'write -q -P 7 900000 1' a.raw >said.$i 2>&1 &
+			else
+				"$DRYDOCK" io -r -f raw -c 'read -q -P 0x6e 500000 100000' -c 'read -q -P 0x6e 0 5000' a.raw >said.$i 2>&1 &
+			fi
+			pids+=($!)
+		done
+		for pid in "${pids[@]}"; do wait "$pid" || true; done
+		run ! grep -hv 'shown as a change\|is completed now\|another process\|lock$' said.?
+		[ "$(byte raw a.raw 599999)" = n ]
+		drydock io -f raw -c flush a.raw
+		[ "$(journals)" = 0 ]
+		rm a.raw
+	done
+}
+
 @test "under the peers' names, too" {
 	drydock create -q -f qcow2 a.qcow2 4M
 	killed qcow2:a.qcow2 -- 0:5000:n

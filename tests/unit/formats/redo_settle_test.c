@@ -226,7 +226,10 @@ START_TEST(a_block_that_somebody_else_wrote_stops_it)
 	make_a();
 	killed_writing_image(3);
 	poke("a", "x", 3 * 65536 + 10);
-	ck_assert_int_eq(byte_at("a", 0, 3 * 65536), 'o');
+	fails(open_noting("a", "raw", 0, &b), ERR_CORRUPT);
+	ck_assert_ptr_nonnull(strstr(e.msg, "a: a change of it was interrupted that cannot be shown, and it may hold a part of that: the "
+				     "image was changed since, by somebody else (/"));
+	ck_assert_int_eq(byte_at("a", BLOCK_FORCE_SHARE, 3 * 65536), 'o');
 	ck_assert_ptr_nonnull(strstr(notice, "a: a change of it was interrupted and is not shown: the image was changed since, by "
 					     "somebody else"));
 	fails(open_noting("a", "raw", BLOCK_WRITE, &b), ERR_CORRUPT);
@@ -342,13 +345,14 @@ START_TEST(a_journal_with_any_byte_changed_does_no_harm)
 		ck_assert_int_eq(pread(fd, &was, 1, at), 1);
 		is = (uint8_t)(was ^ 0x41);
 		ck_assert_int_eq(pwrite(fd, &is, 1, at), 1);
-		c = byte_at("a", 0, 3 * 65536);
+		c = byte_at("a", BLOCK_FORCE_SHARE, 3 * 65536);
 		ck_assert(c == 'n' || c == 'o');
 		shown += c == 'n';
 		refused += c == 'o' && *notice;
 		dropped += c == 'o' && !*notice;
 		/* As a writer it is not tried where it would be dropped. */
 		if (c == 'o' && *notice) {
+			fails(open_noting("a", "raw", 0, &b), ERR_CORRUPT);
 			fails(open_noting("a", "raw", BLOCK_WRITE, &b), ERR_CORRUPT);
 		}
 		ck_assert_int_eq(pwrite(fd, &was, 1, at), 1);
