@@ -9,6 +9,7 @@
  *   quota	the same with EDQUOT
  *   once	EIO, once
  *   each	EIO, in each later call, too
+ *   sync	EIO, once, and what is counted are the calls that make stable, of folders too
  *   short	each write from there on writes half of what it was given, but for the last byte
  * FAIL_COUNT names a file that gets the number of calls, where the process ends by itself.  FAIL_FORKS: what the process forks does
  * so too, each counting for itself.
@@ -81,13 +82,25 @@ static int is_ours(int fd)
 	return found;
 }
 
+static int is_folder(int fd)
+{
+	struct stat st;
+	int saved = errno, found = syscall(SYS_fstat, fd, &st) == 0 && S_ISDIR(st.st_mode);
+
+	errno = saved;
+	return found;
+}
+
+enum what { ROOM, OTHER, SYNC };
+
 /* What becomes of a call: 0, as it is asked for; -1, with errno; 1, half of it. */
-static int fate(int fd, int takes_room)
+static int fate(int fd, enum what what)
 {
 	const char *at = getenv("FAIL_AT"), *how = getenv("FAIL_HOW");
 	unsigned long nth = at ? strtoul(at, NULL, 10) : 0, n;
+	const int syncs = how && strcmp(how, "sync") == 0;
 
-	if (!is_ours(fd) || (getpid() != ours && !getenv("FAIL_FORKS")))
+	if ((getpid() != ours && !getenv("FAIL_FORKS")) || (syncs && what != SYNC) || !(is_ours(fd) || (syncs && is_folder(fd))))
 		return 0;
 	n = __atomic_add_fetch(&calls, 1, __ATOMIC_SEQ_CST);
 	if (!how || !nth || n < nth)
@@ -97,7 +110,7 @@ static int fate(int fd, int takes_room)
 	if (strcmp(how, "short") == 0)
 		return 1;
 	errno = strcmp(how, "full") == 0 ? ENOSPC : strcmp(how, "quota") == 0 ? EDQUOT : EIO;
-	if ((strcmp(how, "once") == 0 && n > nth) || (errno != EIO && !takes_room))
+	if (((syncs || strcmp(how, "once") == 0) && n > nth) || (errno != EIO && what != ROOM))
 		return 0;
 	return -1;
 }
@@ -126,32 +139,32 @@ int open64(const char *name, int flags, ...)
 
 ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t off)
 {
-	int what = fate(fd, 1);
+	int what = fate(fd, ROOM);
 
 	return what < 0 ? -1 : REAL(pwrite64)(fd, buf, what > 0 && len > 1 ? len / 2 : len, off);
 }
 
 int fallocate64(int fd, int mode, off64_t off, off64_t len)
 {
-	return fate(fd, !(mode & FALLOC_FL_PUNCH_HOLE)) < 0 ? -1 : REAL(fallocate64)(fd, mode, off, len);
+	return fate(fd, mode & FALLOC_FL_PUNCH_HOLE ? OTHER : ROOM) < 0 ? -1 : REAL(fallocate64)(fd, mode, off, len);
 }
 
 int ftruncate64(int fd, off64_t len)
 {
-	return fate(fd, 0) < 0 ? -1 : REAL(ftruncate64)(fd, len);
+	return fate(fd, OTHER) < 0 ? -1 : REAL(ftruncate64)(fd, len);
 }
 
 int fsync(int fd)
 {
-	return fate(fd, 0) < 0 ? -1 : REAL(fsync)(fd);
+	return fate(fd, SYNC) < 0 ? -1 : REAL(fsync)(fd);
 }
 
 int fdatasync(int fd)
 {
-	return fate(fd, 0) < 0 ? -1 : REAL(fdatasync)(fd);
+	return fate(fd, SYNC) < 0 ? -1 : REAL(fdatasync)(fd);
 }
 
 ssize_t copy_file_range(int in, off64_t *from, int out, off64_t *to, size_t len, unsigned flags)
 {
-	return fate(out, 1) < 0 ? -1 : REAL(copy_file_range)(in, from, out, to, len, flags);
+	return fate(out, ROOM) < 0 ? -1 : REAL(copy_file_range)(in, from, out, to, len, flags);
 }
