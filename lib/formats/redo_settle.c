@@ -442,8 +442,8 @@ static int settle_reader(struct block *b, struct redo_found *f, struct redo_inde
 	case HALF:
 	case UNCLEAR:
 		if (v == HALF && !(b->flags & (BLOCK_FORCE_SHARE | BLOCK_FACTS)))
-			return err_set(e, ERR_CORRUPT, "a change of it was interrupted that cannot be shown, and it may hold a part of "
-				       "that: %s (%s)", why, f->path);
+			return err_set(e, ERR_CORRUPT, "a change of it was interrupted that cannot be shown, and it may "
+				       "hold a part of that: %s (%s)", why, f->path);
 		return say(b, e, alloc_printf("%s: a change of it was interrupted and is not shown: %s (%s)", b->name, why,
 					      f->path));
 	case STALE:

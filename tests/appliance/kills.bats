@@ -3,8 +3,8 @@
 #
 # kills.bats - commands that change guests are killed, and their writes fail: the image is the old one or the new one, and nothing is
 # left over.  DRYDOCK_KILLS (2) is how often each is killed at a random moment; with it, the writes fail at every step, and at
-# some of them without.  How many were killed of the command itself, of the processes that it has for its machine, of the machine and of
-# what runs in that (on user-mode Linux each program there, the agent first, is a process here) is told then.
+# some of them without.  How many were killed of the command itself, of the processes that it has for its machine, of the machine and
+# of what runs in that (on user-mode Linux each program there, the agent first, is a process here) is told then.
 load ../cli/helpers
 load ../cli/windows
 load guests
@@ -202,7 +202,7 @@ kills()
 		seen=($(below "$pid"))
 		kind=$wanted
 		victim=$(victim "$pid" "$kind")
-		[ "$victim" != "$pid" ] || kind=command
+		[ "$victim" != "$pid" ] || kind="command"
 		! kill -9 "$victim" 2>/dev/null || hit[$kind]=$((hit[$kind] + 1))
 		status=0
 		wait "$pid" || status=$?
@@ -219,7 +219,7 @@ kills()
 	done
 	[ "$(host_files)" = "$before" ]
 	[ -z "${DRYDOCK_KILLS-}" ] ||
-		echo "# $BATS_TEST_DESCRIPTION: ${count[old]} old, ${count[new]} new, $settled of them settled by the next command;" \
+		echo "# $BATS_TEST_DESCRIPTION: ${count[old]} old, ${count[new]} new, $settled settled by the next command;" \
 			"killed: command ${hit[command]}, helper ${hit[helper]}, machine ${hit[machine]}, agent ${hit[agent]}" >&3
 }
 
@@ -252,7 +252,8 @@ kills()
 
 @test "killed: a command that runs in the guest" {
 	[ -x "$files/t/bin/sh" ] || skip "busybox is not installed"
-	kills g.img "$DRYDOCK" run -f raw g.img -- /bin/sh -c 'i=0; while [ $i -lt 200 ]; do echo $i >/data/empty/f$i; i=$((i+1)); done'
+	kills g.img "$DRYDOCK" run -f raw g.img -- /bin/sh -c \
+		'i=0; while [ $i -lt 200 ]; do echo $i >/data/empty/f$i; i=$((i+1)); done'
 }
 
 @test "killed: a session of the shell" {
@@ -281,7 +282,8 @@ failing()
 	for ((n = 1 + RANDOM % step; n <= total; n += step)); do
 		cp --sparse=always "$files/$image" .
 		status=0
-		DRYDOCK_MARK=$mark FAIL_NAME=$image FAIL_AT=$n FAIL_HOW=$how LD_PRELOAD=$files/fail.so "$@" >/dev/null 2>said || status=$?
+		DRYDOCK_MARK=$mark FAIL_NAME=$image FAIL_AT=$n FAIL_HOW=$how LD_PRELOAD=$files/fail.so "$@" >/dev/null 2>said ||
+			status=$?
 		case $how in
 		short) [ "$status" = 0 ] ;;
 		end) [ "$status" = 137 ] || [ "$status" = 0 ] ;;
@@ -292,7 +294,8 @@ failing()
 		count[$was]=$((count[$was] + 1))
 	done
 	[ -z "${DRYDOCK_KILLS-}" ] ||
-		echo "# $BATS_TEST_DESCRIPTION${which:+ ($which)}: $total steps, ${count[old]} old, ${count[new]} new, $settled of them settled by the next command" >&3
+		echo "# $BATS_TEST_DESCRIPTION${which:+ ($which)}: $total steps, ${count[old]} old," \
+			"${count[new]} new, $settled of them settled by the next command" >&3
 }
 
 needs_faults()
@@ -315,7 +318,8 @@ needs_faults()
 @test "a disk that is full from some write on" {
 	needs_faults
 	# What fails while it is mounted is an I/O error to the guest.
-	reason='No space left on device\|cannot be mounted' failing full g.img "$DRYDOCK" cp -f raw "$files/h/d1/e/f1" "$files/h/big" g.img:/data
+	reason='No space left on device\|cannot be mounted' failing full g.img "$DRYDOCK" cp -f raw "$files/h/d1/e/f1" "$files/h/big" \
+		g.img:/data
 }
 
 # whole HOW IMAGE WHICH: the commands that change a guest, each as a whole.
@@ -328,7 +332,9 @@ whole()
 	edit) set -- edit -f "$format" -e 's/guest/other/' "$image:/etc/hostname" ;;
 	cp) set -- cp -f "$format" -R "$files/h/d1" "$files/h/big" "$image:/data" ;;
 	tar) set -- tar -f "$format" --extract="$files/h.tar" "$image:/data" ;;
-	customize) set -- customize -q -f "$format" --hostname=new --write=/etc/motd:hi --upload="$files/h/big:/data/new" "$image" ;;
+	customize)
+		set -- customize -q -f "$format" --hostname=new --write=/etc/motd:hi --upload="$files/h/big:/data/new" "$image"
+		;;
 	sysprep) set -- sysprep -q -f "$format" "$image" ;;
 	run) set -- run -f "$format" "$image" -- /bin/sh -c 'while read -r x; do echo "$x"; done </data/numbers >/data/again' ;;
 	shell)

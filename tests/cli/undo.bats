@@ -113,7 +113,7 @@ byte()
 		run --separate-stderr as_user "$DRYDOCK" $command
 		[ "$status" = 1 ]
 		[ "${#stderr_lines[@]}" = 1 ]
-		[[ $stderr == *'a.raw: a change of it was interrupted that cannot be shown, and it may hold a part of that: '*'Permission denied'* ]]
+		[[ $stderr == *'it was interrupted that cannot be shown, and it may hold a part of that: '*'Permission denied'* ]]
 	done
 	as_user "$DRYDOCK" info -f raw a.raw >/dev/null
 	as_user "$DRYDOCK" map -U -f raw a.raw >/dev/null
@@ -147,7 +147,8 @@ byte()
 			if [ $((i % 3)) = 0 ]; then
 				"$DRYDOCK" io -f raw -c 'write -q -P 7 900000 1' a.raw >said.$i 2>&1 &
 			else
-				"$DRYDOCK" io -r -f raw -c 'read -q -P 0x6e 500000 100000' -c 'read -q -P 0x6e 0 5000' a.raw >said.$i 2>&1 &
+				"$DRYDOCK" io -r -f raw -c 'read -q -P 0x6e 500000 100000' -c 'read -q -P 0x6e 0 5000' a.raw \
+					>said.$i 2>&1 &
 			fi
 			pids+=($!)
 		done

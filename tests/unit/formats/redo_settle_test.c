@@ -227,8 +227,8 @@ START_TEST(a_block_that_somebody_else_wrote_stops_it)
 	killed_writing_image(3);
 	poke("a", "x", 3 * 65536 + 10);
 	fails(open_noting("a", "raw", 0, &b), ERR_CORRUPT);
-	ck_assert_ptr_nonnull(strstr(e.msg, "a: a change of it was interrupted that cannot be shown, and it may hold a part of that: the "
-				     "image was changed since, by somebody else (/"));
+	ck_assert_ptr_nonnull(strstr(e.msg, "a: a change of it was interrupted that cannot be shown, and it may hold a "
+				     "part of that: the image was changed since, by somebody else (/"));
 	ck_assert_int_eq(byte_at("a", BLOCK_FORCE_SHARE, 3 * 65536), 'o');
 	ck_assert_ptr_nonnull(strstr(notice, "a: a change of it was interrupted and is not shown: the image was changed since, by "
 					     "somebody else"));
