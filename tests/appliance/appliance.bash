@@ -106,7 +106,7 @@ make_appliance()
 {
 	appliance=$BATS_FILE_TMPDIR/appliance
 	export appliance
-	"$DRYDOCK" appliance build --agent "$BUILD/agent/drydock-agent" -o "$appliance" >/dev/null 2>"$BATS_FILE_TMPDIR/why" ||
+	"$DRYDOCK" appliance build --agent "${AGENT:-$BUILD/agent/drydock-agent}" -o "$appliance" >/dev/null 2>"$BATS_FILE_TMPDIR/why" ||
 		true
 }
 

@@ -31,7 +31,7 @@ setup_file()
 	chown 65534:65534 nobody
 	run -0 setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$PWD/nobody" XDG_CACHE_HOME= \
 		sh -c '"$1" appliance build -q --agent="$2" && "$1" appliance test --appliance=uml' - \
-		"$DRYDOCK" "$BUILD/agent/drydock-agent"
+		"$DRYDOCK" "${AGENT:-$BUILD/agent/drydock-agent}"
 	[[ $output == *"uml: Linux "* ]]
 }
 

@@ -7,7 +7,7 @@
 make_appliance()
 {
 	export DRYDOCK_APPLIANCE_DIR=$BATS_FILE_TMPDIR/appliance
-	"$DRYDOCK" appliance build --agent "$BUILD/agent/drydock-agent" -o "$DRYDOCK_APPLIANCE_DIR" >/dev/null 2>&1 || :
+	"$DRYDOCK" appliance build --agent "${AGENT:-$BUILD/agent/drydock-agent}" -o "$DRYDOCK_APPLIANCE_DIR" >/dev/null 2>&1 || :
 }
 
 # needs_machine [BACKEND]: a machine of that kind (uml) can be started here; all commands of the test use it.
