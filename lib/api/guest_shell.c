@@ -119,15 +119,18 @@ static int said(void *arg, int stream, const void *bytes, size_t len, struct err
 	return s->output(s->arg, stream, bytes, len) ? err_set(e, ERR_CANCELED, "stopped") : 0;
 }
 
+/* The kernel asks the agent for modules that mount wants (agent/main.c). */
+#define BEGIN "cd / && echo /init >/proc/sys/kernel/modprobe; "
+
 static int session_start(struct dry_shell *s, const struct dry_shell_how *how, struct err *e)
 {
 	/* A shell that runs a command forgets its prompt. */
 	static const char *const prompting[] = { "/bin/sh", "-c",
-						 "cd / && export PS1='><rescue> ' && "
+						 BEGIN "export PS1='><rescue> ' && "
 						 "if command -v bash >/dev/null; then exec bash --norc; fi; exec sh -i",
 						 NULL };
 	static const char *const reading[] = { "/bin/sh", "-c",
-					       "cd / && if command -v bash >/dev/null; then exec bash --norc; fi; exec sh",
+					       BEGIN "if command -v bash >/dev/null; then exec bash --norc; fi; exec sh",
 					       NULL };
 	static const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", "LANG=C.UTF-8", NULL };
 

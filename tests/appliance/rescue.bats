@@ -130,9 +130,12 @@ guest()
 
 @test "commands from a pipe, and scratch disks" {
 	guest
-	echo 'ls -d /dev/vdb && mkfs.ext4 -q /dev/vdb && mount /dev/vdb /sysroot && df --output=size /sysroot' |
+	# The kernel's modules come when mount wants them.
+	echo 'ls -d /dev/vdb && mkfs.ext4 -q /dev/vdb && mount /dev/vdb /sysroot && df --output=size /sysroot && umount /sysroot &&
+		mkfs.vfat -I /dev/vdb >/dev/null && mount /dev/vdb /sysroot && findmnt -no FSTYPE /sysroot' |
 		drydock rescue --scratch 1 g.img >out
 	grep -qE '^ *(9|10)[0-9]{6}' out
+	grep -qx vfat out
 }
 
 @test "--suggest prints commands and starts no machine" {

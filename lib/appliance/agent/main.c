@@ -3,6 +3,8 @@
  * main.c - as the first process of the appliance: /init.  For tests on a host:
  *
  *	drydock-agent --fd N	serves folders ("folder:/PATH" as a device) to who is at the other end of descriptor N
+ *
+ * A shell in the appliance has the kernel call it for modules that are missing: /init -q -- NAME.
  */
 #include "agent.h"
 #include "text.h"
@@ -30,12 +32,22 @@ static int serve_host(const char *fd_text)
 	return rc ? 1 : 0;
 }
 
+/* The kernel calls with its own root folder, where no modprobe is. */
+static int load_by_tools(const char *name)
+{
+	if (chroot("/tools") == 0 && chdir("/") == 0)
+		execl("/usr/sbin/modprobe", "modprobe", "-q", "--", name, (char *)NULL);
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	struct agent *a;
 	int fd;
 
 	signal(SIGPIPE, SIG_IGN);
+	if (argc == 4 && strcmp(argv[1], "-q") == 0 && strcmp(argv[2], "--") == 0 && getpid() != 1)
+		return load_by_tools(argv[3]);
 	if (argc == 3 && strcmp(argv[1], "--fd") == 0)
 		return serve_host(argv[2]);
 	if (getpid() != 1) {
