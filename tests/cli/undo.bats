@@ -139,7 +139,7 @@ byte()
 }
 
 @test "many next commands at once: each shows the change whole, or says that another is at it" {
-	for round in 1 2 3; do
+	for _ in 1 2 3; do
 		drydock create -q -f raw a.raw 1M
 		killed raw:a.raw -- 0:5000:n 500000:100000:n
 		pids=()
