@@ -122,7 +122,8 @@ need_uml()
 folder()
 {
 	mkdir -p "$1"
-	printf 'drydock appliance 4\n%064d\n' 7 >"$1/key"
+	printf 'drydock appliance %d\n%064d\n' "$(sed -n 's/^#define APPLIANCE_LAYOUT //p' "$BATS_TEST_DIRNAME/../../lib/appliance/files.h")" \
+		7 >"$1/key"
 	for f in "${@:2}"; do cp "${f#*=}" "$1/${f%%=*}"; done
 }
 

@@ -19,7 +19,7 @@ fact()
 some_appliance()
 {
 	mkdir "$DRYDOCK_APPLIANCE_DIR"
-	printf 'drydock appliance 4\n%064d\n' 7 >"$DRYDOCK_APPLIANCE_DIR/key"
+	printf 'drydock appliance %d\n%064d\n' "$(sed -n 's/^#define APPLIANCE_LAYOUT //p' "$TOP/lib/appliance/files.h")" 7 >"$DRYDOCK_APPLIANCE_DIR/key"
 	for f; do echo >"$DRYDOCK_APPLIANCE_DIR/$f"; done
 }
 

@@ -17,11 +17,19 @@ static void write_text(const char *path, const char *text)
 	fclose(f);
 }
 
+static void write_key(unsigned layout, const char *rest)
+{
+	char text[200];
+
+	snprintf(text, sizeof text, "drydock appliance %u\n%s", layout, rest);
+	write_text("a/key", text);
+}
+
 /* An appliance with user-mode Linux only, in ./a. */
 static void make_one(void)
 {
 	mkdir("a", 0755);
-	write_text("a/key", "drydock appliance 4\n" KEY "\numl ext4 xfs ntfs\n");
+	write_key(APPLIANCE_LAYOUT, KEY "\numl ext4 xfs ntfs\n");
 	write_text("a/uml", "kernel");
 	write_text("a/uml.initrd", "initrd");
 	write_text("a/tools.ext4", "tools");
@@ -69,9 +77,9 @@ START_TEST(a_key_of_somebody_else_is_refused)
 	struct err e = ERR_INIT;
 
 	make_one();
-	write_text("a/key", "drydock appliance 7\n" KEY "\n");
+	write_key(APPLIANCE_LAYOUT + 1, KEY "\n");
 	fails(appliance_files_open("a", &f, &e), ERR_UNSUPPORTED);
-	write_text("a/key", "drydock appliance 4\n0123\n");
+	write_key(APPLIANCE_LAYOUT, "0123\n");
 	fails(appliance_files_open("a", &f, &e), ERR_CORRUPT);
 	write_text("a/key", "something");
 	fails(appliance_files_open("a", &f, &e), ERR_CORRUPT);
