@@ -167,11 +167,13 @@ tree_in()
 @test "--commit-every keeps it by itself" {
 	drydock mount -w --commit-every=1 --pid-file="$T/pid" g.qcow2 m
 	echo kept >m/kept
+	# An image that is just written to may be a mixture to who reads it all the same (-U).
 	for ((i = 0; i < 600; i++)); do
-		! drydock cat -U g.qcow2:/kept >found 2>/dev/null || break
+		drydock cat -U g.qcow2:/kept >found 2>/dev/null || true
+		! echo kept | cmp -s - found || break
 		sleep 0.1
 	done
-	[ "$(cat found)" = kept ]
+	echo kept | cmp - found
 	kill -9 "$(pgrep -P "$(cat pid)" | head -1)"
 	until ! mountpoint -q m; do sleep 0.05; done
 	[ "$(drydock cat g.qcow2:/kept)" = kept ]

@@ -488,6 +488,7 @@ play()
 		< >
 		> pread /kept 4 0\r
 		< text
+		< >
 		> \x04
 		end
 	END
