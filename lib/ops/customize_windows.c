@@ -193,7 +193,7 @@ struct copying {
 	const struct customize_item *item;
 	char *folder;	 /* of the guest, into which files go */
 	const char *only; /* a file's name; NULL: all */
-	bool stub, real; /* drivers of the device fw_cfg, of which only one may be there */
+	bool fwcfg_null, fwcfg_real; /* drivers of the device fw_cfg, of which only one may be there */
 	size_t n;
 };
 
@@ -209,8 +209,8 @@ static int copy_one(void *arg, const char *path, const char *name, struct err *e
 		return 0;
 	to = alloc_printf("%s/%s", c->folder, name);
 	rc = to ? windows_media_copy(c->item->media, path, c->job->tree, to, e) : err_nomem(e);
-	c->stub |= strcmp(name, "qemufwcfg.inf") == 0;
-	c->real |= strcmp(name, "fwcfg.inf") == 0;
+	c->fwcfg_null |= strcmp(name, "qemufwcfg.inf") == 0;
+	c->fwcfg_real |= strcmp(name, "fwcfg.inf") == 0;
 	c->n++;
 	return rc;
 }
@@ -254,7 +254,7 @@ int run_inject_virtio_win(struct customize_job *job, const struct customize_item
 	static const char script[] = "pnputil -i -a \"%SystemRoot%\\Drivers\\VirtIO\\*.inf\"\n";
 	struct tree *t = job->tree;
 	struct copying c = { .job = job, .item = item };
-	CLEANUP(free_ptr) char *stubs = NULL;
+	CLEANUP(free_ptr) char *nulls = NULL;
 	int rc = windows_only(job, e);
 
 	if (rc == 0)
@@ -263,9 +263,9 @@ int run_inject_virtio_win(struct customize_job *job, const struct customize_item
 		rc = drivers_copy(&c, e);
 	if (rc == 0 && !c.n)
 		rc = nothing_for(job, item, "drivers", e);
-	if (rc == 0 && c.stub && c.real) {
-		stubs = alloc_printf("%s/qemufwcfg.*", c.folder);
-		rc = stubs ? tree_glob(t, stubs, drop_file, t, e) : err_nomem(e);
+	if (rc == 0 && c.fwcfg_null && c.fwcfg_real) {
+		nulls = alloc_printf("%s/qemufwcfg.*", c.folder);
+		rc = nulls ? tree_glob(t, nulls, drop_file, t, e) : err_nomem(e);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(block_drivers) && rc == 0; i++)
 		rc = block_driver(&c, &block_drivers[i], e);
